@@ -1,0 +1,38 @@
+# Two commands: `make repro` regenerates the paper, `make test` checks the project. Both set up all they need.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# the local copy of the real data sets, if there is one beside this folder; see README "The real suite"
+export DART_DATA_DIR ?= $(wildcard $(CURDIR)/../shared/data)
+# one thread: at nano size two are no faster, and results must not depend on how many cores are free
+export OMP_NUM_THREADS ?= 1
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export DVC_NO_ANALYTICS := 1
+
+.PHONY: setup repro test lint clean
+
+setup: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+repro: setup
+	dart check
+	dvc repro
+	dart summary
+
+lint: setup
+	ruff check .
+	ruff format --check .
+	mypy
+
+test: lint
+	pytest
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,50 @@
+"""`dart`: what a researcher asks the repository outside of `dvc repro`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from dart import params
+from dart.errors import DartError
+from dart.graph import mermaid
+
+
+def _check(_: argparse.Namespace) -> None:
+    """Validate params.yaml and the profile; list every problem at once."""
+    given, profile = params.check()
+    print(f"profile {given.profile} ({profile.label}), students: {', '.join(given.students)}")
+
+
+def _graph(_: argparse.Namespace) -> None:
+    """Print the graph of dvc.yaml as Mermaid."""
+    print(mermaid(), end="")
+
+
+def _summary(_: argparse.Namespace) -> None:
+    """Print the main result table of the last run, and where its figures are."""
+    from dart.paper.report import terminal_summary  # matplotlib: only this command pays for it
+
+    print(terminal_summary(Path()))
+
+
+COMMANDS = {"check": _check, "graph": _graph, "summary": _summary}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="dart", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, function in COMMANDS.items():
+        commands.add_parser(name, help=function.__doc__)
+    chosen = parser.parse_args(arguments)
+    try:
+        COMMANDS[chosen.command](chosen)
+    except DartError as error:
+        print(f"dart {chosen.command}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""The graph of dvc.yaml as Mermaid: what README shows, generated so that it cannot drift from the pipeline.
+
+Matrix stages are drawn once, as `name@S`; an edge means that an out of one stage is a dep of another.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+def stages(root: Path = Path()) -> dict[str, dict[str, Any]]:
+    """The stages of dvc.yaml as written (templates not resolved), in file order."""
+    content: dict[str, dict[str, Any]] = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    return content
+
+
+def _paths(entries: list[Any]) -> list[str]:
+    return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
+
+
+def outs(stage: dict[str, Any]) -> list[str]:
+    """Paths of all outs, metrics and plots that the stage itself writes."""
+    return [path for key in ("outs", "metrics", "plots") for path in _paths(stage.get(key, []))]
+
+
+def _feeds(out: str, dep: str) -> bool:
+    return dep == out or dep.startswith(out + "/") or out.startswith(dep + "/")
+
+
+def edges(graph: dict[str, dict[str, Any]]) -> list[tuple[str, str]]:
+    """(producer, consumer) pairs in file order."""
+    return [
+        (producer, consumer)
+        for producer, made in graph.items()
+        for consumer, used in graph.items()
+        if producer != consumer and any(_feeds(out, dep) for out in outs(made) for dep in used.get("deps", []))
+    ]
+
+
+def _reduced(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Transitive reduction: an edge that a longer path implies is left out of the drawing."""
+    following: dict[str, set[str]] = {}
+    for first, second in pairs:
+        following.setdefault(first, set()).add(second)
+
+    def reachable(start: str) -> set[str]:
+        found: set[str] = set()
+        frontier = list(following.get(start, ()))
+        while frontier:
+            node = frontier.pop()
+            if node not in found:
+                found.add(node)
+                frontier += following.get(node, ())
+        return found
+
+    implied = {(a, c) for a, direct in following.items() for b in direct for c in reachable(b)}
+    return [pair for pair in pairs if pair not in implied]
+
+
+def mermaid(root: Path = Path()) -> str:
+    """The graph as Mermaid text, transitively reduced."""
+    graph = stages(root)
+    labels = {name: f"{name}@S" if "matrix" in stage else name for name, stage in graph.items()}
+    lines = ["flowchart LR", *(f'    {name}["{label}"]' for name, label in labels.items())]
+    lines += [f"    {first} --> {second}" for first, second in _reduced(edges(graph))]
+    return "\n".join(lines) + "\n"

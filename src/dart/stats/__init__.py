@@ -1,0 +1,95 @@
+"""Statistics of the paper, thin and typed over numpy, scipy, statsmodels and scikit-learn.
+
+`decision` turns answers into rates, `bootstrap` puts intervals around them, `paired` holds the tests and effect
+sizes, `compare` joins the three for two sets of answers, `drift` and `harm` account for the harm, `calibration`
+for the screen's threshold. Records that do not pair one to one are refused, never dropped.
+"""
+
+from dart.stats.bootstrap import (
+    Interval,
+    joint_counts,
+    median_interval,
+    paired_interval,
+    quantile_interval,
+    rate_differences,
+    rate_intervals,
+    relative_median_change,
+)
+from dart.stats.calibration import OperatingPoint, Roc, best_f1, operating_point, roc
+from dart.stats.compare import compare
+from dart.stats.decision import BenchmarkMetrics, DecisionMetrics, Rates, benchmarks_of, confusion, decision_metrics, rates
+from dart.stats.drift import (
+    Cases,
+    Drift,
+    PrecisionRecall,
+    Truth,
+    cases,
+    drift_metrics,
+    precision_recall,
+    reduction,
+    repair_metrics,
+    severity_counts,
+)
+from dart.stats.harm import harm_intervals, harm_metrics, harm_tests, toxicities
+from dart.stats.paired import (
+    McNemar,
+    RankTest,
+    accuracy_difference,
+    adjusted,
+    cohens_g,
+    discordant,
+    mann_whitney,
+    mcnemar,
+    stars,
+    wilcoxon,
+)
+from dart.stats.pairing import in_item_order
+
+__all__ = [
+    "BenchmarkMetrics",
+    "Cases",
+    "DecisionMetrics",
+    "Drift",
+    "Interval",
+    "McNemar",
+    "OperatingPoint",
+    "PrecisionRecall",
+    "RankTest",
+    "Rates",
+    "Roc",
+    "Truth",
+    "accuracy_difference",
+    "adjusted",
+    "benchmarks_of",
+    "best_f1",
+    "cases",
+    "cohens_g",
+    "compare",
+    "confusion",
+    "decision_metrics",
+    "discordant",
+    "drift_metrics",
+    "harm_intervals",
+    "harm_metrics",
+    "harm_tests",
+    "in_item_order",
+    "joint_counts",
+    "mann_whitney",
+    "mcnemar",
+    "median_interval",
+    "operating_point",
+    "paired_interval",
+    "precision_recall",
+    "quantile_interval",
+    "rate_differences",
+    "rate_intervals",
+    "rates",
+    "reduction",
+    "relative_median_change",
+    "repair_metrics",
+    "roc",
+    "severity_counts",
+    "stars",
+    "toxicities",
+    "wilcoxon",
+]

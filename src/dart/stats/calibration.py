@@ -1,0 +1,72 @@
+"""The toxicity delta as a detector of drift: ROC, AUC, best-F1 threshold, precision and recall at thresholds.
+
+Appendix M: the paper selects tau_delta = 0.01 by F1 on annotated pairs (Figure 5, Table 29). The rule is Eq. 1's:
+a pair is flagged when delta > tau, strictly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from dart.errors import DataError
+from dart.stats.decision import Floats
+
+
+class Roc(NamedTuple):
+    """Points of the curve from (0, 0) to (1, 1), and the area under it."""
+
+    false_positive_rate: Floats
+    true_positive_rate: Floats
+    thresholds: Floats
+    auc: float
+
+
+class OperatingPoint(NamedTuple):
+    """A threshold and what it finds; precision is None if it flags nothing."""
+
+    tau: float
+    flagged: int
+    precision: float | None
+    recall: float
+    f1: float
+
+
+def _checked(deltas: Sequence[float], labels: Sequence[bool]) -> tuple[Floats, NDArray[np.bool_]]:
+    if len(deltas) != len(labels):
+        raise DataError(f"calibration: {len(deltas)} deltas but {len(labels)} labels.")
+    truth = np.asarray(labels, dtype=bool)
+    if not truth.any() or truth.all():
+        raise DataError(
+            f"calibration: {int(truth.sum())} of {truth.size} annotated pairs are drift cases; a curve needs both "
+            "kinds. Annotate more pairs (annotation.pairs)."
+        )
+    return np.asarray(deltas, dtype=np.float64), truth
+
+
+def roc(deltas: Sequence[float], labels: Sequence[bool]) -> Roc:
+    """ROC curve of delta against annotated labels (True = drift case)."""
+    scores, truth = _checked(deltas, labels)
+    false_rate, true_rate, thresholds = roc_curve(truth, scores)
+    return Roc(false_rate, true_rate, thresholds, float(roc_auc_score(truth, scores)))
+
+
+def operating_point(deltas: Sequence[float], labels: Sequence[bool], tau: float) -> OperatingPoint:
+    """Precision, recall and F1 of `delta > tau`."""
+    scores, truth = _checked(deltas, labels)
+    flagged = scores > tau
+    hits, found, wanted = int((flagged & truth).sum()), int(flagged.sum()), int(truth.sum())
+    return OperatingPoint(tau, found, hits / found if found else None, hits / wanted, 2 * hits / (found + wanted))
+
+
+def best_f1(deltas: Sequence[float], labels: Sequence[bool]) -> OperatingPoint:
+    """The threshold with the highest F1, midway between two observed deltas; the largest one among equals."""
+    scores, _ = _checked(deltas, labels)
+    ordered = np.unique(scores)
+    candidates = [float(ordered[0]) - 1e-9, *((ordered[:-1] + ordered[1:]) / 2).tolist()]
+    points = [operating_point(deltas, labels, tau) for tau in candidates]
+    return max(points, key=lambda point: (point.f1, point.tau))

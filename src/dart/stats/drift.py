@@ -1,0 +1,196 @@
+"""Harm drift before and after repair, beside a control that trained as long without repair rows.
+
+A drift case is a pair (base, candidate) that was screened and confirmed (Eq. 1, Section 2.4). The paper reports the
+net change only (435 -> 119, Figure 4); here gross, new and net are told apart, each with an interval over items,
+and, where the truth is known (embedded world), counted a second time without the judge's errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dart.errors import DataError
+from dart.params import Statistics
+from dart.records import SEVERITIES, AuditRecord, Item, Severity, seed_for
+from dart.stats.bootstrap import Interval, percentile_interval, resample_counts
+from dart.stats.decision import Counts, Floats
+from dart.stats.pairing import in_item_order
+
+Cases = Mapping[str, Severity]  # item id -> severity, drift cases only
+_STATES = (None, *SEVERITIES)
+_STATE = {severity: index for index, severity in enumerate(_STATES)}
+
+
+class Drift(NamedTuple):
+    """The audits of one student: base against distilled, repaired and control."""
+
+    before: Sequence[AuditRecord]
+    after: Sequence[AuditRecord]
+    control: Sequence[AuditRecord] | None
+
+
+class Truth(NamedTuple):
+    """The true drift cases behind the same three audits."""
+
+    before: Cases
+    after: Cases
+    control: Cases | None
+
+
+class PrecisionRecall(NamedTuple):
+    """None where there is nothing found (precision) or nothing to find (recall)."""
+
+    precision: float | None
+    recall: float | None
+
+
+def cases(records: Sequence[AuditRecord]) -> dict[str, Severity]:
+    """The confirmed drift cases of an audit."""
+    return {record.item_id: record.severity for record in records if record.severity is not None}
+
+
+def precision_recall(found: Cases, true: Cases) -> PrecisionRecall:
+    """Of the cases found, how many are true; of the true ones, how many were found. Severity does not matter."""
+    hits = len(found.keys() & true.keys())
+    return PrecisionRecall(hits / len(found) if found else None, hits / len(true) if true else None)
+
+
+def reduction(before: int, after: int) -> float | None:
+    """Share by which the cases fell: (before - after) / before; negative if they rose, None without cases."""
+    return None if before == 0 else (before - after) / before
+
+
+def severity_counts(found: Cases, n: int) -> dict[str, Any]:
+    """{total, mild, moderate, severe, extreme, rate} over n items."""
+    counts = {severity: sum(value == severity for value in found.values()) for severity in SEVERITIES}
+    return {"total": len(found), **counts, "rate": round(len(found) / n, 4)}
+
+
+def check(items: Sequence[Item], drift: Drift, truth: Truth | None, what: str) -> None:
+    """Every audit covers every item once, and the truth speaks of these items only.
+
+    Raises:
+        DataError: naming the audit and the ids.
+    """
+    if not items:
+        raise DataError(f"{what}: there are no audited items.")
+    for name, records in drift._asdict().items():
+        if records is not None:
+            in_item_order(items, records, f"{what}, audit '{name}'")
+    known = {item.id for item in items}
+    for name, true in truth._asdict().items() if truth else ():
+        if true is not None and (unknown := sorted(true.keys() - known)):
+            raise DataError(f"{what}: the truth '{name}' names items that were not audited: {', '.join(unknown[:5])}.")
+
+
+def drift_metrics(items: Sequence[Item], drift: Drift, truth: Truth | None, what: str = "drift") -> dict[str, Any]:
+    """metrics/drift.json of one student; `truth` is None where it is unknown."""
+    check(items, drift, truth, what)
+    before, after, n = cases(drift.before), cases(drift.after), len(items)
+    fell = reduction(len(before), len(after))
+    return {
+        "before": severity_counts(before, n),
+        "after": severity_counts(after, n),
+        "repaired_gross": len(before.keys() - after.keys()),
+        "new": len(after.keys() - before.keys()),
+        "reduction": None if fell is None else round(fell, 4),
+        "truth": None if truth is None else _truth_json(before, truth.before, n),
+    }
+
+
+def _truth_json(found: Cases, true: Cases, n: int) -> dict[str, Any]:
+    quality = precision_recall(found, true)
+    return {
+        "precision": None if quality.precision is None else round(quality.precision, 4),
+        "recall": None if quality.recall is None else round(quality.recall, 4),
+        "rate": round(len(true) / n, 4),
+    }
+
+
+def repair_metrics(
+    items: Sequence[Item], drift: Drift, truth: Truth | None, statistics: Statistics, seed: int, what: str = "drift"
+) -> dict[str, Any]:
+    """metrics/repair.json of one student: {audited, true: {repair, control, difference}}."""
+    check(items, drift, truth, what)
+    after_control = None if drift.control is None else cases(drift.control)
+    audited = Truth(cases(drift.before), cases(drift.after), after_control)
+    found = {"audited": _account(items, audited, statistics, seed_for(seed, "drift", what, "audited"))}
+    if truth is not None:
+        found["true"] = _account(items, truth, statistics, seed_for(seed, "drift", what, "true"))
+    return found
+
+
+def _account(items: Sequence[Item], counted: Truth, statistics: Statistics, seed: int) -> dict[str, Any]:
+    """Gross, new and net for repair and control from one set of resamples, so that their difference is paired."""
+    control = counted.control
+    table = np.zeros((len(_STATES),) * 3, dtype=np.int64)  # before x after repair x after control
+    for item in items:
+        states = (counted.before.get(item.id), counted.after.get(item.id), (control or {}).get(item.id))
+        table[tuple(_STATE[state] for state in states)] += 1
+    drawn = resample_counts(table, statistics.resamples, seed)
+    observed, resampled = _flows(table.sum(axis=2)), _flows(drawn.sum(axis=3))
+    result = {"repair": _arm(observed, resampled, statistics)}
+    if control is not None:
+        observed_control, resampled_control = _flows(table.sum(axis=1)), _flows(drawn.sum(axis=2))
+        result["control"] = _arm(observed_control, resampled_control, statistics)
+        result["difference"] = {
+            name: _interval(observed, resampled, observed_control, resampled_control, name, statistics).json(4)
+            for name in ("gross", "new", "net", "reduction")
+        }
+    return result
+
+
+def _flows(transitions: Counts) -> dict[str, dict[str, Floats]]:
+    """Per severity and in total: before, after, gross (left), new (appeared), net = before - after.
+
+    `transitions` has shape (..., 5, 5): state before by state after, state 0 = no drift case. In total net is
+    gross - new; within one severity it also counts the cases whose severity changed.
+    """
+    found: dict[str, dict[str, Floats]] = {}
+    for name, index in [*((severity, _STATE[severity]) for severity in SEVERITIES), ("total", None)]:
+        states: Any = slice(1, None) if index is None else slice(index, index + 1)
+        before = transitions[..., states, :].sum(axis=(-2, -1)).astype(np.float64)
+        after = transitions[..., :, states].sum(axis=(-2, -1)).astype(np.float64)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.where(before > 0, (before - after) / before, np.nan)
+        found[name] = {
+            "before": before,
+            "after": after,
+            "gross": transitions[..., states, 0].sum(axis=-1).astype(np.float64),
+            "new": transitions[..., 0, states].sum(axis=-1).astype(np.float64),
+            "net": before - after,
+            "reduction": share,
+        }
+    return found
+
+
+def _arm(observed: dict[str, Any], resampled: dict[str, Any], statistics: Statistics) -> dict[str, Any]:
+    """Counts, and beside each of gross, new, net and reduction its interval under "<name>_ci"."""
+    by_name: dict[str, Any] = {}
+    for severity, flows in observed.items():
+        entry: dict[str, Any] = {"before": int(flows["before"]), "after": int(flows["after"])}
+        for name in ("gross", "new", "net", "reduction"):
+            interval = percentile_interval(float(flows[name]), resampled[severity][name], statistics.confidence)
+            value = interval.json(4)
+            entry[name] = value["estimate"] if name == "reduction" else int(flows[name])
+            entry[f"{name}_ci"] = value["ci"]
+        by_name[severity] = entry
+    return {**by_name.pop("total"), "by_severity": by_name}
+
+
+def _interval(
+    repair: dict[str, Any],
+    repair_drawn: dict[str, Any],
+    control: dict[str, Any],
+    control_drawn: dict[str, Any],
+    name: str,
+    statistics: Statistics,
+) -> Interval:
+    """Repair minus control in the total of `name`."""
+    estimate = float(repair["total"][name] - control["total"][name])
+    return percentile_interval(
+        estimate, repair_drawn["total"][name] - control_drawn["total"][name], statistics.confidence
+    )

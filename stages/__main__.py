@@ -1,0 +1,51 @@
+"""`python -m stages NAME [SLOT]`: run one stage. Every `cmd` of dvc.yaml is this line.
+
+Here because machine layout must stay out of dvc.lock: stages that can use several processes are started
+through the command in DART_LAUNCHER (for example ``torchrun --nproc-per-node 8``), which changes how fast
+a result comes and not which one. A `DartError` is printed without traceback and exits with 1.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import shlex
+import subprocess
+import sys
+
+from dart.errors import DartError
+
+LAUNCHED = {"train", "generate", "repair", "regenerate", "control"}
+WORKER = "DART_WORKER"
+
+
+def _through_launcher(arguments: list[str]) -> int | None:
+    launcher = shlex.split(os.environ.get("DART_LAUNCHER", ""))
+    if not launcher or arguments[0] not in LAUNCHED or os.environ.get(WORKER):
+        return None
+    command = [*launcher, "-m", "stages", *arguments]
+    return subprocess.run(command, env={**os.environ, WORKER: "1"}, check=False).returncode
+
+
+def main(arguments: list[str]) -> int:
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    for chatty in ("httpx", "dvc", "datasets", "matplotlib", "fontTools", "accelerate", "transformers"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    code = _through_launcher(arguments)
+    if code is not None:
+        return code
+    name, slots = arguments[0], arguments[1:]
+    try:
+        importlib.import_module(f"stages.{name}").run(*slots)
+    except DartError as error:
+        print(f"stage {'@'.join(arguments)}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"stage {'@'.join(arguments)}: interrupted; `dvc repro` continues from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

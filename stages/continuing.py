@@ -1,0 +1,38 @@
+"""What repair and its control have in common: the rows of Stage III, and how many steps they take."""
+
+from __future__ import annotations
+
+import math
+
+from dart.harm import Classifier, score_generations
+from dart.params import SeverityWeights, StageParams, Training
+from dart.records import Generation, Item, Rationale, RepairTarget, read_jsonl, write_jsonl
+from dart.repair import distillation_rows, mix
+from dart.student import TrainingRow, generate
+from stages import paths
+
+
+def _items() -> dict[str, Item]:
+    return {item.id: item for split in ("train", "test") for item in read_jsonl(paths.SUITE / f"{split}.jsonl", Item)}
+
+
+def repair_rows(student: str, weights: SeverityWeights) -> list[TrainingRow]:
+    """Distillation rows and weighted safe targets: the training set of Stage III."""
+    rationales = read_jsonl(paths.RATIONALES, Rationale)
+    return mix(rationales, read_jsonl(paths.targets(student), RepairTarget), _items(), weights)
+
+
+def control_rows(student: str, weights: SeverityWeights, training: Training) -> tuple[list[TrainingRow], int]:
+    """The distillation rows alone, and the number of optimiser steps that repair takes."""
+    steps = training.epochs * math.ceil(len(repair_rows(student, weights)) / training.global_batch)
+    return distillation_rows(read_jsonl(paths.RATIONALES, Rationale), _items()), steps
+
+
+def answer_test_set(given: StageParams, student: str, variant: str) -> None:
+    """Let `variant` answer the test set exactly as base and distilled did, score it, and write the answers."""
+    answers: dict[str, list[Generation]] = generate(
+        paths.base(student), given.student(student), {variant: paths.adapter(student, variant)},
+        read_jsonl(paths.SUITE / "test.jsonl", Item), given.generation, given.seed,
+    )  # fmt: skip
+    classifier = Classifier.load(paths.SCORERS / "toxicity", given.world("scorers")["toxicity"])
+    write_jsonl(paths.generations(student, variant), score_generations(answers[variant], classifier))

@@ -1,0 +1,15 @@
+"""Stage `regenerate@S`: the repaired student on the test set, and the same audit against base again."""
+
+from __future__ import annotations
+
+from dart import params
+from dart.records import write_jsonl
+from stages import paths
+from stages.auditing import audit_against_base
+from stages.continuing import answer_test_set
+
+
+def run(student: str) -> None:
+    given = params.load(f"regenerate@{student}")
+    answer_test_set(given, student, "repaired")
+    write_jsonl(paths.audit(student, "after"), audit_against_base(given, student, "repaired"))

@@ -1,0 +1,136 @@
+"""The honesty of dvc.yaml: code, parameters and drawing agree with what really decides a result."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dart.graph import mermaid, stages
+
+ROOT = Path(__file__).resolve().parents[1]
+GRAPH = stages(ROOT)
+# These start a stage and print its errors; they decide no number.
+DISPATCH = {"stages/__init__.py", "stages/__main__.py", "src/dart/__init__.py", "src/dart/errors.py"}
+
+
+def _file_of(module: str) -> Path | None:
+    base = ROOT if module.split(".")[0] == "stages" else ROOT / "src"
+    path = base.joinpath(*module.split("."))
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _imports(file: Path) -> set[Path]:
+    """Project files that `file` imports, anywhere in it, with the packages around them."""
+    found: set[Path] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{file}: relative import"
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for name in names:
+            if name.split(".")[0] not in ("dart", "stages"):
+                continue
+            parts = name.split(".")
+            for length in range(1, len(parts) + 1):
+                path = _file_of(".".join(parts[:length]))
+                if path:
+                    found.add(path)
+    return found
+
+
+def closure(stage: str) -> set[str]:
+    """Every project file that the stage's script reaches by imports."""
+    frontier = [ROOT / "stages" / f"{stage}.py"]
+    seen: set[Path] = set()
+    while frontier:
+        file = frontier.pop()
+        if file not in seen:
+            seen.add(file)
+            frontier += _imports(file)
+    return {str(file.relative_to(ROOT)) for file in seen} - DISPATCH
+
+
+@pytest.mark.parametrize("stage", list(GRAPH))
+def test_every_imported_file_is_a_declared_dep(stage: str) -> None:
+    deps = GRAPH[stage]["deps"]
+    missing = {file for file in closure(stage) if not any(file == dep or file.startswith(dep + "/") for dep in deps)}
+    assert not missing, f"{stage}: add to deps in dvc.yaml: {sorted(missing)}"
+
+
+@pytest.mark.parametrize("stage", list(GRAPH))
+def test_every_declared_source_is_imported(stage: str) -> None:
+    """The other direction: a dep on code that the stage never loads re-runs it for nothing."""
+    files = closure(stage)
+    idle = [
+        dep
+        for dep in GRAPH[stage]["deps"]
+        if dep.split("/")[0] in ("src", "stages") and not any(f == dep or f.startswith(dep + "/") for f in files)
+    ]
+    assert not idle, f"{stage}: not imported, drop from deps: {idle}"
+
+
+def _leaves(tree: Any, prefix: str = "") -> list[str]:
+    if isinstance(tree, dict) and tree:
+        return [leaf for key, value in tree.items() for leaf in _leaves(value, f"{prefix}{key}.")]
+    return [prefix[:-1]]
+
+
+def _declared(own: bool) -> set[str]:
+    """Parameters named by any stage: those of params.yaml (own) or those of the profile."""
+    names: set[str] = set()
+    for stage in GRAPH.values():
+        for entry in stage.get("params", []):
+            if isinstance(entry, dict):
+                names |= set() if own else {name for values in entry.values() for name in values}
+            elif own:
+                names.add(entry)
+    return names
+
+
+def _covered(leaf: str, declared: set[str]) -> bool:
+    return any(leaf == name or leaf.startswith(name + ".") for name in declared)
+
+
+def test_every_leaf_of_params_is_declared_by_a_stage() -> None:
+    content = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    assert [leaf for leaf in _leaves(content) if not _covered(leaf, _declared(own=True))] == []
+
+
+@pytest.mark.parametrize("profile", sorted(path.name for path in (ROOT / "profiles").glob("*.yaml")))
+def test_every_leaf_of_a_profile_is_declared_by_a_stage(profile: str) -> None:
+    content = yaml.safe_load((ROOT / "profiles" / profile).read_text(encoding="utf-8"))
+    slots = {f"students.{slot}" for slot in content["students"]}  # students.${item.student} is any of them
+    declared = {name for name in _declared(own=False) if "${" not in name} | slots
+    assert [leaf for leaf in _leaves(content) if not _covered(leaf, declared)] == []
+    assert "students.${item.student}" in _declared(own=False)
+
+
+def test_stages_read_only_what_they_declare_of_the_data() -> None:
+    """Every dep under data/ is the out of another stage: nothing enters the graph unseen."""
+    made = [out for stage in GRAPH.values() for out in stage.get("outs", [])]
+    for name, stage in GRAPH.items():
+        for dep in stage["deps"]:
+            if dep.startswith("data/"):
+                assert any(dep == out or dep.startswith(f"{out}/") or out.startswith(f"{dep}/") for out in made), (
+                    f"{name}: {dep} is made by no stage"
+                )
+
+
+def test_at_most_about_25_stages() -> None:
+    slots = len(yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["students"])
+    assert sum(slots if "matrix" in stage else 1 for stage in GRAPH.values()) <= 25
+    assert all(stage.get("desc") for stage in GRAPH.values())
+
+
+def test_readme_shows_this_graph() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"```mermaid\n{mermaid(ROOT)}```" in readme, "paste the output of `dart graph` into README.md"

@@ -1,0 +1,102 @@
+"""Parameters: every problem at once, nearest key named, and nothing read that is not declared."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dart import params
+from dart.errors import ParameterError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
+    return tmp_path
+
+
+def _edit(file: Path, change: Any) -> None:
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    change(content)
+    file.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+
+@pytest.mark.parametrize("profile", ["embedded", "realsuite", "paper"])
+def test_every_shipped_profile_is_valid(repository: Path, profile: str) -> None:
+    _edit(repository / "params.yaml", lambda content: content.update(profile=profile))
+    given, world = params.check(repository)
+    assert given.profile == profile
+    assert {"small", "base", "large"} <= set(world.students)
+    assert (world.label == "measured") == (world.world is None) == (profile == "paper")
+
+
+def test_the_paper_profile_names_the_models_of_the_paper() -> None:
+    world = params.Profile.model_validate(yaml.safe_load((ROOT / "profiles/paper.yaml").read_text(encoding="utf-8")))
+    assert {slot: spec.name for slot, spec in world.students.items()} == {
+        "small": "Llama-3.2-3B-Instruct",
+        "base": "Llama-3-8B-Instruct",
+        "large": "Qwen2.5-14B-Instruct",
+        "mistral": "Mistral-7B-Instruct-v0.3",
+        "gemma": "Gemma-2-9B-IT",
+    }
+    assert world.students["base"].learning_rate == 0.0002
+    assert world.scorers["hate"].label == "hate"
+
+
+def test_all_problems_are_listed_at_once(repository: Path) -> None:
+    def spoil(content: dict[str, Any]) -> None:
+        content["tau_detla"] = content.pop("tau_delta")
+        content["lora"]["rank"] = 8
+        content["training"]["epohcs"] = 1
+        content["split"]["by"] = "topic"
+
+    _edit(repository / "params.yaml", spoil)
+    _edit(repository / "profiles/embedded.yaml", lambda content: content["teacher"].update(temprature=1.0))
+    with pytest.raises(ParameterError) as caught:
+        params.check(repository)
+    message = str(caught.value)
+    assert "unknown parameter 'tau_detla'; did you mean 'tau_delta'?" in message
+    assert "missing parameter 'tau_delta'" in message
+    assert "unknown parameter 'lora.rank'; known here: r, alpha, dropout, target_modules" in message
+    assert "unknown parameter 'training.epohcs'; did you mean 'epochs'?" in message
+    assert "split.by = 'topic'" in message
+    assert "profiles/embedded.yaml: unknown parameter 'teacher.temprature'; did you mean 'temperature'?" in message
+
+
+def test_a_float_written_as_2e_4_is_refused_because_yaml_reads_a_string(repository: Path) -> None:
+    file = repository / "profiles/embedded.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("0.005", "5e-3"), encoding="utf-8")
+    with pytest.raises(ParameterError, match=r"students\.base\.learning_rate = '5e-3'"):
+        params.check(repository)
+
+
+def test_an_unknown_profile_names_the_nearest(repository: Path) -> None:
+    _edit(repository / "params.yaml", lambda content: content.update(profile="real_suite"))
+    with pytest.raises(ParameterError, match="did you mean 'realsuite'"):
+        params.check(repository)
+
+
+def test_a_slot_that_the_profile_does_not_fill_is_named(repository: Path) -> None:
+    _edit(repository / "params.yaml", lambda content: content.update(students=["small", "huge"]))
+    with pytest.raises(ParameterError, match="slot 'huge'"):
+        params.check(repository)
+
+
+def test_reading_an_undeclared_parameter_fails(repository: Path) -> None:
+    given, world = params.check(repository)
+    stage = params.StageParams("audit@base", given, world, {"tau_delta": 0.01, "students": {"base": {}}})
+    assert stage.tau_delta == 0.01
+    assert stage.student("base").name == "nano-base"
+    with pytest.raises(ParameterError, match="'audit@base' reads 'lora'"):
+        _ = stage.lora
+    with pytest.raises(ParameterError, match="reads 'judge'"):
+        stage.world("judge")
+    with pytest.raises(ParameterError, match=r"students\.small"):
+        stage.student("small")

@@ -1,0 +1,61 @@
+"""Records: strict, byte-stable, and never half-written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dart.errors import DataError
+from dart.records import Item, read_jsonl, replacing, seed_for, unit_interval, write_json, write_jsonl
+
+ITEM = Item(id="D1-DIFF-0", benchmark="D1", condition="DIFF", gold="YES", prompt="a – b\u2028c", scenario="0")
+
+
+def test_records_survive_the_way_to_disk_and_back(tmp_path: Path) -> None:
+    items = [ITEM, ITEM.model_copy(update={"id": "D1-DIFF-1"})]
+    assert write_jsonl(tmp_path / "deep" / "items.jsonl", items) == 2
+    assert read_jsonl(tmp_path / "deep" / "items.jsonl", Item) == items
+
+
+def test_a_damaged_line_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "items.jsonl"
+    write_jsonl(file, [ITEM, ITEM])
+    file.write_text(file.read_text(encoding="utf-8")[:-20], encoding="utf-8")  # torn by a kill
+    with pytest.raises(DataError, match=r"items\.jsonl:2: not a valid Item"):
+        read_jsonl(file, Item)
+    file.write_text('{"id": "x", "surprise": 1}\n', encoding="utf-8")
+    with pytest.raises(DataError, match=":1:"):
+        read_jsonl(file, Item)
+    with pytest.raises(DataError, match=r"nothing\.jsonl is missing"):
+        read_jsonl(tmp_path / "nothing.jsonl", Item)
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path: Path) -> None:
+    file = tmp_path / "out.json"
+    write_json(file, {"b": 1, "a": 2})
+    before = file.read_bytes()
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(file, {"a": float("nan")})
+    with pytest.raises(RuntimeError, match="killed"), replacing(file) as temporary:
+        temporary.write_text("half", encoding="utf-8")
+        raise RuntimeError("killed")
+    assert file.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
+
+
+def test_a_folder_replaces_a_folder(tmp_path: Path) -> None:
+    for content in ("first", "second"):
+        with replacing(tmp_path / "model") as folder:
+            folder.mkdir()
+            (folder / content).write_text(content, encoding="utf-8")
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["second"]
+
+
+@given(st.lists(st.text(), min_size=1, max_size=4))
+def test_draws_depend_on_their_names_alone(parts: list[str]) -> None:
+    assert seed_for(*parts) == seed_for(*parts)
+    assert 0 <= unit_interval(*parts) < 1
+    assert seed_for(*parts, "x") != seed_for(*parts, "y")
