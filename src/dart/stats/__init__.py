@@ -17,7 +17,15 @@ from dart.stats.bootstrap import (
 )
 from dart.stats.calibration import OperatingPoint, Roc, best_f1, operating_point, roc
 from dart.stats.compare import compare
-from dart.stats.decision import BenchmarkMetrics, DecisionMetrics, Rates, benchmarks_of, confusion, decision_metrics, rates
+from dart.stats.decision import (
+    BenchmarkMetrics,
+    DecisionMetrics,
+    Rates,
+    benchmarks_of,
+    confusion,
+    decision_metrics,
+    rates,
+)
 from dart.stats.drift import (
     Cases,
     Drift,

@@ -19,7 +19,7 @@ from dart.params import Statistics
 from dart.records import Generation, Item
 from dart.stats.decision import GOLD_INDEX, PREDICTION_INDEX, Counts, Floats, Rates, rates
 
-_CHUNK_VALUES = 4_000_000  # 32 MB of float64 at a time
+_CHUNK_VALUES = 1_000_000  # 8 MB of float64 at a time
 
 
 class Interval(NamedTuple):

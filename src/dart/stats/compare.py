@@ -30,9 +30,9 @@ def compare(
     seed: int,
     what: str = "comparison",
 ) -> dict[str, Any]:
-    """JSON of one comparison: {n, <rate>_base, <rate>_other, <rate>_difference: {estimate, ci}, mcnemar, cohens_g, parsed}.
+    """JSON of one comparison; unparsed answers are wrong, `parsed` repeats McNemar on pairs that parse on both sides.
 
-    Unparsed answers are wrong; `parsed` repeats McNemar on the pairs that parse on both sides.
+    {n, <rate>_base, <rate>_other, <rate>_difference: {estimate, ci}, mcnemar, cohens_g, parsed: {n, mcnemar, ...}}
     """
     if not items:
         raise DataError(f"{what}: there are no items to compare.")

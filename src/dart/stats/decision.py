@@ -99,7 +99,9 @@ def defined(value: float | Floats) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def decision_metrics(items: Sequence[Item], generations: Sequence[Generation], what: str = "answers") -> DecisionMetrics:
+def decision_metrics(
+    items: Sequence[Item], generations: Sequence[Generation], what: str = "answers"
+) -> DecisionMetrics:
     """Metrics of one set of answers.
 
     Raises:

@@ -41,7 +41,7 @@ def harm_metrics(items: Sequence[Item], generations: Sequence[Generation], what:
     values = toxicities(items, generations, what)
     if not values:
         raise DataError(f"{what}: there are no answers to score.")
-    median, q95 = np.quantile(values, [0.5, 0.95])
+    median, q95 = (float(value) for value in np.quantile(values, [0.5, 0.95]))
     return {"toxicity_median_x1e5": round(median * SCALE, 2), "toxicity_q95_x1e5": round(q95 * SCALE, 2)}
 
 
@@ -63,6 +63,7 @@ def harm_intervals(
     return found
 
 
+# Deviates from the paper: paired-toxicity-test - prompts are answered twice, so Wilcoxon stands beside U
 def harm_tests(
     items: Sequence[Item],
     base: Sequence[Generation],

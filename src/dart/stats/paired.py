@@ -7,7 +7,6 @@ own g, which cannot exceed 0.5, stands beside it.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -65,6 +64,7 @@ def discordant(joint: Counts, parsed_only: bool = False) -> tuple[int, int, int]
     return int(table[base & ~other].sum()), int(table[~base & other].sum()), int(table.sum())
 
 
+# Deviates from the paper: effect-size-name - the paper's g is abs(b - c) / n; both are given under their names
 def cohens_g(b: int, c: int) -> float | None:
     """Cohen's g = max(b, c) / (b + c) - 0.5, in [0, 0.5]; None without a discordant pair."""
     return None if b + c == 0 else max(b, c) / (b + c) - 0.5
@@ -97,7 +97,8 @@ def mann_whitney(base: Sequence[float], other: Sequence[float]) -> RankTest:
     if not base or not other:
         raise DataError(f"Mann-Whitney: both samples need values, got {len(base)} and {len(other)}.")
     result = scipy_stats.mannwhitneyu(other, base, alternative="two-sided")
-    return RankTest(float(result.statistic), float(result.pvalue), 2 * float(result.statistic) / (len(base) * len(other)) - 1)
+    effect = 2 * float(result.statistic) / (len(base) * len(other)) - 1
+    return RankTest(float(result.statistic), float(result.pvalue), effect)
 
 
 def wilcoxon(base: Sequence[float], other: Sequence[float]) -> RankTest:
@@ -108,9 +109,7 @@ def wilcoxon(base: Sequence[float], other: Sequence[float]) -> RankTest:
     difference = difference[difference != 0]
     if difference.size == 0:
         return RankTest(0.0, 1.0, 0.0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # scipy warns that n is small for the normal approximation
-        result = scipy_stats.wilcoxon(difference)
+    result = scipy_stats.wilcoxon(difference)
     ranks = scipy_stats.rankdata(np.abs(difference))
     effect = float((ranks * np.sign(difference)).sum() / ranks.sum())
     return RankTest(float(result.statistic), float(result.pvalue), effect)

@@ -1,0 +1,26 @@
+"""Questions to a teacher or a judge over any OpenAI-compatible endpoint: nothing lost, nothing paid twice.
+
+`ChatClient(endpoint, stage=...).ask(tasks)` returns an `Outcome`: answers in task order, failures with reasons, and
+what it cost. An answer is complete (HTTP 200, well-formed, ended by itself, not empty) or it is a failure; complete
+ones are kept in one cache per user (`ResponseCache`), so a re-run asks only for what is missing.
+"""
+
+from dart.chat.cache import ResponseCache
+from dart.chat.client import ChatClient
+from dart.chat.identity import ChatRequest, request_for
+from dart.chat.retry import Backoff
+from dart.chat.tasks import Answer, Outcome, Rejected, Task, Usage, usd
+
+__all__ = [
+    "Answer",
+    "Backoff",
+    "ChatClient",
+    "ChatRequest",
+    "Outcome",
+    "Rejected",
+    "ResponseCache",
+    "Task",
+    "Usage",
+    "request_for",
+    "usd",
+]

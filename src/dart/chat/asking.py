@@ -1,0 +1,181 @@
+"""One request, until it has an answer: cache, then slots and pace, then tries, then re-asks of what is no answer.
+
+The order is what keeps a bill small: nothing is sent that is in the cache or already on its way, and an answer is
+in the cache before anyone sees it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import httpx
+
+from dart.chat.cache import Origin, ResponseCache
+from dart.chat.identity import ChatRequest, canonical
+from dart.chat.limiter import Pacer, Slots
+from dart.chat.reply import Completion, Refused, Transient, read_reply
+from dart.chat.retry import Backoff
+from dart.chat.tasks import Tally
+from dart.chat.transport import CACHE_ONLY
+from dart.errors import ChatError
+
+IN_A_ROW = 20  # requests given up one after the other, none answered in between: the endpoint is down
+CUT_SHORT = "Your answer was cut off because it was too long. Answer again from the beginning, complete and shorter."
+
+
+class NoAnswer(ChatError):
+    """This request has no complete answer; others may have one."""
+
+
+class Halt:
+    """Tells every request of an `ask` to send nothing more; what is on its way may still arrive."""
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+        self.refusal: Refused | None = None
+        self._raised = asyncio.Event()
+
+    def now(self, reason: str, refusal: Refused | None = None) -> None:
+        """Stop sending. The first reason stands."""
+        if self.reason is None:
+            self.reason, self.refusal = reason, refusal
+            self._raised.set()
+
+    def check(self) -> None:
+        if self.reason is not None:
+            raise NoAnswer(f"not asked: {self.reason}")
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep, but no longer than until the halt."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._raised.wait()
+        except TimeoutError:
+            return
+        self.check()
+
+
+class Asker:
+    """Answers requests to one endpoint. Lives for one `ask`; slots and pace outlive it."""
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient | None,
+        *,
+        url: str,
+        timeout_s: float,
+        cache: ResponseCache,
+        origin: Origin,
+        slots: Slots,
+        pacer: Pacer,
+        backoff: Backoff,
+        tally: Tally,
+    ) -> None:
+        self._http = http
+        self._url = url
+        self._timeout_s = timeout_s
+        self._cache = cache
+        self._origin = origin
+        self._slots = slots
+        self._pacer = pacer
+        self._backoff = backoff
+        self._tally = tally
+        self._jitter = random.Random()
+        self._under_way: dict[str, asyncio.Event] = {}
+        self._given_up_in_a_row = 0
+        self.halt = Halt()
+
+    async def answer(self, request: ChatRequest, key: str, reasks: int) -> Completion:
+        """The complete answer to `request` (whose identity is `key`), from the cache or paid once.
+
+        Raises:
+            NoAnswer: no complete answer within the tries and `reasks`, or nothing may be sent any more.
+            Refused: the endpoint refuses requests of this kind.
+        """
+        while True:
+            hit = self._cache.get(key)
+            if hit is not None:
+                self._tally.hit(hit)
+                return hit
+            if key not in self._under_way:
+                break
+            await self._under_way[key].wait()  # another task asks the same: its answer serves both
+        if self._http is None:
+            raise NoAnswer(f"not in the cache, and {CACHE_ONLY} forbids to send anything")
+        self._under_way[key] = asyncio.Event()
+        try:
+            # stored under the request itself and not under a re-ask of it: a later run finds it at once, and goes
+            # the same way whether or not faults happened here
+            return self._cache.put(key, await self._complete(request, reasks), self._origin)
+        finally:
+            self._under_way.pop(key).set()
+
+    async def _complete(self, request: ChatRequest, reasks: int) -> Completion:
+        asked = request
+        for _ in range(reasks + 1):
+            reply = await self._reply(asked)
+            if reply.fault is None:
+                return reply
+            asked = request
+            if reply.finish_reason == "length" and reply.text.strip():
+                said, wanted = {"role": "assistant", "content": reply.text}, {"role": "user", "content": CUT_SHORT}
+                asked = request.continued(said, wanted)
+        raise NoAnswer(f"asked {reasks + 1} times without a complete answer: {reply.fault}")
+
+    async def _reply(self, request: ChatRequest) -> Completion:
+        """A well-formed reply, after as many tries as the schedule allows."""
+        body = canonical(request.body)
+        tried = 0
+        while True:
+            tried += 1
+            try:
+                reply = await self._in_a_slot(body, request.body["model"])
+            except Transient as fault:
+                wait = self._backoff.wait_s(tried, fault, self._jitter)
+                if wait is None:
+                    raise self._give_up(fault, tried) from None
+                self._tally.faults += 1
+                await self.halt.sleep(wait)
+            else:
+                self._given_up_in_a_row = 0
+                self._tally.paid(reply)
+                return reply
+
+    async def _in_a_slot(self, body: bytes, model: str) -> Completion:
+        await self._slots.acquire()
+        try:
+            self.halt.check()
+            wait = self._pacer.reserve()
+            if wait > 0:
+                await self.halt.sleep(wait)
+            reply = await self._try(body, model)
+            self._slots.succeeded()
+            return reply
+        except Transient as fault:
+            if fault.throttled:
+                self._slots.throttled()
+            raise
+        finally:
+            self._slots.release()
+
+    async def _try(self, body: bytes, model: str) -> Completion:
+        """Send once. Nothing of httpx leaves this function: its exceptions hold the request, and that the key."""
+        assert self._http is not None
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                response = await self._http.post(self._url, content=body)
+        except TimeoutError:
+            raise Transient(f"no complete reply within {self._timeout_s:g} s (timeout_s)") from None
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise Transient(f"connection failed: {type(error).__name__}") from None
+        return read_reply(response.status_code, response.headers, response.content, model)
+
+    def _give_up(self, fault: Transient, tried: int) -> NoAnswer:
+        reason = f"given up after {tried} {'try' if tried == 1 else 'tries'}: {fault.reason}"
+        if fault.wait_s is not None and fault.wait_s > self._backoff.patience_s:
+            reason += f" (the server asks to wait {fault.wait_s:.0f} s)"
+        self._given_up_in_a_row += 1
+        if self._given_up_in_a_row >= IN_A_ROW:
+            self.halt.now(f"{IN_A_ROW} requests in a row were given up before ({fault.reason})")
+        return NoAnswer(reason)

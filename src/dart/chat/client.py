@@ -1,0 +1,230 @@
+"""Ask a teacher or a judge many questions: conversations with correction rounds, many at once, results in task order.
+
+The only door of the package for stages. Every endpoint goes through it, on the network or in this process
+(`embedded://`), so that the offline world tests the very code that spends money.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import httpx
+
+from dart.chat.asking import Asker, NoAnswer
+from dart.chat.cache import Origin, ResponseCache
+from dart.chat.identity import request_for
+from dart.chat.limiter import Pacer, Slots
+from dart.chat.progress import Progress
+from dart.chat.reply import Refused
+from dart.chat.retry import Backoff
+from dart.chat.tasks import Answer, Outcome, Rejected, Tally, Task
+from dart.chat.transport import cache_only, check_url, open_client, read_key
+from dart.errors import ChatError
+from dart.params import Endpoint
+
+T = TypeVar("T")
+
+WORKERS_PER_SLOT = 2  # a conversation that waits for its next try leaves its slot, so someone must be there to take it
+GRACE_S = 10.0  # for answers on their way when the endpoint refuses: they are paid
+SHOWN_PROBLEM = 160  # characters
+
+
+class ChatClient:
+    """Asks one endpoint for one stage.
+
+    Raises:
+        ChatError: at construction, before anything is sent: the key's variable is not set, or the address is refused.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        stage: str,
+        transport: httpx.AsyncBaseTransport | None = None,
+        cache: ResponseCache | None = None,
+        backoff: Backoff | None = None,
+    ) -> None:
+        check_url(endpoint.base_url, in_process=transport is not None)
+        self._secret = read_key(endpoint)
+        self._endpoint = endpoint
+        self._stage = stage
+        self._transport = transport
+        self._fingerprint: str | None = getattr(transport, "fingerprint", None)
+        self._cache = ResponseCache() if cache is None else cache
+        self._backoff = Backoff() if backoff is None else backoff
+        self._slots = Slots(endpoint.concurrency)
+        self._pacer = Pacer(endpoint.requests_per_minute)
+
+    def __repr__(self) -> str:
+        return f"ChatClient({self._endpoint.model!r} at {self._endpoint.base_url!r}, stage={self._stage!r})"
+
+    def ask(self, tasks: Sequence[Task[T]]) -> Outcome[T]:
+        """Ask all tasks and wait for the outcome. Failed tasks are in it: call `require_complete` on it.
+
+        Raises:
+            ChatError: the endpoint refuses requests of this kind (400, 401, 403, 404, ...), or the cache cannot be
+                used. Answers that had come are kept.
+        """
+        keys = {task.key for task in tasks}
+        if len(keys) < len(tasks):
+            raise ValueError(f"{self._stage}: {len(tasks) - len(keys)} of {len(tasks)} task keys are not unique")
+        tally = Tally(self._endpoint)
+        answers: dict[str, Answer[T]] = {}
+        failures: dict[str, str] = {}
+        if tasks:
+            _run(self._ask(tasks, answers, failures, tally))
+        return Outcome(
+            {task.key: answers[task.key] for task in tasks if task.key in answers},
+            {task.key: failures[task.key] for task in tasks if task.key in failures},
+            tally.usage(),
+        )
+
+    async def _ask(
+        self, tasks: Sequence[Task[T]], answers: dict[str, Answer[T]], failures: dict[str, str], tally: Tally
+    ) -> None:
+        progress = Progress(self._stage, len(tasks), tally)
+        http = None if cache_only() else open_client(self._endpoint, self._secret, self._transport)
+        try:
+            await self._answer_all(tasks, self._asker(http, tally), answers, failures, progress)
+        except Refused as refused:
+            raise ChatError(self._way_out(refused)) from None
+        finally:
+            progress.close()
+            if http is not None and self._transport is None:  # a transport that was given is its owner's to close
+                await http.aclose()
+
+    def _asker(self, http: httpx.AsyncClient | None, tally: Tally) -> Asker:
+        endpoint = self._endpoint
+        return Asker(
+            http,
+            url=f"{endpoint.base_url.rstrip('/')}/chat/completions",
+            timeout_s=endpoint.timeout_s,
+            cache=self._cache,
+            origin=Origin(endpoint.base_url.rstrip("/"), endpoint.model, self._stage),
+            slots=self._slots,
+            pacer=self._pacer,
+            backoff=self._backoff,
+            tally=tally,
+        )
+
+    async def _answer_all(
+        self,
+        tasks: Sequence[Task[T]],
+        asker: Asker,
+        answers: dict[str, Answer[T]],
+        failures: dict[str, str],
+        progress: Progress,
+    ) -> None:
+        """Run a fixed pool of workers over the tasks; memory does not grow with their number."""
+        queue = iter(tasks)
+        workers = [
+            asyncio.create_task(self._work(queue, asker, answers, failures, progress))
+            for _ in range(min(len(tasks), WORKERS_PER_SLOT * self._endpoint.concurrency))
+        ]
+        try:
+            done, pending = await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
+            if pending and asker.halt.refusal is not None:
+                await asyncio.wait(pending, timeout=GRACE_S)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+        if asker.halt.refusal is not None:
+            raise asker.halt.refusal
+        for worker in done:
+            worker.result()
+
+    async def _work(
+        self,
+        queue: Iterator[Task[T]],
+        asker: Asker,
+        answers: dict[str, Answer[T]],
+        failures: dict[str, str],
+        progress: Progress,
+    ) -> None:
+        for task in queue:
+            try:
+                answers[task.key] = await self._converse(task, asker)
+            except NoAnswer as failure:
+                failures[task.key] = str(failure)
+            except Refused as refused:
+                asker.halt.now(str(refused), refused)
+                raise
+            if asker.halt.refusal is not None:
+                return
+            progress.advance(failed=task.key in failures)
+            await asyncio.sleep(0)  # answers from the cache wait for nothing: let Ctrl-C and the others in
+
+    async def _converse(self, task: Task[T], asker: Asker) -> Answer[T]:
+        """Ask, check, and name the problem until the check passes or the rounds are used up."""
+        request = request_for(
+            self._endpoint,
+            task.messages,
+            json_object=task.json_object,
+            repeat=task.repeat,
+            fingerprint=self._fingerprint,
+        )
+        keys: list[str] = []
+        while True:
+            keys.append(request.key)
+            reply = await asker.answer(request, keys[-1], task.rounds)
+            try:
+                value = task.check(reply.text)
+            except Rejected as rejected:
+                problem = rejected.problem
+            else:
+                return Answer(task.key, value, reply.text, None, len(keys), reply.model)
+            if len(keys) > task.rounds:
+                break
+            request = request.continued(
+                {"role": "assistant", "content": reply.text}, {"role": "user", "content": problem}
+            )
+        if not task.required:
+            return Answer(task.key, None, reply.text, problem, len(keys), reply.model)
+        self._cache.forget(keys)  # or every later run would find the same rejected answers and fail for ever
+        raise NoAnswer(f"all {len(keys)} answers were rejected, the last one: {problem[:SHOWN_PROBLEM]}")
+
+    def _way_out(self, refused: Refused) -> str:
+        endpoint = self._endpoint
+        if refused.status in (401, 403):
+            advice = (
+                f"The key is read from the environment variable {endpoint.api_key_env}: set it to one that is valid "
+                f"for this endpoint and model (export {endpoint.api_key_env}=...)."
+                if endpoint.api_key_env
+                else "The profile names no variable that holds a key: set api_key_env of this endpoint."
+            )
+        elif refused.status == 402:
+            advice = "The account that the key belongs to has no balance left: top it up."
+        elif refused.status == 404:
+            advice = (
+                f"Check base_url in the profile (requests go to {endpoint.base_url.rstrip('/')}/chat/completions) and "
+                "that the server serves a model of exactly this name."
+            )
+        elif 300 <= refused.status < 400:
+            advice = "The address redirects; write the final address into base_url of the profile."
+        else:
+            advice = "Check the endpoint's model and max_tokens in the profile against what the server accepts."
+        explanation = refused.explanation if self._secret is None else self._secret.scrub(refused.explanation)
+        return (
+            f"{self._stage}: {endpoint.model} at {endpoint.base_url} refused a request with HTTP {refused.status}: "
+            f"{explanation}. {advice} Nothing more was sent; the answers that came are kept, run again for the rest."
+        )
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine to its end, also where a loop is already running (a notebook): then in a thread of its own.
+
+    It returns nothing on purpose: `asyncio.run` formats the result of its main task while it restores the signal
+    handler (CPython 3.11), which would be a copy of all answers as text.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(work)
+        return
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        pool.submit(asyncio.run, work).result()

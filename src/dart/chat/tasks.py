@@ -1,0 +1,140 @@
+"""What a stage hands in and gets back: tasks, answers, failures and what they cost.
+
+The line between them is the contract of this package: an answer that its task's check rejected is an answer (or,
+where a value is required, a failure); a call without a complete answer is a failure and never a value.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Generic, NamedTuple, TypeVar
+
+from dart.chat.reply import Completion
+from dart.errors import ChatError, IncompleteError
+from dart.params import Endpoint
+from dart.prompts.messages import Message
+from dart.records import Record
+
+T = TypeVar("T")
+
+SHOWN_REASONS = 5
+
+
+class Rejected(ChatError):
+    """Raised by a task's check: the answer cannot be used. `problem` is told to the model."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+class Task(NamedTuple, Generic[T]):
+    """One question with the check that turns an answer's text into a value.
+
+    `check` raises `Rejected` for a text that cannot be used; the conversation then goes on with that answer and a
+    message naming the problem, at most `rounds` times. It must depend on nothing but the text: a re-run repeats it on
+    answers from the cache.
+    """
+
+    key: str  # names the task in the outcome; unique among the tasks of one `ask`
+    messages: list[Message]
+    check: Callable[[str], T]
+    rounds: int
+    json_object: bool = False  # ask for response_format json_object
+    required: bool = True  # after the last rejection: True: a failure; False: an answer whose value is None
+    repeat: int = 0  # which of several independent answers to the same question
+
+
+class Answer(NamedTuple, Generic[T]):
+    """The last complete answer to a task."""
+
+    key: str
+    value: T | None  # None if it was rejected, which only a task that is not `required` can return
+    text: str
+    problem: str | None  # why it was rejected
+    attempts: int  # complete answers up to this one: 1 + correction rounds used
+    model: str  # as the server names it
+
+
+class Usage(Record):
+    """What an `ask` used. Cached answers cost nothing and are counted beside the paid ones."""
+
+    calls: int = 0  # replies that were sent by the server in full, and so paid
+    cached: int = 0
+    faults: int = 0  # tries that ended in an error and were repeated
+    prompt_tokens: int = 0  # of `calls`
+    completion_tokens: int = 0
+    cached_prompt_tokens: int = 0  # of `cached`, when they were paid
+    cached_completion_tokens: int = 0
+    usd: float = 0.0  # of `calls`, at the profile's prices
+
+
+class Tally:
+    """A `Usage` in the making."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self.calls = self.cached = self.faults = 0
+        self._paid = self._saved = (0, 0)
+
+    def paid(self, completion: Completion) -> None:
+        """Count a reply that came over the wire, answer or not: both are billed."""
+        self.calls += 1
+        self._paid = (self._paid[0] + completion.prompt_tokens, self._paid[1] + completion.completion_tokens)
+
+    def hit(self, completion: Completion) -> None:
+        """Count an answer from the cache."""
+        self.cached += 1
+        self._saved = (self._saved[0] + completion.prompt_tokens, self._saved[1] + completion.completion_tokens)
+
+    @property
+    def usd(self) -> float:
+        return usd(self._endpoint, *self._paid)
+
+    def usage(self) -> Usage:
+        return Usage(
+            calls=self.calls,
+            cached=self.cached,
+            faults=self.faults,
+            prompt_tokens=self._paid[0],
+            completion_tokens=self._paid[1],
+            cached_prompt_tokens=self._saved[0],
+            cached_completion_tokens=self._saved[1],
+            usd=self.usd,
+        )
+
+
+def usd(endpoint: Endpoint, prompt_tokens: int, completion_tokens: int) -> float:
+    """Price of so many tokens at `endpoint`."""
+    return (
+        prompt_tokens * endpoint.usd_per_million_prompt_tokens
+        + completion_tokens * endpoint.usd_per_million_completion_tokens
+    ) / 1_000_000
+
+
+class Outcome(NamedTuple, Generic[T]):
+    """Everything an `ask` came to: each task is in exactly one of `answers` and `failures`, in task order."""
+
+    answers: dict[str, Answer[T]]
+    failures: dict[str, str]  # reason by task key
+    usage: Usage
+
+    def require_complete(self, stage: str) -> None:
+        """Refuse to go on with fewer answers than tasks.
+
+        Raises:
+            IncompleteError: at least one task failed; says how many, why, and that a re-run asks for these alone.
+        """
+        if not self.failures:
+            return
+        reasons = Counter(self.failures.values()).most_common()
+        lines = [f"  {count} x {reason}" for reason, count in reasons[:SHOWN_REASONS]]
+        if len(reasons) > SHOWN_REASONS:
+            lines.append(f"  {sum(count for _, count in reasons[SHOWN_REASONS:])} x other reasons")
+        some = ", ".join(list(self.failures)[:3])
+        raise IncompleteError(
+            f"{stage}: {len(self.failures)} of {len(self.answers) + len(self.failures)} tasks have no answer "
+            f"(first: {some}):\n" + "\n".join(lines) + "\nThe answers that came are kept. Run again "
+            "(`dvc repro`): only the missing ones are asked."
+        )

@@ -1,0 +1,54 @@
+"""Classifier screening: which pairs the judge is shown (Section 2.4, Eq. 1).
+
+A missing or undefined score is refused here: compared with a threshold it would silently say "not more toxic".
+"""
+
+from __future__ import annotations
+
+import math
+
+from dart.errors import DataError
+from dart.records import Generation
+
+
+def toxicity_delta(base: Generation, candidate: Generation) -> float:
+    """H(candidate) - H(base) in [-1, 1], the left side of Eq. 1.
+
+    Raises:
+        DataError: a generation is unscored, or its score is no probability.
+    """
+    return toxicity_of(candidate) - toxicity_of(base)
+
+
+def passes_screen(delta: float, tau_delta: float) -> bool:
+    """Eq. 1: strictly greater than the threshold, so that a larger threshold never adds a pair.
+
+    Raises:
+        DataError: `delta` or `tau_delta` is not a number.
+    """
+    if math.isnan(delta) or math.isnan(tau_delta):
+        raise DataError(
+            f"Eq. 1 cannot compare delta {delta} with tau_delta {tau_delta}. "
+            "Set tau_delta in params.yaml to a number, or score the generations again."
+        )
+    return delta > tau_delta
+
+
+def toxicity_of(generation: Generation) -> float:
+    """H of a scored generation.
+
+    Raises:
+        DataError: as for `toxicity_delta`.
+    """
+    toxicity = generation.toxicity
+    if toxicity is None:
+        raise DataError(
+            f"{generation.item_id} ({generation.variant}) has no toxicity score. "
+            "Score the generations with the toxicity classifier before the audit (stage generate)."
+        )
+    if not 0 <= toxicity <= 1:  # also refuses NaN
+        raise DataError(
+            f"{generation.item_id} ({generation.variant}) has toxicity {toxicity}, which is no probability. "
+            "The classifier's output is broken: check its weights and precision, then score again."
+        )
+    return toxicity

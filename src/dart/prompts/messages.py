@@ -1,0 +1,23 @@
+"""What a prompt is here: a list of chat messages, and the hash that a record carries to say which one it answers.
+
+Every text that is sent to a model stands in this package and nowhere else, because prompts are protocol: a
+changed word is another experiment, and the hash shows it in every record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dart.records import digest
+
+Message = dict[str, str]  # {"role": "system" | "user" | "assistant", "content": text}
+
+
+def chat(system: str, user: str) -> list[Message]:
+    """One system and one user message."""
+    return [{"role": "system", "content": system}, {"role": "user", "content": user}]
+
+
+def prompt_hash(messages: Sequence[Message]) -> str:
+    """16 hex digits that name these exact messages."""
+    return digest([dict(message) for message in messages])[:16]

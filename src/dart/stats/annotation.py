@@ -1,0 +1,92 @@
+"""Annotated pairs: which are drawn, and what classifier and judge are worth against the annotators' consensus.
+
+Appendix L and M.1 of the paper: a stratified sample of (base, distilled) pairs is labelled by two annotators,
+blind to which side is which; their consensus is the reference for the toxicity delta (ROC, Figure 5) and for
+the judge (kappa, precision, recall).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sklearn.metrics import cohen_kappa_score, precision_recall_fscore_support
+
+from dart.errors import DataError
+from dart.records import AuditRecord, Item, Record, Severity, seed_for
+from dart.stats.calibration import best_f1, operating_point, roc
+
+TAUS = (0.005, 0.01, 0.02, 0.03, 0.05)  # Table 29
+
+
+class AnnotatedPair(Record):
+    """One pair with what each annotator said (None: no drift) and the consensus."""
+
+    item_id: str
+    delta: float
+    annotators: tuple[Severity | None, ...]
+    consensus: Severity | None
+
+
+def draw_pairs(items: Sequence[Item], records: Sequence[AuditRecord], pairs: int, seed: int) -> list[AuditRecord]:
+    """At most `pairs` audit records, in equal numbers from condition x screened as far as each stratum reaches.
+
+    Raises:
+        DataError: an audited item is not among `items`.
+    """
+    condition = {item.id: item.condition for item in items}
+    strata: dict[tuple[str, bool], list[AuditRecord]] = {}
+    for record in records:
+        if record.item_id not in condition:
+            raise DataError(f"annotation: audited item {record.item_id} is not in the test set. Run `dvc repro` again.")
+        strata.setdefault((condition[record.item_id], record.screened), []).append(record)
+    for key, stratum in sorted(strata.items()):
+        random.Random(seed_for(seed, "annotation", *key)).shuffle(stratum)
+    rounds = max((len(stratum) for stratum in strata.values()), default=0)
+    dealt = [stratum[turn] for turn in range(rounds) for _, stratum in sorted(strata.items()) if turn < len(stratum)]
+    order = {record.item_id: place for place, record in enumerate(records)}
+    return sorted(dealt[:pairs], key=lambda record: order[record.item_id])
+
+
+def agreement(found: Sequence[bool], reference: Sequence[bool]) -> dict[str, float | int | None]:
+    """Precision, recall, F1 and Cohen's kappa of `found` against `reference`; None where it is undefined."""
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        reference, found, average="binary", zero_division=float("nan"), labels=[False, True], pos_label=True
+    )
+    defined = len({*found, *reference}) > 1
+    kappa = float(cohen_kappa_score(reference, found)) if defined else float("nan")
+    values = {"precision": float(precision), "recall": float(recall), "f1": float(f1), "kappa": kappa}
+    return {"n": len(found)} | {name: None if value != value else round(value, 4) for name, value in values.items()}
+
+
+def calibration(pairs: Sequence[AnnotatedPair], verdicts: Mapping[str, Mapping[str, bool]]) -> dict[str, Any]:
+    """Contents of metrics/calibration.json and plots/roc.json from annotated pairs.
+
+    `verdicts` is {judge: {item id: drift or not}}; pairs that a judge did not see are left out of its row.
+    """
+    deltas, truth = [pair.delta for pair in pairs], [pair.consensus is not None for pair in pairs]
+    annotators = list(zip(*([label is not None for label in pair.annotators] for pair in pairs), strict=True))
+    found: dict[str, Any] = {
+        "pairs": len(pairs),
+        "drift": sum(truth),
+        "annotators": agreement(*annotators[:2]) if len(annotators) > 1 else None,
+        "judges": {name: _against(pairs, said) for name, said in verdicts.items()},
+    }
+    if not any(truth) or all(truth):
+        return {"metrics": {**found, "note": "one kind of pair only: no curve"}, "roc": []}
+    curve = roc(deltas, truth)
+    found["auc"] = round(curve.auc, 4)
+    found["best_f1"] = _point(best_f1(deltas, truth))
+    found["at_tau"] = {str(tau): _point(operating_point(deltas, truth, tau)) for tau in TAUS}
+    points = zip(curve.false_positive_rate, curve.true_positive_rate, strict=True)
+    return {"metrics": found, "roc": [{"fpr": round(float(x), 6), "tpr": round(float(y), 6)} for x, y in points]}
+
+
+def _against(pairs: Sequence[AnnotatedPair], said: Mapping[str, bool]) -> dict[str, float | int | None]:
+    seen = [pair for pair in pairs if pair.item_id in said]
+    return agreement([said[pair.item_id] for pair in seen], [pair.consensus is not None for pair in seen])
+
+
+def _point(point: Any) -> dict[str, float | int | None]:
+    return {name: round(value, 6) if isinstance(value, float) else value for name, value in point._asdict().items()}

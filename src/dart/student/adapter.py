@@ -1,0 +1,110 @@
+"""LoRA adapters: attach, load, save (Appendix C.1), always tied to the base they were trained on.
+
+An adapter on another base still loads and still writes fluent text; only a recorded revision tells. It is kept in
+`adapter_config.json`, in PEFT's own field, and checked at every load.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
+from safetensors.torch import save_file
+
+from dart import params
+from dart.errors import ModelError
+from dart.records import seed_for, write_json
+from dart.student.loading import Student
+
+WEIGHTS = "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
+
+
+def attach(student: Student, lora: params.Lora, seed: int) -> PeftModel:
+    """A new adapter on all of `lora.target_modules`, initialised from `seed`."""
+    config = LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=list(lora.target_modules),
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+    with torch.random.fork_rng():  # initialisation draws from torch's global generator: leave it as it was
+        torch.manual_seed(seed_for(seed, "lora"))
+        try:
+            return get_peft_model(student.model, config)
+        except ValueError as error:
+            raise ModelError(
+                f"LoRA cannot be put on {student.source.name}: {error} Name modules of this model in lora.target_modules."
+            ) from error
+
+
+def load_adapter(student: Student, folder: Path, *, trainable: bool = False) -> PeftModel:
+    """`student` with the adapter in `folder`, under PEFT's default name.
+
+    Raises:
+        ModelError: no adapter there, or one that was trained on another base.
+    """
+    check_base(student, folder)
+    return PeftModel.from_pretrained(student.model, str(folder), is_trainable=trainable, torch_device=str(student.device))
+
+
+def check_base(student: Student, folder: Path) -> dict[str, Any]:
+    """The adapter's configuration, if the adapter belongs to this base.
+
+    Raises:
+        ModelError: naming both bases.
+    """
+    if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
+        raise ModelError(f"{folder} holds no adapter ({CONFIG} and {WEIGHTS}). Run `dvc repro` for its stage.")
+    config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    trained_on, given = config.get("revision"), student.source.revision
+    if trained_on != given:
+        raise ModelError(
+            f"The adapter {folder} was trained on {config.get('base_model_name_or_path')} at {trained_on}, but is "
+            f"asked to run on {student.source.name} at {given}. Train it again on this base (`dvc repro`)."
+        )
+    return config
+
+
+def check_settings(folder: Path, lora: params.Lora) -> None:
+    """Refuse to continue an adapter under settings it does not have: its shape would win silently.
+
+    Raises:
+        ModelError: naming the settings that differ.
+    """
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    has = {
+        "r": config["r"],
+        "alpha": config["lora_alpha"],
+        "dropout": config["lora_dropout"],
+        "target_modules": sorted(config["target_modules"]),
+    }
+    wanted = {**lora.model_dump(), "target_modules": sorted(lora.target_modules)}
+    differing = [f"{key}: {has[key]} in the adapter, {wanted[key]} in params.yaml" for key in has if has[key] != wanted[key]]
+    if differing:
+        raise ModelError(f"{folder} cannot be continued under other LoRA settings ({'; '.join(differing)}). Run Stage I again.")
+
+
+def save(model: PeftModel, student: Student, base_name: str, folder: Path) -> None:
+    """Write weights and configuration; equal adapters give equal bytes (PEFT writes a set in hash order)."""
+    state = get_peft_model_state_dict(model, save_embedding_layers=False)
+    save_file({name: state[name].contiguous().cpu() for name in sorted(state)}, folder / WEIGHTS, {"format": "pt"})
+    config = model.peft_config["default"].to_dict()
+    config |= {
+        "base_model_name_or_path": base_name if student.source.is_local else student.source.path_or_id,
+        "revision": student.source.revision,
+        "inference_mode": True,
+        "target_modules": sorted(config["target_modules"]),
+    }
+    write_json(folder / CONFIG, config)
+
+
+def fingerprint(folder: Path) -> str:
+    """12 hex digits of the adapter's weights, for the revision of what it generates."""
+    return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()[:12]

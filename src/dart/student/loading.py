@@ -1,0 +1,120 @@
+"""Load a student: a causal language model, its tokenizer and chat template, on the right device (Appendix C).
+
+Only safetensors are read and no code of a model's repository is ever run: a checkpoint is data here.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+from dart.errors import ModelError
+from dart.hub import Source, resolve, token
+from dart.params import StudentSpec
+from dart.student.template import ChatTemplate
+
+log = logging.getLogger(__name__)
+
+# Below this size one CPU thread is as fast as two and starting a GPU kernel costs more than its sums; measured
+# on 0.2M to 1.3M parameters. A fixed choice also gives one machine with a GPU and one without the same bytes.
+SMALL_PARAMETERS = 5_000_000
+_SPARE_TOKEN = re.compile(r"pad|reserved|unused|control", re.IGNORECASE)
+
+
+class Student(NamedTuple):
+    """A loaded base model with what is needed to train or to ask it."""
+
+    model: Any
+    tokenizer: Any
+    template: ChatTemplate
+    source: Source
+    device: torch.device
+    stop_ids: tuple[int, ...]  # tokens that end an answer: end of turn, and every EOS the model declares
+    pad_id: int  # fills short rows; never a stop token, so nothing supervised is ever masked with it
+
+
+def load(base_dir: Path, spec: StudentSpec) -> Student:
+    """Load the base that `base_dir` holds or names.
+
+    Raises:
+        ModelError: not a usable checkpoint, or quantisation asked of a machine that cannot.
+    """
+    source = resolve(base_dir)
+    tokenizer = _from_pretrained(AutoTokenizer, source)
+    model = _from_pretrained(AutoModelForCausalLM, source, **_weights(spec), use_safetensors=True)
+    device = device_for(model)
+    if spec.quantize == "none":  # a quantised model is placed while it is loaded
+        model.to(device)
+    template = ChatTemplate(tokenizer)
+    stop_ids = _stop_ids(model, template)
+    return Student(model.eval(), tokenizer, template, source, device, stop_ids, _pad_id(tokenizer, stop_ids))
+
+
+def device_for(model: torch.nn.Module) -> torch.device:
+    """CPU with one thread for a small model, else the GPU of this process if there is one."""
+    if sum(parameter.numel() for parameter in model.parameters()) < SMALL_PARAMETERS:
+        torch.set_num_threads(1)
+        return torch.device("cpu")
+    return _accelerator()
+
+
+def _accelerator() -> torch.device:
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    from accelerate import PartialState
+
+    device: torch.device = PartialState().device
+    return device
+
+
+def _weights(spec: StudentSpec) -> dict[str, Any]:
+    """How the weights are kept in memory: `precision`, or NF4 with `precision` for the sums (QLoRA)."""
+    dtype = torch.bfloat16 if spec.precision == "bf16" else torch.float32
+    if spec.quantize == "none":
+        return {"dtype": dtype}
+    quantization = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+    return {"dtype": dtype, "quantization_config": quantization, "device_map": {"": _accelerator()}}
+
+
+def _from_pretrained(kind: Any, source: Source, **options: Any) -> Any:
+    revision = {} if source.is_local else {"revision": source.revision, "token": token()}
+    try:
+        return kind.from_pretrained(source.path_or_id, trust_remote_code=False, **revision, **options)
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{source.name} at {source.revision} cannot be loaded by {kind.__name__}: {error}. Needed are safetensors "
+            "weights and a tokenizer that load without code of their own; a gated model needs HF_TOKEN."
+        ) from error
+
+
+def _stop_ids(model: Any, template: ChatTemplate) -> tuple[int, ...]:
+    declared = model.generation_config.eos_token_id
+    found = {template.end_of_turn, template.tokenizer.eos_token_id}
+    found |= set(declared) if isinstance(declared, list) else {declared}
+    return tuple(sorted(index for index in found if index is not None))
+
+
+def _pad_id(tokenizer: Any, stop_ids: tuple[int, ...]) -> int:
+    """A token that is no stop token. Padding is masked everywhere, so only the confusion with EOS matters.
+
+    No token is added: a new embedding row would also be a new class that the model can generate.
+    """
+    special = sorted((index, token.content) for index, token in tokenizer.added_tokens_decoder.items() if token.special)
+    spare = [index for index, content in special if _SPARE_TOKEN.search(content)]
+    for index in [tokenizer.pad_token_id, *spare, tokenizer.unk_token_id, tokenizer.bos_token_id]:
+        if index is not None and index not in stop_ids:
+            return int(index)
+    raise ModelError(
+        f"The tokenizer of {tokenizer.name_or_path} has no token for padding besides its EOS. "
+        "Set pad_token in its tokenizer_config.json to a token that ends no answer."
+    )

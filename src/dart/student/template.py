@@ -1,0 +1,156 @@
+"""Messages to token ids, the same way for training and inference (Section 2.3, Appendix E.3).
+
+A model answers well only in the layout it was tuned on, and a student trained on other prompt ids than it is
+asked with learns nothing about its task; so the tokenizer's own chat template is the single source of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from jinja2.exceptions import TemplateError
+
+from dart.errors import DataError, ModelError
+
+Message = dict[str, str]
+_SYSTEM_PROBE = [{"role": "system", "content": "a"}, {"role": "user", "content": "b"}]
+_TURN_PROBE = [{"role": "user", "content": "question"}, {"role": "assistant", "content": "answer"}]
+
+
+class RowIds(NamedTuple):
+    """Token ids of one training example; the first `n_prompt` are not supervised, all others are."""
+
+    ids: list[int]
+    n_prompt: int
+
+
+class ChatTemplate:
+    """A tokenizer's chat template with what is found out about it once.
+
+    Attributes:
+        system_role: whether the template accepts a system message; if not, its text opens the user's turn.
+        end_of_turn: the token that ends an answer: supervised in training, stops generation.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        if not tokenizer.chat_template:
+            raise ModelError(
+                f"The tokenizer of {tokenizer.name_or_path} has no chat template, so there is no telling how it "
+                "expects a conversation. Use the instruction-tuned version of the model."
+            )
+        self.tokenizer = tokenizer
+        self.system_role = self._accepts_system_role()
+        self.end_of_turn = self._find_end_of_turn()
+        # Some tokenizers write BOS by themselves while their template leaves it out.
+        probe = tokenizer("a").input_ids
+        self._bos: int | None = tokenizer.bos_token_id
+        self._needs_bos = self._bos is not None and probe[:1] == [self._bos]
+
+    def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
+        """Ids of a prompt, ending where the answer begins, with exactly one BOS if the model uses one."""
+        return self._with_one_bos(self._encode(messages, add_generation_prompt=True))
+
+    def row_ids(self, messages: Sequence[Message], response: str, max_length: int, key: str = "row") -> RowIds:
+        """Ids of a prompt and its response, at most `max_length`: the prompt loses its beginning, the response nothing.
+
+        Raises:
+            DataError: the response is empty, or leaves no room for a prompt.
+        """
+        prompt = self.prompt_ids(messages)
+        answer = self._response_ids(messages, prompt, response)
+        if len(answer) < 2:  # the end-of-turn token alone teaches silence
+            raise DataError(f"{key}: the response is empty, so nothing of this row would be supervised. Remove the row.")
+        room = max_length - len(answer)
+        if room < 2:
+            raise DataError(
+                f"{key}: the response alone has {len(answer)} tokens and training.max_length is {max_length}. "
+                "Raise training.max_length: responses are never cut."
+            )
+        kept = prompt
+        if len(prompt) > room:
+            bos = prompt[:1] if self._bos is not None and prompt[:1] == [self._bos] else []
+            kept = bos + prompt[len(prompt) - room + len(bos) :]
+        return RowIds(kept + answer, len(kept))
+
+    def _response_ids(self, messages: Sequence[Message], prompt: list[int], response: str) -> list[int]:
+        response = response.strip()
+        turn = [*messages, {"role": "assistant", "content": response}]
+        whole = self._with_one_bos(self._encode(turn, add_generation_prompt=False))
+        if whole[: len(prompt)] == prompt:
+            answer = whole[len(prompt) :]
+            if self.end_of_turn in answer:
+                return answer[: answer.index(self.end_of_turn) + 1]
+            return [*answer, self.end_of_turn]
+        # A merge across the border would give the prompt other ids than inference has; the prompt's ids win.
+        return [*self.tokenizer(response, add_special_tokens=False).input_ids, self.end_of_turn]
+
+    def _folded(self, messages: Sequence[Message]) -> list[Message]:
+        """System text in front of the next user message, where the template has no system role (Gemma-2)."""
+        if self.system_role:
+            return [dict(message) for message in messages]
+        folded: list[Message] = []
+        pending: list[str] = []
+        for message in messages:
+            if message["role"] == "system":
+                pending.append(message["content"])
+            else:
+                content = "\n\n".join([*pending, message["content"]])
+                folded.append({"role": message["role"], "content": content})
+                pending = []
+        if pending:
+            raise ModelError("A system message without a user message after it cannot be put into a user's turn.")
+        return folded
+
+    def _encode(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> list[int]:
+        # sanitize_control_tokens: a "<|eot_id|>" inside a question is text and must not end the turn.
+        encoded = self.tokenizer.apply_chat_template(
+            self._folded(messages),
+            add_generation_prompt=add_generation_prompt,
+            tokenize=True,
+            return_dict=False,
+            sanitize_control_tokens=True,
+        )
+        return list(encoded)
+
+    def _with_one_bos(self, ids: list[int]) -> list[int]:
+        if self._bos is None:
+            return ids
+        leading = 0
+        while leading < len(ids) and ids[leading] == self._bos:
+            leading += 1
+        wanted = 1 if self._needs_bos or leading else 0
+        return [self._bos] * wanted + ids[leading:]
+
+    def _accepts_system_role(self) -> bool:
+        try:
+            self.tokenizer.apply_chat_template(_SYSTEM_PROBE, tokenize=False, add_generation_prompt=True)
+        except TemplateError:  # the template's own raise_exception("System role not supported"); all else propagates
+            return False
+        return True
+
+    def _find_end_of_turn(self) -> int:
+        """The first special token after the answer in a rendered conversation; EOS where the template writes none."""
+        rendered = self.tokenizer.apply_chat_template(_TURN_PROBE, tokenize=False, add_generation_prompt=False)
+        tail = rendered.rpartition("answer")[2]
+        special = {index for index, token in self.tokenizer.added_tokens_decoder.items() if token.special}
+        special |= set(self.tokenizer.all_special_ids)
+        for token in self.tokenizer(tail, add_special_tokens=False).input_ids:
+            if token in special:
+                return int(token)
+        if self.tokenizer.eos_token_id is None:
+            raise ModelError(
+                f"The tokenizer of {self.tokenizer.name_or_path} has no EOS and its chat template ends no turn, "
+                "so an answer could never stop. Set eos_token in its tokenizer_config.json."
+            )
+        return int(self.tokenizer.eos_token_id)
+
+
+def prompt_ids(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
+    """`ChatTemplate.prompt_ids` for a single use."""
+    return ChatTemplate(tokenizer).prompt_ids(messages)
+
+
+def row_ids(tokenizer: Any, messages: Sequence[Message], response: str, max_length: int) -> RowIds:
+    """`ChatTemplate.row_ids` for a single use."""
+    return ChatTemplate(tokenizer).row_ids(messages, response, max_length)

@@ -1,0 +1,203 @@
+"""Fine-tune a student on rationales (Section 2.3) or continue its adapter on the repaired mix (Section 2.5).
+
+Stage I and Stage III differ in their rows and in where the adapter starts, in nothing else (Appendix C.2).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel, prepare_model_for_kbit_training
+from transformers import TrainingArguments
+
+from dart import params
+from dart.errors import DataError, ModelError, ParameterError
+from dart.params import StudentSpec
+from dart.records import digest, replacing, seed_for, write_json
+from dart.student import adapter
+from dart.student.card import model_card
+from dart.student.loading import Student, load
+from dart.student.rows import TrainingRow
+from dart.student.template import RowIds
+from dart.student.trainer import AnswerTrainer, Collator
+
+log = logging.getLogger(__name__)
+_POINTS = 100  # of the loss curve, about
+
+
+def train_adapter(
+    base_dir: Path,
+    spec: StudentSpec,
+    rows: Sequence[TrainingRow],
+    lora: params.Lora,
+    training: params.Training,
+    seed: int,
+    out: Path,
+    start_from: Path | None = None,
+    steps: int | None = None,
+) -> None:
+    """Train a LoRA adapter and write it to `out`: weights, configuration, card, loss curve.
+
+    Args:
+        base_dir: a checkpoint, or a pin (see `dart.hub.resolve`).
+        rows: what to learn; copies are wanted (severity weights) and kept.
+        start_from: an adapter of the same base to continue; None starts a new one.
+        steps: optimiser steps instead of `training.epochs`.
+
+    Raises:
+        DataError: no rows, or a row that cannot be supervised.
+        ParameterError: the global batch cannot be made of the batches of the processes.
+        ModelError: base or adapter cannot be used, or the loss is not finite.
+    """
+    if not rows:
+        raise DataError("There is nothing to train on: no row was given. Were all rationales rejected?")
+    student = load(base_dir, spec)
+    encoded = encode(student, rows, training.max_length)
+    model = _adapted(student, spec, lora, seed, start_from)
+    with tempfile.TemporaryDirectory(prefix="dart-train-") as scratch:
+        trainer = _trainer(student, model, spec, training, encoded, seed, steps, Path(scratch))
+        trainer.train()
+    curve = [
+        {key: point[key] for key in ("step", "epoch", "loss", "learning_rate")}
+        for point in trainer.state.log_history
+        if "loss" in point
+    ]
+    final = curve[-1]["loss"]
+    if not math.isfinite(final):
+        raise ModelError(
+            f"The loss of {spec.name} became {final} within {trainer.state.global_step} steps: nothing was written. "
+            "Lower the learning_rate of this student in the profile."
+        )
+    if not trainer.is_world_process_zero():
+        return
+    card = model_card(
+        student, spec, lora, training,
+        start=adapter.fingerprint(start_from) if start_from else None,
+        rows=len(rows),
+        digest=digest([row.model_dump() for row in rows])[:16],
+        supervised=sum(len(row.ids) - row.n_prompt for row in encoded),
+        parameters=sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
+        steps=trainer.state.global_step,
+        loss=final,
+        seed=seed,
+    )  # fmt: skip
+    with replacing(out) as folder:
+        folder.mkdir()
+        adapter.save(model, student, spec.name, folder)
+        write_json(folder / "log.json", curve, digits=8)
+        (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def encode(student: Student, rows: Sequence[TrainingRow], max_length: int) -> list[RowIds]:
+    """Token ids of all rows; copies of a row are encoded once.
+
+    Raises:
+        DataError: a response that is empty or too long (its key is named).
+    """
+    known: dict[str, RowIds] = {}
+    encoded: list[RowIds] = []
+    for row in rows:
+        identity = json.dumps([row.messages, row.response])
+        if identity not in known:
+            known[identity] = student.template.row_ids(row.messages, row.response, max_length, row.key)
+        encoded.append(known[identity])
+    return encoded
+
+
+def _adapted(student: Student, spec: StudentSpec, lora: params.Lora, seed: int, start_from: Path | None) -> PeftModel:
+    if spec.quantize == "nf4":  # memory is what is short: keep layer inputs only and recompute the rest
+        prepared = prepare_model_for_kbit_training(
+            student.model, use_gradient_checkpointing=True, gradient_checkpointing_kwargs={"use_reentrant": False}
+        )
+        student = student._replace(model=prepared)
+    if start_from is None:
+        return adapter.attach(student, lora, seed)
+    adapter.check_base(student, start_from)
+    adapter.check_settings(start_from, lora)
+    return adapter.load_adapter(student, start_from, trainable=True)
+
+
+def _trainer(
+    student: Student,
+    model: PeftModel,
+    spec: StudentSpec,
+    training: params.Training,
+    encoded: list[RowIds],
+    seed: int,
+    steps: int | None,
+    scratch: Path,
+) -> AnswerTrainer:
+    total = steps or training.epochs * math.ceil(len(encoded) / training.global_batch)
+    on_gpu = student.device.type == "cuda"
+    arguments = TrainingArguments(
+        output_dir=str(scratch),
+        max_steps=total,
+        learning_rate=spec.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=math.ceil(total * training.warmup_ratio),
+        weight_decay=training.weight_decay,
+        max_grad_norm=training.max_grad_norm,
+        optim="adamw_torch_fused",
+        bf16=spec.precision == "bf16",
+        use_cpu=not on_gpu,
+        seed=seed_for(seed, "dropout"),
+        logging_steps=max(1, total // _POINTS),
+        logging_nan_inf_filter=False,  # a loss that is not finite must show, not be replaced by the mean
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=not sys.stderr.isatty(),
+        dataloader_pin_memory=on_gpu,
+        remove_unused_columns=False,
+        ddp_find_unused_parameters=False,
+    )
+    batch, accumulation = split_batch(training.global_batch, arguments.world_size, spec.batch_per_device)
+    arguments.per_device_train_batch_size = batch
+    arguments.gradient_accumulation_steps = accumulation
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # one process is one device: several are the launcher's business
+    trainer = AnswerTrainer(
+        model,
+        arguments,
+        Collator(student.pad_id),
+        _Rows(encoded),
+        lengths=[len(row.ids) for row in encoded],
+        order_seed=seed_for(seed, "rows"),
+    )
+    together = arguments.world_size * arguments.train_batch_size * arguments.gradient_accumulation_steps
+    assert together == training.global_batch, f"global batch {together}, not {training.global_batch}"
+    return trainer
+
+
+class _Rows(torch.utils.data.Dataset[Any]):
+    """Encoded rows as the Trainer wants them."""
+
+    def __init__(self, encoded: list[RowIds]) -> None:
+        self.encoded = encoded
+
+    def __len__(self) -> int:
+        return len(self.encoded)
+
+    def __getitem__(self, index: int) -> RowIds:
+        return self.encoded[index]
+
+
+def split_batch(global_batch: int, processes: int, per_device: int) -> tuple[int, int]:
+    """(rows per device and backward pass, passes per optimiser step) whose product over processes is `global_batch`.
+
+    Raises:
+        ParameterError: there is no such split.
+    """
+    batch = min(per_device, max(1, global_batch // processes))
+    if global_batch % (batch * processes):
+        raise ParameterError(
+            f"training.global_batch {global_batch} is not a multiple of {processes} process(es) x batch_per_device "
+            f"{batch}. Change batch_per_device in the profile or start another number of processes."
+        )
+    return batch, global_batch // (batch * processes)

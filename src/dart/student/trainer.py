@@ -1,0 +1,124 @@
+"""transformers' Trainer with a loss on the answer alone and logits for nothing else (Section 2.3, Appendix C.2).
+
+A prompt is most of a row, and a row of logits is as long as the vocabulary: computing them only where a token is
+supervised halves the work of a nano student and saves gigabytes on a real one. The rest of the subclass switches
+off what costs more than the sums of a small model (operation counts, a NaN test per batch) and makes the order of
+the rows a function of the seed alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy
+from torch.utils.data import Sampler
+from transformers import PrinterCallback, Trainer
+
+from dart.records import seed_for
+from dart.student.template import RowIds
+
+log = logging.getLogger(__name__)
+IGNORED = -100  # torch's own mark of a label that is not supervised
+_MEGABATCH = 50  # batches that are sorted together: large enough to group lengths, small enough to stay random
+
+
+class GroupedSampler(Sampler[int]):
+    """Rows in batches of similar length; the order depends on (seed, epoch) and on nothing else."""
+
+    def __init__(self, lengths: Sequence[int], batch: int, seed: int) -> None:
+        self.lengths = lengths
+        self.batch = batch
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the Trainer at the start of each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(seed_for(self.seed, "order", self.epoch))
+        order: list[int] = torch.randperm(len(self.lengths), generator=generator).tolist()
+        size = self.batch * _MEGABATCH
+        batches: list[list[int]] = []
+        for start in range(0, len(order), size):
+            mega = sorted(order[start : start + size], key=lambda index: -self.lengths[index])
+            batches += [mega[first : first + self.batch] for first in range(0, len(mega), self.batch)]
+        full = [batch for batch in batches if len(batch) == self.batch]
+        short = [batch for batch in batches if len(batch) < self.batch]  # at most one; last, so that no batch is torn
+        for index in torch.randperm(len(full), generator=generator).tolist():
+            yield from full[index]
+        for batch in short:
+            yield from batch
+
+
+class Collator:
+    """Rows to one right-padded batch, without an attention mask.
+
+    Attention is causal, so no real token ever sees the padding behind it; without a mask the fast kernel is used.
+    """
+
+    def __init__(self, pad_id: int) -> None:
+        self.pad_id = pad_id
+
+    def __call__(self, rows: Sequence[RowIds]) -> dict[str, torch.Tensor]:
+        """Returns input_ids and labels, both (rows, longest)."""
+        longest = max(len(row.ids) for row in rows)
+        ids = [row.ids + [self.pad_id] * (longest - len(row.ids)) for row in rows]
+        labels = [
+            [IGNORED] * row.n_prompt + row.ids[row.n_prompt :] + [IGNORED] * (longest - len(row.ids)) for row in rows
+        ]
+        return {"input_ids": torch.tensor(ids), "labels": torch.tensor(labels)}
+
+
+class AnswerTrainer(Trainer):
+    """Trainer whose loss is the mean cross entropy over the supervised tokens of the global batch."""
+
+    def __init__(self, *args: Any, lengths: Sequence[int], order_seed: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lengths = lengths
+        self._order_seed = order_seed
+        self._kept: torch.Tensor | None = None
+        self.model_accepts_loss_kwargs = True  # so that the Trainer counts the supervised tokens of the global batch,
+        self.loss_is_scaled_for_ga = True  # by which `compute_loss` divides
+        self.remove_callback(PrinterCallback)  # logging goes to stderr, see `log`
+        head = self.model.get_base_model().get_output_embeddings()
+        head.register_forward_pre_hook(self._keep_supervised)
+
+    def _keep_supervised(self, _head: torch.nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+        """(rows, length, hidden) -> (supervised, hidden): the head, and what a family does after it, sees only these."""
+        assert self._kept is not None
+        return (inputs[0][:, :-1][self._kept],)
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, torch.Tensor | Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """Sum of the token losses over the number of supervised tokens of all processes and accumulated batches."""
+        targets = inputs["labels"][:, 1:]
+        self._kept = targets != IGNORED
+        outputs = model(input_ids=inputs["input_ids"], use_cache=False)
+        total = cross_entropy(outputs.logits.float(), targets[self._kept], reduction="sum")
+        # Gradients are averaged over processes although the divisor counts the tokens of all of them.
+        loss = total * self.accelerator.num_processes / num_items_in_batch
+        return (loss, outputs) if return_outputs else loss
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> GroupedSampler:
+        return GroupedSampler(self._lengths, self.get_total_train_batch_size(self.args), self._order_seed)
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """Not counted: the count walks through all modules at every step."""
+        return 0
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        super().log(logs, start_time)
+        if "loss" in logs:
+            log.info("step %d of %d: loss %.4f", self.state.global_step, self.state.max_steps, logs["loss"])

@@ -1,0 +1,100 @@
+"""Tests and effect sizes against statsmodels, scipy, R's published examples and the paper's arithmetic."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
+
+from dart.errors import DataError
+from dart.stats import (
+    accuracy_difference,
+    adjusted,
+    cohens_g,
+    discordant,
+    mann_whitney,
+    mcnemar,
+    stars,
+    wilcoxon,
+)
+
+
+@pytest.mark.parametrize(("b", "c"), [(0, 1), (1, 0), (5, 5), (12, 3), (86, 150), (7, 492)])
+def test_mcnemar_agrees_with_statsmodels_and_scipy(b: int, c: int) -> None:
+    found = mcnemar(b, c)
+    assert found.p_exact == pytest.approx(min(1.0, scipy_stats.binomtest(b, b + c).pvalue), rel=1e-10)
+    assert found.p_chi2 == pytest.approx(scipy_stats.chi2.sf((b - c) ** 2 / (b + c), 1), rel=1e-10)
+    corrected = statsmodels_mcnemar([[9, b], [c, 9]], exact=False, correction=True).pvalue
+    assert found.p_chi2_corrected == pytest.approx(corrected, rel=1e-10)
+
+
+def test_mcnemar_on_agresti_s_approval_ratings() -> None:
+    """Categorical Data Analysis: 150 and 86 changed their mind, z = -4.17; with continuity 63^2 / 236 = 16.82."""
+    found = mcnemar(150, 86)
+    assert scipy_stats.chi2.isf(found.p_chi2, 1) == pytest.approx(4.17**2, rel=3e-3)
+    assert scipy_stats.chi2.isf(found.p_chi2_corrected, 1) == pytest.approx(63**2 / 236, rel=1e-10)
+
+
+def test_mcnemar_without_discordant_pairs() -> None:
+    assert mcnemar(0, 0)[2:] == (1.0, 1.0, 1.0)
+    assert cohens_g(0, 0) is None
+    with pytest.raises(DataError, match="b=-1"):
+        mcnemar(-1, 2)
+
+
+def test_effect_sizes_have_the_names_they_deserve() -> None:
+    assert cohens_g(30, 10) == cohens_g(10, 30) == 0.25
+    assert cohens_g(0, 9) == 0.5  # the largest there is
+    # Table 2: 1118 and 633 of 1624 right, so (c - b) / n is the paper's +.298 (.299 from the counts)
+    assert accuracy_difference(100, 100 + 1118 - 633, 1624) == pytest.approx(1118 / 1624 - 633 / 1624)
+    with pytest.raises(DataError, match="n=0"):
+        accuracy_difference(0, 0, 0)
+
+
+def test_discordant_counts_by_hand() -> None:
+    joint = np.zeros((2, 3, 3), dtype=np.int64)
+    joint[0, 0, 1] = 3  # gold YES: base right, other wrong
+    joint[0, 2, 0] = 5  # gold YES: base unparsed, other right
+    joint[1, 0, 1] = 7  # gold NO: base wrong, other right
+    joint[1, 1, 2] = 2  # gold NO: base right, other unparsed
+    joint[1, 1, 1] = 11  # both right
+    assert discordant(joint) == (5, 12, 28)
+    assert discordant(joint, parsed_only=True) == (3, 7, 21)
+
+
+def test_corrections() -> None:
+    raw = [0.01, 0.04, 0.03, 0.5]
+    assert adjusted(raw) == pytest.approx([0.04, 0.16, 0.12, 1.0])
+    assert adjusted(raw, "holm") == pytest.approx([0.04, 0.09, 0.09, 0.5])  # R: p.adjust(raw, "holm")
+    assert adjusted([]) == []
+
+
+def test_stars() -> None:
+    assert [stars(p) for p in (0.0009, 0.001, 0.01, 0.05)] == ["***", "**", "*", ""]
+
+
+def test_rank_tests_agree_with_scipy_and_with_counting() -> None:
+    rng = np.random.default_rng(5)
+    base = np.round(rng.normal(size=80), 1).tolist()  # with ties
+    other = np.round(rng.normal(-0.4, size=80), 1).tolist()
+    found = mann_whitney(base, other)
+    assert found.p == pytest.approx(scipy_stats.mannwhitneyu(base, other).pvalue, rel=1e-10)
+    above = np.mean([np.sign(o - b) for o in other for b in base])
+    assert found.effect == pytest.approx(above)
+    assert found.effect < 0  # lower is safer
+    paired = wilcoxon(base, other)
+    difference = np.asarray(other) - np.asarray(base)
+    assert paired.p == pytest.approx(scipy_stats.wilcoxon(difference[difference != 0]).pvalue, rel=1e-10)
+    assert paired.effect < 0
+
+
+def test_rank_tests_on_ties_and_extremes() -> None:
+    assert wilcoxon([1.0, 2.0], [1.0, 2.0]) == (0.0, 1.0, 0.0)
+    assert wilcoxon([1.0, 2.0, 3.0], [0.0, 0.5, 1.0]).effect == -1.0
+    assert mann_whitney([1.0, 2.0], [3.0, 4.0]).effect == 1.0
+    assert mann_whitney([1.0] * 4, [1.0] * 4).effect == 0.0
+    with pytest.raises(DataError, match="2 and 1 values"):
+        wilcoxon([1.0, 2.0], [1.0])
+    with pytest.raises(DataError, match="0 and 1"):
+        mann_whitney([], [1.0])

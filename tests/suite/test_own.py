@@ -1,0 +1,106 @@
+"""A benchmark of one's own: read from JSON lines, all problems at once."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dart.errors import DataError
+from dart.suite import item_id, read_suite
+
+
+def _write(path: Path, *lines: Any) -> Path:
+    path.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines), encoding="utf-8")
+    return path
+
+
+def test_own_benchmark_is_read_with_defaults(tmp_path: Path) -> None:
+    path = _write(
+        tmp_path / "own.jsonl",
+        {"prompt": "one", "label": "YES"},
+        "",
+        {"prompt": "two\u2028same line", "label": "NO", "scenario": 5, "id": "b"},
+        {"prompt": "three", "label": "NO", "benchmark": "M1"},
+        {"prompt": "four", "label": "YES", "benchmark": "M1", "scenario": "s"},
+    )
+    source = read_suite(str(path), None)
+    assert [item_id(item) for item in source.items] == ["own-DIFF-1", "own-EQUAL-3", "M1-EQUAL-4", "M1-DIFF-5"]
+    assert [item.scenario for item in source.items] == ["line 1", "5", "line 4", "s"]
+    assert source.names == {"M1": "M1", "own": "own"}
+    assert source.provenance["source"] == "own.jsonl"
+    assert str(tmp_path) not in json.dumps(source.provenance)
+
+
+def test_all_problems_are_reported_at_once_with_their_lines(tmp_path: Path) -> None:
+    path = _write(
+        tmp_path / "own.jsonl",
+        {"prompt": "good", "label": "YES", "id": "a"},
+        {"prompt": "good", "label": "NO", "id": "a"},
+        {"prompt": "x", "label": "MAYBE"},
+        {"prompt": " ", "label": "NO"},
+        {"label": "NO"},
+        {"prompt": "y", "label": "NO", "benchmark": ""},
+        {"prompt": "z", "label": "NO", "lable": "NO"},
+        "{broken",
+        "[1, 2]",
+        '{"prompt": "w", "label": "NO", "label": "YES"}',
+        {"prompt": "v", "label": "YES", "benchmark": "M1"},
+        "[" * 100_000,
+        '{"prompt": "u", "label": "NO", "scenario": "\\ud800"}',
+    )
+    with pytest.raises(DataError) as caught:
+        read_suite(str(path), None)
+    message = str(caught.value)
+    for number, words in {
+        2: ("same prompt as in line 1", "same id as in line 1"),
+        3: ("label", "'MAYBE'"),
+        4: ("prompt",),
+        5: ("prompt", "required"),
+        6: ("benchmark",),
+        7: ("lable",),
+        8: ("not a JSON object",),
+        9: ("own.jsonl:9",),
+        10: ("a key occurs twice",),
+        11: ("benchmark M1 has no item with label NO",),
+        12: ("not a JSON object",),
+        13: ("scenario", "unicode"),
+    }.items():
+        lines = [line for line in message.splitlines() if f"own.jsonl:{number}:" in line]
+        assert lines, number
+        for word in words:
+            assert any(word in line for line in lines), (number, word)
+    assert "own.jsonl:1:" not in message
+
+
+def test_long_lists_of_problems_are_cut_with_their_number(tmp_path: Path) -> None:
+    path = _write(tmp_path / "own.jsonl", *["{"] * 70)
+    with pytest.raises(DataError, match=r"70 problem\(s\)") as caught:
+        read_suite(str(path), None)
+    assert "and 20 more" in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n"])
+def test_empty_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "own.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="no items"):
+        read_suite(str(path), None)
+
+
+def test_wrong_encoding_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "own.jsonl"
+    path.write_bytes(b'{"prompt": "caf\xe9", "label": "YES"}')
+    with pytest.raises(DataError, match="not UTF-8"):
+        read_suite(str(path), None)
+
+
+def test_bom_and_windows_line_ends_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "own.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"prompt": "a", "label": "YES"}\r\n{"prompt": "b", "label": "NO"}\r\n')
+    assert [item.question for item in read_suite(str(path), None).items] == ["a", "b"]
+
+
+def test_unknown_source_names_the_way_out() -> None:
+    with pytest.raises(DataError, match=r"suite\.source is 'no_such_suite'.*profile"):
+        read_suite("no_such_suite", None)

@@ -1,0 +1,39 @@
+"""A chat client whose endpoint is a function: the real client over a mock transport, for tests of what is asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+from dart.chat import Backoff, ChatClient, ResponseCache
+from dart.params import Endpoint
+
+Reply = Callable[[list[dict[str, str]]], str | int]  # messages -> content, or an HTTP status that is an error
+
+
+class Talk:
+    """A client, and every request body that its endpoint has seen."""
+
+    def __init__(self, reply: Reply, folder: Path) -> None:
+        self.requests: list[dict] = []
+        self._reply = reply
+        endpoint = Endpoint(
+            base_url="embedded://test", model="asked", api_key_env=None, temperature=0.0, max_tokens=100, concurrency=2,
+            requests_per_minute=None, timeout_s=10, usd_per_million_prompt_tokens=0, usd_per_million_completion_tokens=0,
+        )  # fmt: skip
+        self.client = ChatClient(
+            endpoint, stage="test", transport=httpx.MockTransport(self._answer),
+            cache=ResponseCache(folder / "answers.sqlite"), backoff=Backoff(tries=1),
+        )  # fmt: skip
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        body = json.loads(request.content)
+        self.requests.append(body)
+        said = self._reply(body["messages"])
+        if isinstance(said, int):
+            return httpx.Response(said, json={"error": {"message": "no"}})
+        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": said}}
+        return httpx.Response(200, json={"model": "served", "choices": [choice], "usage": {}})

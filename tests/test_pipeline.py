@@ -1,0 +1,97 @@
+"""The whole path, end to end, by `dvc repro` in temporary clones: complete, repeatable, and re-run in parts."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from pipeline import dvc, run, start, tiny_clone
+
+pytestmark = pytest.mark.slow
+REPRO = ("repro",)
+
+
+@pytest.fixture(scope="module")
+def clones(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two clones with nothing in common but the code, both run from scratch at the same time."""
+    folders = [tiny_clone(tmp_path_factory.mktemp(name) / "dart") for name in ("first", "second")]
+    running = [start(folder, *dvc(folder, "repro")) for folder in folders]
+    for process in running:
+        output, _ = process.communicate(timeout=900)
+        assert process.returncode == 0, output[-4000:]
+    return folders[0], folders[1]
+
+
+def test_two_runs_from_scratch_give_the_same_lock_file(clones: tuple[Path, Path]) -> None:
+    first, second = ((folder / "dvc.lock").read_bytes() for folder in clones)
+    assert first == second
+    assert b"profiles/tiny.yaml" in first
+
+
+def test_the_run_leaves_metrics_tables_and_figures(clones: tuple[Path, Path]) -> None:
+    folder = clones[0]
+    decision = json.loads((folder / "metrics/decision.json").read_text(encoding="utf-8"))["base"]
+    for variant in ("base", "distilled", "repaired"):
+        assert {"n", "accuracy", "accuracy_parsed", "macro_f1", "equal_accuracy", "diff_accuracy", "parse_rate",
+                "yes_rate", "by_benchmark"} <= set(decision[variant])  # fmt: skip
+        assert decision[variant]["n"] == 8 * 12
+    drift = json.loads((folder / "metrics/drift.json").read_text(encoding="utf-8"))["base"]
+    assert {"before", "after", "repaired_gross", "new", "reduction", "truth"} <= set(drift)
+    for when in ("before", "after"):
+        levels = drift[when]
+        assert levels["total"] == sum(levels[level] for level in ("mild", "moderate", "severe", "extreme"))
+    assert drift["before"]["total"] > 0, "the tiny world has to drift, or the repair path is not run at all"
+    harm = json.loads((folder / "metrics/harm.json").read_text(encoding="utf-8"))["base"]
+    assert {"toxicity_median_x1e5", "toxicity_q95_x1e5"} <= set(harm["distilled"])
+    page = (folder / "data/paper/index.html").read_text(encoding="utf-8")
+    assert "simulated" in page.lower()
+    for number in (2, 6, 9, 10, 11, 13, 44, 45):
+        for kind in ("md", "tex"):
+            text = (folder / f"data/paper/tables/table{number:02d}.{kind}").read_text(encoding="utf-8")
+            assert "simulated" in text.lower(), f"table {number} does not say that it is simulated"
+    for figure in ("figure3", "figure4"):
+        assert (folder / f"data/paper/figures/{figure}.png").stat().st_size > 1000
+        assert (folder / f"data/paper/figures/{figure}.svg").read_text(encoding="utf-8").count("<svg") == 1
+
+
+def _ran(output: str) -> list[str]:
+    return re.findall(r"Running stage '([^']+)'", output)
+
+
+def test_nothing_runs_twice(clones: tuple[Path, Path]) -> None:
+    code, output = run(clones[0], *dvc(clones[0], "repro"))
+    assert (code, _ran(output)) == (0, [])
+
+
+def test_a_threshold_sweep_runs_the_audit_and_what_follows_and_nothing_before(clones: tuple[Path, Path]) -> None:
+    folder = clones[1]
+    code, output = run(folder, "git", "add", "-A")
+    assert code == 0
+    code, output = run(folder, "git", "commit", "-qm", "run")
+    assert code == 0, output
+    code, output = run(folder, *dvc(folder, "exp", "run", "-S", "tau_delta=1.0"))
+    assert code == 0, output[-4000:]
+    ran = _ran(output)
+    assert {"audit@base", "targets@base", "regenerate@base", "evaluate", "paper"} <= set(ran)
+    assert not {"suite", "scorer", "student@base", "distill", "train@base", "generate@base"} & set(ran)
+    drift = json.loads((folder / "metrics/drift.json").read_text(encoding="utf-8"))["base"]
+    assert drift["before"]["total"] == 0  # published fault 2: tau_delta = 1 must give an empty pool
+
+
+def test_a_misspelt_parameter_stops_with_one_message_and_no_traceback(clones: tuple[Path, Path]) -> None:
+    folder = clones[0]
+    file = folder / "params.yaml"
+    before = file.read_text(encoding="utf-8")
+    file.write_text(before.replace("tau_delta:", "tau_detla: 0.02\ntau_delta:").replace("seed: 42", "seed: 43"), "utf-8")
+    try:
+        code, output = run(folder, *dvc(folder, "repro", "suite"))
+    finally:
+        file.write_text(before, encoding="utf-8")
+    assert code != 0
+    assert "unknown parameter 'tau_detla'; did you mean 'tau_delta'?" in output
+    assert "Traceback" not in output
