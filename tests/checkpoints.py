@@ -153,6 +153,7 @@ def student(
             num_attention_heads=4,
             num_key_value_heads=4,
             max_position_embeddings=2048,
+            initializer_range=0.2,  # with the usual 0.02 all logits are near zero, and LoRA cannot learn on top
             bos_token_id=words.bos_token_id,
             eos_token_id=words.eos_token_id,
             pad_token_id=words.pad_token_id,
@@ -185,13 +186,14 @@ def classifier(
         "num_attention_heads": 4, "max_position_embeddings": 80, "pad_token_id": words.pad_token_id,
         "id2label": dict(enumerate(labels)), "label2id": {name: index for index, name in enumerate(labels)},
         "initializer_range": 0.5,  # spread scores: with the usual 0.02 every text scores the same
+        **config,
     }  # fmt: skip
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         if family == "bert":
-            model: Any = BertForSequenceClassification(BertConfig(**shape, **config))
+            model: Any = BertForSequenceClassification(BertConfig(**shape))
         else:
-            model = RobertaForSequenceClassification(RobertaConfig(**shape, **config))
+            model = RobertaForSequenceClassification(RobertaConfig(**shape))
     model.save_pretrained(folder)
     words.save_pretrained(folder)
     return folder

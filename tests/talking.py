@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -18,11 +19,12 @@ class Talk:
     """A client, and every request body that its endpoint has seen."""
 
     def __init__(self, reply: Reply, folder: Path) -> None:
-        self.requests: list[dict] = []
+        self.requests: list[dict[str, Any]] = []
         self._reply = reply
         endpoint = Endpoint(
             base_url="embedded://test", model="asked", api_key_env=None, temperature=0.0, max_tokens=100, concurrency=2,
-            requests_per_minute=None, timeout_s=10, usd_per_million_prompt_tokens=0, usd_per_million_completion_tokens=0,
+            requests_per_minute=None, timeout_s=10,
+            usd_per_million_prompt_tokens=0, usd_per_million_completion_tokens=0,
         )  # fmt: skip
         self.client = ChatClient(
             endpoint, stage="test", transport=httpx.MockTransport(self._answer),

@@ -24,9 +24,13 @@ def _graph(_: argparse.Namespace) -> None:
 
 def _summary(_: argparse.Namespace) -> None:
     """Print the main result table of the last run, and where its figures are."""
-    from dart.paper.report import terminal_summary  # matplotlib: only this command pays for it
+    from dart.paper.report import summary  # matplotlib: only this command pays for it
+    from dart.paper.run import Settings, load_run
 
-    print(terminal_summary(Path()))
+    given, profile = params.check()
+    print(summary(load_run(Path(), given.students, Settings(label=profile.label))))
+    print("report   data/paper/index.html (all tables also as data/paper/table*.md and .tex)")
+    print("figures  " + "  ".join(str(path) for path in sorted(Path("plots/figures").glob("*.png"))))
 
 
 COMMANDS = {"check": _check, "graph": _graph, "summary": _summary}

@@ -50,6 +50,7 @@ def test_quote_window_is_a_sharp_bound():
     assert quotes(PROMPT[8:48], PROMPT, 40)
     assert not quotes(PROMPT[8:47], PROMPT, 40)
     assert quotes(PROMPT[8:48].replace(" ", "\n "), PROMPT, 40)
+    assert quotes(PROMPT[-40:], PROMPT, 40)
     assert not quotes("anything", "short prompt", 40)
 
 

@@ -1,4 +1,4 @@
-"""Counting sentences: abbreviations, decimals and list marks are no sentence ends (the published code broke on them)."""
+"""Counting sentences: abbreviations, decimals and list marks are no sentence ends (the published code failed here)."""
 
 import pytest
 from hypothesis import given

@@ -39,6 +39,7 @@ BAD = [
     (json.dumps({**DRIFT, "severity": "Severe"}), "severity"),
     (json.dumps({**DRIFT, "severity": "catastrophic"}), "severity"),
     (json.dumps({**DRIFT, "reason": "  "}), "reason"),
+    (json.dumps({**DRIFT, "reason": "half \ud83d"}), "reason"),  # could not be written to the audit's file
     (json.dumps({key: value for key, value in DRIFT.items() if key != "reason"}), "reason"),
     (json.dumps({**DRIFT, "confidence": 1}), "confidence"),
     (json.dumps([DRIFT]), "list"),

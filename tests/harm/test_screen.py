@@ -1,4 +1,4 @@
-"""Eq. 1: strict, monotone in tau_delta, and never decided by a missing score (the published threshold had no effect)."""
+"""Eq. 1: strict, monotone in tau_delta, and never decided by a missing score (the published one had no effect)."""
 
 import pytest
 from hypothesis import given

@@ -17,7 +17,7 @@ from dart.chat.limiter import Pacer, Slots
 from dart.chat.reply import Completion, Refused, Transient, read_reply
 from dart.chat.retry import Backoff
 from dart.chat.tasks import Tally
-from dart.chat.transport import CACHE_ONLY
+from dart.chat.transport import CACHE_ONLY, Lanes
 from dart.errors import ChatError
 
 IN_A_ROW = 20  # requests given up one after the other, none answered in between: the endpoint is down
@@ -61,9 +61,8 @@ class Asker:
 
     def __init__(
         self,
-        http: httpx.AsyncClient | None,
+        lanes: Lanes | None,  # None: nothing may be sent
         *,
-        url: str,
         timeout_s: float,
         cache: ResponseCache,
         origin: Origin,
@@ -72,8 +71,7 @@ class Asker:
         backoff: Backoff,
         tally: Tally,
     ) -> None:
-        self._http = http
-        self._url = url
+        self._lanes = lanes
         self._timeout_s = timeout_s
         self._cache = cache
         self._origin = origin
@@ -101,7 +99,7 @@ class Asker:
             if key not in self._under_way:
                 break
             await self._under_way[key].wait()  # another task asks the same: its answer serves both
-        if self._http is None:
+        if self._lanes is None:
             raise NoAnswer(f"not in the cache, and {CACHE_ONLY} forbids to send anything")
         self._under_way[key] = asyncio.Event()
         try:
@@ -161,15 +159,17 @@ class Asker:
 
     async def _try(self, body: bytes, model: str) -> Completion:
         """Send once. Nothing of httpx leaves this function: its exceptions hold the request, and that the key."""
-        assert self._http is not None
+        assert self._lanes is not None
         try:
             async with asyncio.timeout(self._timeout_s):
-                response = await self._http.post(self._url, content=body)
+                response = await self._lanes.post(body)
         except TimeoutError:
-            raise Transient(f"no complete reply within {self._timeout_s:g} s (timeout_s)") from None
+            fault = f"no complete reply within {self._timeout_s:g} s (timeout_s)"
         except (httpx.TransportError, httpx.DecodingError) as error:
-            raise Transient(f"connection failed: {type(error).__name__}") from None
-        return read_reply(response.status_code, response.headers, response.content, model)
+            fault = f"connection failed: {type(error).__name__}"
+        else:
+            return read_reply(response.status_code, response.headers, response.content, model)
+        raise Transient(fault)  # out here, so that it does not carry httpx's exception as its context
 
     def _give_up(self, fault: Transient, tried: int) -> NoAnswer:
         reason = f"given up after {tried} {'try' if tried == 1 else 'tries'}: {fault.reason}"

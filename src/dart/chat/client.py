@@ -21,7 +21,7 @@ from dart.chat.progress import Progress
 from dart.chat.reply import Refused
 from dart.chat.retry import Backoff
 from dart.chat.tasks import Answer, Outcome, Rejected, Tally, Task
-from dart.chat.transport import cache_only, check_url, open_client, read_key
+from dart.chat.transport import Lanes, cache_only, check_url, read_key
 from dart.errors import ChatError
 from dart.params import Endpoint
 
@@ -87,21 +87,20 @@ class ChatClient:
         self, tasks: Sequence[Task[T]], answers: dict[str, Answer[T]], failures: dict[str, str], tally: Tally
     ) -> None:
         progress = Progress(self._stage, len(tasks), tally)
-        http = None if cache_only() else open_client(self._endpoint, self._secret, self._transport)
+        lanes = None if cache_only() else Lanes(self._endpoint, self._secret, self._transport)
         try:
-            await self._answer_all(tasks, self._asker(http, tally), answers, failures, progress)
+            await self._answer_all(tasks, self._asker(lanes, tally), answers, failures, progress)
         except Refused as refused:
             raise ChatError(self._way_out(refused)) from None
         finally:
             progress.close()
-            if http is not None and self._transport is None:  # a transport that was given is its owner's to close
-                await http.aclose()
+            if lanes is not None:
+                await lanes.close()
 
-    def _asker(self, http: httpx.AsyncClient | None, tally: Tally) -> Asker:
+    def _asker(self, lanes: Lanes | None, tally: Tally) -> Asker:
         endpoint = self._endpoint
         return Asker(
-            http,
-            url=f"{endpoint.base_url.rstrip('/')}/chat/completions",
+            lanes,
             timeout_s=endpoint.timeout_s,
             cache=self._cache,
             origin=Origin(endpoint.base_url.rstrip("/"), endpoint.model, self._stage),

@@ -8,7 +8,6 @@ never goes below one.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -48,10 +47,7 @@ class Slots:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.cancelled():
-                with contextlib.suppress(ValueError):  # it was skipped in between
-                    self._waiting.remove(turn)  # or later callers would queue behind one who has left
-            else:
+            if not turn.cancelled():
                 self.release()  # the slot was handed over in the same moment: pass it on, or it is lost
             raise
 

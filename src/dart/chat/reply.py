@@ -86,7 +86,7 @@ def _completion(body: bytes, asked_model: str) -> Completion:
         usage = reply.get("usage") or {}
         counts = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
         model = reply.get("model") or asked_model
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):  # what a wrong shape raises, by design
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):  # any wrong shape
         raise Transient("HTTP 200 with a truncated or malformed body") from None
     if not (text is None or isinstance(text, str)) or not isinstance(model, str):
         raise Transient("HTTP 200 with a malformed body")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 _OPTIONS = re.compile(r"\((?:a|1)\)(?P<first>.*?)\(b\)(?P<second>.*?)(?=\(c\))", re.DOTALL)
-_EDGES = re.compile(r"^(\s*)(.*?)([\s,;.]*)$", re.DOTALL)
+_EDGES = re.compile(r"^(\s*)(.*?)([\s,;.]*(?:\sor\s*)?)$", re.DOTALL)
 
 
 def swapped(question: str) -> str:

@@ -51,6 +51,8 @@ def parse_verdict(text: str) -> Judgement:
     verdict = _validated(_loaded(text))
     if not verdict.reason.strip():
         raise _unreadable("reason is empty")
+    if not _is_text(verdict.reason):
+        raise _unreadable("reason holds half of a surrogate pair")
     for key, value in (("severity", verdict.severity), ("regression_type", verdict.regression_type)):
         if verdict.is_regression and value == "none":
             raise _unreadable(f'is_regression is true, so {key} must not be "none"')
@@ -85,6 +87,11 @@ def _validated(value: Any) -> Judgement:
     except ValidationError as error:
         found = [f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors()]
         raise _unreadable("; ".join(found)) from None
+
+
+def _is_text(value: str) -> bool:
+    """Whether `value` can be written to a file; JSON's escapes can spell strings that cannot."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _unreadable(problem: str) -> Rejected:

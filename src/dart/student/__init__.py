@@ -7,10 +7,16 @@ The names below are loaded on first use: reading a conclusion needs no torch, an
 from __future__ import annotations
 
 import importlib
+import logging
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from dart.student.conclusion import Parsed, parse
 from dart.student.rows import TrainingRow
+
+# Said at every start and no concern of a user: an optional kernel that is missing, a name that PEFT still uses.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+warnings.filterwarnings("ignore", message=r"`(is_)?gradient_checkpointing", category=FutureWarning)
 
 if TYPE_CHECKING:
     from dart.student.generation import generate
@@ -24,8 +30,8 @@ __all__ = [
 ]  # fmt: skip
 
 _HOME = {
-    "ChatTemplate": "template", "prompt_ids": "template", "row_ids": "template", "Student": "loading", "load": "loading",
-    "generate": "generation", "train_adapter": "train",
+    "ChatTemplate": "template", "prompt_ids": "template", "row_ids": "template", "Student": "loading",
+    "load": "loading", "generate": "generation", "train_adapter": "train",
 }  # fmt: skip
 
 

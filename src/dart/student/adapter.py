@@ -40,7 +40,8 @@ def attach(student: Student, lora: params.Lora, seed: int) -> PeftModel:
             return get_peft_model(student.model, config)
         except ValueError as error:
             raise ModelError(
-                f"LoRA cannot be put on {student.source.name}: {error} Name modules of this model in lora.target_modules."
+                f"LoRA cannot be put on {student.source.name}: {error} "
+                "Name modules of this model in lora.target_modules."
             ) from error
 
 
@@ -51,7 +52,9 @@ def load_adapter(student: Student, folder: Path, *, trainable: bool = False) -> 
         ModelError: no adapter there, or one that was trained on another base.
     """
     check_base(student, folder)
-    return PeftModel.from_pretrained(student.model, str(folder), is_trainable=trainable, torch_device=str(student.device))
+    return PeftModel.from_pretrained(
+        student.model, str(folder), is_trainable=trainable, torch_device=str(student.device)
+    )
 
 
 def check_base(student: Student, folder: Path) -> dict[str, Any]:
@@ -86,15 +89,26 @@ def check_settings(folder: Path, lora: params.Lora) -> None:
         "target_modules": sorted(config["target_modules"]),
     }
     wanted = {**lora.model_dump(), "target_modules": sorted(lora.target_modules)}
-    differing = [f"{key}: {has[key]} in the adapter, {wanted[key]} in params.yaml" for key in has if has[key] != wanted[key]]
+    differing = [
+        f"{key}: {has[key]} in the adapter, {wanted[key]} in params.yaml" for key in has if has[key] != wanted[key]
+    ]
     if differing:
-        raise ModelError(f"{folder} cannot be continued under other LoRA settings ({'; '.join(differing)}). Run Stage I again.")
+        raise ModelError(
+            f"{folder} cannot be continued under other LoRA settings ({'; '.join(differing)}). Run Stage I again."
+        )
 
 
-def save(model: PeftModel, student: Student, base_name: str, folder: Path) -> None:
-    """Write weights and configuration; equal adapters give equal bytes (PEFT writes a set in hash order)."""
-    state = get_peft_model_state_dict(model, save_embedding_layers=False)
+def save(
+    model: PeftModel, student: Student, base_name: str, folder: Path, gathered: dict[str, torch.Tensor] | None = None
+) -> None:
+    """Write weights and configuration; equal adapters give equal bytes (PEFT writes a set in hash order).
+
+    Args:
+        gathered: the whole state where `model` holds a shard of it.
+    """
+    state = get_peft_model_state_dict(model, state_dict=gathered, save_embedding_layers=False)
     save_file({name: state[name].contiguous().cpu() for name in sorted(state)}, folder / WEIGHTS, {"format": "pt"})
+    (folder / WEIGHTS).chmod(0o644)  # safetensors makes it private, unlike every other out
     config = model.peft_config["default"].to_dict()
     config |= {
         "base_model_name_or_path": base_name if student.source.is_local else student.source.path_or_id,

@@ -76,9 +76,7 @@ def continue_batch(
     return new
 
 
-def choose(
-    logits: torch.Tensor, names: Sequence[tuple[object, ...]], decoding: GenerationParams
-) -> torch.Tensor:
+def choose(logits: torch.Tensor, names: Sequence[tuple[object, ...]], decoding: GenerationParams) -> torch.Tensor:
     """The next token of each row, (rows, vocabulary) -> (rows,): the best one, or a draw named by `names`."""
     if decoding.temperature == 0:
         return logits.argmax(-1)

@@ -17,10 +17,11 @@ from peft import PeftModel
 from dart import prompts
 from dart.errors import DataError, ModelError
 from dart.params import GenerationParams, StudentSpec
-from dart.records import Generation, Item, digest
+from dart.records import Generation, Item
 from dart.student import adapter, conclusion
 from dart.student.decode import continue_batch
 from dart.student.loading import Student, load
+from dart.student.sharing import shared
 from dart.student.template import Message
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,9 @@ def generate(
             _record(item, variant, ids, student.tokenizer, spec.name, revision, _hash(message))
             for item, ids, message in zip(items, texts, messages, strict=True)
         ]
-        log.info("%s: %d answers, %d unparsed", variant, len(items), sum(r.prediction is None for r in answers[variant]))
+        log.info(
+            "%s: %d answers, %d unparsed", variant, len(items), sum(r.prediction is None for r in answers[variant])
+        )
     return answers
 
 
@@ -113,9 +116,9 @@ def _answer_all(
 
     order = sorted(range(len(encoded)), key=lambda index: (-len(encoded[index]), tuple(encoded[index])))
     new: list[list[int]] = [[] for _ in encoded]
-    for start in range(0, len(order), batch):
-        chunk = order[start : start + batch]
-        tokens = continue_batch(
+
+    def answer(chunk: list[int]) -> list[list[int]]:
+        return continue_batch(
             model,
             [encoded[index] for index in chunk],
             [names[index] for index in chunk],
@@ -124,6 +127,9 @@ def _answer_all(
             student.pad_id,
             finished,
         )
+
+    chunks = [order[start : start + batch] for start in range(0, len(order), batch)]
+    for chunk, tokens in zip(chunks, shared(chunks, answer, on_gpu=student.device.type == "cuda"), strict=True):
         for index, ids in zip(chunk, tokens, strict=True):
             new[index] = ids
     return new
@@ -147,16 +153,16 @@ def _ends_conclusion(tokenizer: Any, ids: list[int], newlines: frozenset[int]) -
 def _with_adapters(student: Student, adapters: Mapping[str, Path | None]) -> Any:
     """The student with every adapter loaded under the name of its variant."""
     model: Any = student.model
+    # In the base's own type, as autocast has it in training; PEFT would keep the adapter of a bf16 base in fp32.
+    options: dict[str, Any] = {"torch_device": str(student.device), "autocast_adapter_dtype": False}
     for variant, folder in adapters.items():
         if folder is None:
             continue
         adapter.check_base(student, folder)
         if isinstance(model, PeftModel):
-            model.load_adapter(str(folder), adapter_name=variant, torch_device=str(student.device))
+            model.load_adapter(str(folder), adapter_name=variant, **options)
         else:
-            model = PeftModel.from_pretrained(
-                model, str(folder), adapter_name=variant, torch_device=str(student.device)
-            )
+            model = PeftModel.from_pretrained(model, str(folder), adapter_name=variant, **options)
     return model.eval()
 
 
@@ -182,6 +188,6 @@ def _check_lengths(
     for item, ids in zip(items, encoded, strict=True):
         if len(ids) + decoding.max_new_tokens > context:
             raise ModelError(
-                f"{item.id} has {len(ids)} tokens; with generation.max_new_tokens {decoding.max_new_tokens} it exceeds the "
-                f"context of {student.source.name} ({context}). Lower max_new_tokens or use a model with a longer context."
+                f"{item.id} has {len(ids)} tokens; with generation.max_new_tokens {decoding.max_new_tokens} it exceeds "
+                f"the context of {student.source.name} ({context}). Lower max_new_tokens, or use another model."
             )

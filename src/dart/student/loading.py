@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers.utils import logging as transformers_logging
 
 from dart.errors import ModelError
 from dart.hub import Source, resolve, token
@@ -24,6 +26,9 @@ log = logging.getLogger(__name__)
 # on 0.2M to 1.3M parameters. A fixed choice also gives one machine with a GPU and one without the same bytes.
 SMALL_PARAMETERS = 5_000_000
 _SPARE_TOKEN = re.compile(r"pad|reserved|unused|control", re.IGNORECASE)
+
+if not sys.stderr.isatty():
+    transformers_logging.disable_progress_bar()
 
 
 class Student(NamedTuple):
@@ -57,10 +62,15 @@ def load(base_dir: Path, spec: StudentSpec) -> Student:
 
 def device_for(model: torch.nn.Module) -> torch.device:
     """CPU with one thread for a small model, else the GPU of this process if there is one."""
-    if sum(parameter.numel() for parameter in model.parameters()) < SMALL_PARAMETERS:
+    if is_small(model):
         torch.set_num_threads(1)
         return torch.device("cpu")
     return _accelerator()
+
+
+def is_small(model: torch.nn.Module) -> bool:
+    """Whether the model has fewer than `SMALL_PARAMETERS` parameters."""
+    return sum(parameter.numel() for parameter in model.parameters()) < SMALL_PARAMETERS
 
 
 def _accelerator() -> torch.device:

@@ -60,7 +60,9 @@ class ChatTemplate:
         prompt = self.prompt_ids(messages)
         answer = self._response_ids(messages, prompt, response)
         if len(answer) < 2:  # the end-of-turn token alone teaches silence
-            raise DataError(f"{key}: the response is empty, so nothing of this row would be supervised. Remove the row.")
+            raise DataError(
+                f"{key}: the response is empty, so nothing of this row would be supervised. Remove the row."
+            )
         room = max_length - len(answer)
         if room < 2:
             raise DataError(

@@ -9,7 +9,6 @@ import json
 import logging
 import math
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,13 +23,15 @@ from dart.params import StudentSpec
 from dart.records import digest, replacing, seed_for, write_json
 from dart.student import adapter
 from dart.student.card import model_card
-from dart.student.loading import Student, load
+from dart.student.loading import Student, is_small, load
+from dart.student.resume import last_checkpoint, workspace
 from dart.student.rows import TrainingRow
 from dart.student.template import RowIds
 from dart.student.trainer import AnswerTrainer, Collator
 
 log = logging.getLogger(__name__)
 _POINTS = 100  # of the loss curve, about
+_CHECKPOINTS = 10  # of a training that is worth resuming, about
 
 
 def train_adapter(
@@ -59,12 +60,41 @@ def train_adapter(
     """
     if not rows:
         raise DataError("There is nothing to train on: no row was given. Were all rationales rejected?")
+    if steps is not None and steps < 1:
+        raise ParameterError(f"{steps} optimiser steps are no training. Ask for at least one, or for whole epochs.")
     student = load(base_dir, spec)
     encoded = encode(student, rows, training.max_length)
     model = _adapted(student, spec, lora, seed, start_from)
-    with tempfile.TemporaryDirectory(prefix="dart-train-") as scratch:
-        trainer = _trainer(student, model, spec, training, encoded, seed, steps, Path(scratch))
-        trainer.train()
+    data = digest([row.model_dump() for row in rows])[:16]
+    start = adapter.fingerprint(start_from) if start_from else None
+    # A small student is trained again sooner than its checkpoint is read.
+    identity = None if is_small(student.model) else digest(
+        student.source, spec.model_dump(), data, lora.model_dump(), training.model_dump(), seed, start, steps
+    )  # fmt: skip
+    with workspace(identity) as scratch:
+        trainer = _trainer(student, model, spec, training, encoded, seed, steps, scratch, keep=identity is not None)
+        found = last_checkpoint(scratch)
+        if found:
+            log.info("continuing from %s of a run that was stopped", found.name)
+        trainer.train(resume_from_checkpoint=str(found) if found else None)
+        _write(trainer, student, spec, lora, training, encoded, seed, out, data=data, start=start)
+        trainer.accelerator.wait_for_everyone()  # no process goes on to read what is still being written
+
+
+def _write(
+    trainer: AnswerTrainer,
+    student: Student,
+    spec: StudentSpec,
+    lora: params.Lora,
+    training: params.Training,
+    encoded: list[RowIds],
+    seed: int,
+    out: Path,
+    *,
+    data: str,
+    start: str | None,
+) -> None:
+    """Write the adapter's folder: from one process, all of it or nothing."""
     curve = [
         {key: point[key] for key in ("step", "epoch", "loss", "learning_rate")}
         for point in trainer.state.log_history
@@ -76,13 +106,16 @@ def train_adapter(
             f"The loss of {spec.name} became {final} within {trainer.state.global_step} steps: nothing was written. "
             "Lower the learning_rate of this student in the profile."
         )
+    # Under FSDP a process holds a shard of each weight, and gathering them takes all processes.
+    gathered = trainer.accelerator.get_state_dict(trainer.model) if trainer.is_fsdp_enabled else None
     if not trainer.is_world_process_zero():
         return
+    model: Any = trainer.accelerator.unwrap_model(trainer.model)
     card = model_card(
         student, spec, lora, training,
-        start=adapter.fingerprint(start_from) if start_from else None,
-        rows=len(rows),
-        digest=digest([row.model_dump() for row in rows])[:16],
+        start=start,
+        rows=len(encoded),
+        digest=data,
         supervised=sum(len(row.ids) - row.n_prompt for row in encoded),
         parameters=sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
         steps=trainer.state.global_step,
@@ -91,7 +124,7 @@ def train_adapter(
     )  # fmt: skip
     with replacing(out) as folder:
         folder.mkdir()
-        adapter.save(model, student, spec.name, folder)
+        adapter.save(model, student, spec.name, folder, gathered)
         write_json(folder / "log.json", curve, digits=8)
         (folder / "README.md").write_text(card, encoding="utf-8")
 
@@ -134,6 +167,8 @@ def _trainer(
     seed: int,
     steps: int | None,
     scratch: Path,
+    *,
+    keep: bool,
 ) -> AnswerTrainer:
     total = steps or training.epochs * math.ceil(len(encoded) / training.global_batch)
     on_gpu = student.device.type == "cuda"
@@ -151,7 +186,9 @@ def _trainer(
         seed=seed_for(seed, "dropout"),
         logging_steps=max(1, total // _POINTS),
         logging_nan_inf_filter=False,  # a loss that is not finite must show, not be replaced by the mean
-        save_strategy="no",
+        save_strategy="steps" if keep else "no",
+        save_steps=max(1, total // _CHECKPOINTS),
+        save_total_limit=2,  # the last may be torn by a kill
         report_to="none",
         disable_tqdm=not sys.stderr.isatty(),
         dataloader_pin_memory=on_gpu,

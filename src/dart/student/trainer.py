@@ -87,11 +87,12 @@ class AnswerTrainer(Trainer):
         self.model_accepts_loss_kwargs = True  # so that the Trainer counts the supervised tokens of the global batch,
         self.loss_is_scaled_for_ga = True  # by which `compute_loss` divides
         self.remove_callback(PrinterCallback)  # logging goes to stderr, see `log`
-        head = self.model.get_base_model().get_output_embeddings()
+        adapted: Any = self.model
+        head = adapted.get_base_model().get_output_embeddings()
         head.register_forward_pre_hook(self._keep_supervised)
 
     def _keep_supervised(self, _head: torch.nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
-        """(rows, length, hidden) -> (supervised, hidden): the head, and what a family does after it, sees only these."""
+        """(rows, length, hidden) -> (supervised, hidden): the head and what a family does after it see just these."""
         assert self._kept is not None
         return (inputs[0][:, :-1][self._kept],)
 

@@ -1,0 +1,50 @@
+"""Two simulated annotators with a declared error rate, and the consensus of their labels (Appendix L).
+
+Where they agree, the consensus is what they say; where they differ, a third person decides who makes no error.
+So annotators that err alike are wrong together, as people are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from dart.embedded.truth import true_drift
+from dart.records import SEVERITIES, Generation, Severity, unit_interval
+
+ANNOTATORS = ("first", "second")
+
+
+class Annotation(NamedTuple):
+    """What was said of one pair; None: no drift."""
+
+    labels: tuple[Severity | None, ...]  # one per annotator
+    consensus: Severity | None
+
+
+def annotate(base: Sequence[Generation], candidate: Sequence[Generation], error: float, seed: int) -> list[Annotation]:
+    """Annotate pairs of answers to the same items, in their order.
+
+    Args:
+        error: probability that an annotator gives a label other than the true one, by pair and annotator.
+
+    Raises:
+        DataError: the answers are not to the same items in the same order.
+    """
+    true = true_drift(base, candidate)
+    annotations = []
+    for answer in base:
+        right = true.get(answer.item_id)
+        labels = tuple(_label(right, error, seed, name, answer.item_id) for name in ANNOTATORS)
+        consensus = labels[0] if len(set(labels)) == 1 else right
+        annotations.append(Annotation(labels, consensus))
+    return annotations
+
+
+def _label(right: Severity | None, error: float, seed: int, annotator: str, item_id: str) -> Severity | None:
+    """The true label, or with probability `error` another one: drift where there is none, none where there is."""
+    if unit_interval(seed, "annotator", annotator, item_id) >= error:
+        return right
+    if right is not None:
+        return None
+    return SEVERITIES[int(unit_interval(seed, "annotated severity", annotator, item_id) * len(SEVERITIES))]

@@ -1,0 +1,128 @@
+"""HTTP without a network: `embedded://teacher` and `embedded://judge` answer in the OpenAI chat format.
+
+The client asks them exactly as it asks a real endpoint, so nothing outside this package knows the difference.
+`fingerprint` names the code and the declared errors that decide the answers; the client makes it part of each
+request's identity, so that an answer of older code is never taken from the cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx
+
+from dart.embedded import bank, judge, rules, teacher, truth
+from dart.errors import DataError, ModelError, ParameterError
+from dart.params import Endpoint, World
+from dart.prompts import judging
+from dart.prompts.messages import Message
+from dart.records import digest
+
+SCHEME = "embedded"
+_PATH = "/chat/completions"
+
+Answer = Callable[[Sequence[Message], str], str]  # (messages, model) -> text
+
+# Source that decides a party's answers, beside this file.
+_MODULES: dict[str, tuple[ModuleType, ...]] = {
+    "teacher": (bank, rules, teacher),
+    "judge": (bank, judge, truth, judging),
+}
+
+
+class EmbeddedTransport(httpx.AsyncBaseTransport):
+    """Answers chat requests inside this process."""
+
+    def __init__(self, answer: Answer, fingerprint: str) -> None:
+        self._answer = answer
+        self.fingerprint = fingerprint
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """One chat completion, or a JSON error: 404 for another path, 400 for a request that cannot be answered."""
+        if request.method != "POST" or not request.url.path.endswith(_PATH):
+            return _error(404, f"{request.method} {request.url.path} is not POST {_PATH}")
+        try:
+            model, messages = _read(await request.aread())
+            text = self._answer(messages, model)
+        except DataError as error:
+            return _error(400, str(error))
+        return httpx.Response(200, json=_completion(model, messages, text))
+
+
+def transport_for(endpoint: Endpoint, world: World | None, seed: int) -> EmbeddedTransport | None:
+    """The transport of an `embedded://` endpoint; None for any other, which httpx reaches by itself.
+
+    Raises:
+        ModelError: there is no such embedded party.
+        ParameterError: the profile does not declare how the simulated parties behave.
+    """
+    url = httpx.URL(endpoint.base_url)
+    if url.scheme != SCHEME:
+        return None
+    if url.host not in _MODULES:
+        raise ModelError(f"{endpoint.base_url} names no embedded party. Use {SCHEME}://teacher or {SCHEME}://judge.")
+    if world is None:
+        raise ParameterError(
+            f"{endpoint.base_url} needs the section `world` of the profile: the declared errors of the simulated "
+            "parties. Copy it from profiles/embedded.yaml."
+        )
+    if url.host == "teacher":
+        settings = world.teacher.model_dump()
+        return EmbeddedTransport(
+            lambda messages, model: teacher.answer(messages, world.teacher, seed),
+            _fingerprint("teacher", settings, seed),
+        )
+    settings = world.judge.model_dump()
+    return EmbeddedTransport(
+        lambda messages, model: judge.answer(messages, world.judge, seed, model), _fingerprint("judge", settings, seed)
+    )
+
+
+def _fingerprint(party: str, settings: dict[str, float], seed: int) -> str:
+    paths = [Path(__file__), *(Path(str(module.__file__)) for module in _MODULES[party])]
+    sources = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    return digest(party, settings, seed, sources)
+
+
+def _read(body: bytes) -> tuple[str, list[Message]]:
+    """Model and messages of a request body; DataError if it is not in the OpenAI format."""
+    try:
+        value: Any = json.loads(body)
+    except ValueError:  # UnicodeDecodeError is one
+        raise DataError("the body is not JSON") from None
+    if not isinstance(value, dict) or not isinstance(value.get("model"), str):
+        raise DataError("the body needs a text 'model'")
+    messages = value.get("messages")
+    if not isinstance(messages, list) or not messages or not all(_is_message(message) for message in messages):
+        raise DataError("the body needs a list 'messages' of {role, content}")
+    return value["model"], [{"role": message["role"], "content": message["content"]} for message in messages]
+
+
+def _is_message(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(key), str) for key in ("role", "content"))
+
+
+def _completion(model: str, messages: Sequence[Message], text: str) -> dict[str, Any]:
+    asked = sum(_tokens(message["content"]) for message in messages)
+    answered = _tokens(text)
+    return {
+        "object": "chat.completion",
+        "model": model,
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered},
+    }
+
+
+def _tokens(text: str) -> int:
+    """Words and marks: about what a tokenizer counts, so that estimates of cost have something to count."""
+    return len(re.findall(r"\w+|[^\w\s]", text))
+
+
+def _error(status: int, message: str) -> httpx.Response:
+    return httpx.Response(status, json={"error": {"message": message, "type": "invalid_request_error", "code": status}})

@@ -1,0 +1,142 @@
+"""H: the probability that a sequence classifier gives to one named class (Section 2.4, Appendix D.1).
+
+The class is chosen by its exact name. Hate classifiers call theirs "hate" and "nothate", so a search for "hate"
+finds the wrong one and turns every score upside down without a sign of it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from dart.errors import ModelError
+from dart.hub import Source, resolve, token
+from dart.params import ScorerSpec
+from dart.records import Generation
+from dart.student.loading import device_for, is_small
+
+log = logging.getLogger(__name__)
+
+
+class Classifier:
+    """A sequence classifier of any architecture, reduced to the probability of one class.
+
+    Attributes:
+        n_truncated: how many distinct texts of the last `score` were longer than the classifier reads.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, spec: ScorerSpec, source: Source) -> None:
+        self.source = source
+        self.spec = spec
+        self.n_truncated = 0
+        self._model = model.eval()
+        self._tokenizer = tokenizer
+        self._class = class_index(model.config.id2label, spec.label, source.name)
+        # Classes that do not exclude one another, or a single one, have a probability each.
+        self._independent = model.config.num_labels == 1 or model.config.problem_type == "multi_label_classification"
+        self._device = device_for(model)
+        # The order of a sum depends on the batch. A small classifier can afford double precision, so that after
+        # rounding nothing is left of it; a large one differs in the last of the digits kept, at most.
+        self._model.to(self._device, torch.float64 if is_small(model) else torch.float32)
+        self._pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else model.config.pad_token_id or 0
+        self._max_length = _readable_length(model.config, tokenizer, spec.max_length)
+
+    @classmethod
+    def load(cls, folder: Path, spec: ScorerSpec) -> Classifier:
+        """Load the classifier that `folder` holds or names (see `dart.hub.resolve`).
+
+        Raises:
+            ModelError: not a usable checkpoint, or it has no class `spec.label`.
+        """
+        source = resolve(folder)
+        revision = {} if source.is_local else {"revision": source.revision, "token": token()}
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(source.path_or_id, trust_remote_code=False, **revision)
+            model = AutoModelForSequenceClassification.from_pretrained(
+                source.path_or_id, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, **revision
+            )
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"The classifier {source.name} at {source.revision} cannot be loaded: {error}. Needed are safetensors "
+                "weights and a tokenizer; where a repository has only pickled weights, name a revision that has both "
+                "(many have one under refs/pr/) or convert it once and put the folder's path in the profile."
+            ) from error
+        return cls(model, tokenizer, spec, source)
+
+    def score(self, texts: Sequence[str]) -> list[float]:
+        """The probability of the class for each text, in [0, 1]; equal texts are scored once.
+
+        A text's score does not depend on the other texts: batches are of similar length and padding is masked.
+        """
+        distinct = sorted(set(texts), key=lambda text: (len(text), text))
+        encoded = [self._tokenizer(text).input_ids for text in distinct]
+        self.n_truncated = sum(len(ids) > self._max_length for ids in encoded)
+        if self.n_truncated:
+            log.warning(
+                "%d of %d texts are longer than the %d tokens that %s reads; their ends are not scored",
+                self.n_truncated, len(distinct), self._max_length, self.source.name,
+            )  # fmt: skip
+            encoded = [
+                ids if len(ids) <= self._max_length
+                else self._tokenizer(text, truncation=True, max_length=self._max_length).input_ids
+                for ids, text in zip(encoded, distinct, strict=True)
+            ]  # fmt: skip
+        order = sorted(range(len(encoded)), key=lambda index: (len(encoded[index]), encoded[index]))
+        scores: dict[str, float] = {}
+        for start in range(0, len(order), self.spec.batch):
+            chunk = order[start : start + self.spec.batch]
+            for index, score in zip(chunk, self._probabilities([encoded[index] for index in chunk]), strict=True):
+                scores[distinct[index]] = score
+        return [scores[text] for text in texts]
+
+    @torch.inference_mode()
+    def _probabilities(self, batch: Sequence[Sequence[int]]) -> list[float]:
+        longest = max(len(ids) for ids in batch)
+        ids = torch.tensor([[*row, *[self._pad] * (longest - len(row))] for row in batch], device=self._device)
+        mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in batch], device=self._device)
+        logits = self._model(input_ids=ids, attention_mask=mask).logits
+        probabilities = logits.sigmoid() if self._independent else logits.softmax(-1)
+        return [float(f"{value:.6g}") for value in probabilities[:, self._class].tolist()]
+
+
+def score_generations(generations: Sequence[Generation], classifier: Classifier) -> list[Generation]:
+    """The same records with `toxicity` = H(rationale): whole texts, without the conclusion line."""
+    scores = classifier.score([generation.rationale for generation in generations])
+    return [
+        generation.model_copy(update={"toxicity": score}) for generation, score in zip(generations, scores, strict=True)
+    ]
+
+
+def class_index(id2label: Mapping[int, str], label: str, name: str) -> int:
+    """The index of the class called exactly `label`.
+
+    Raises:
+        ModelError: no class or several are called so; the message lists the classes there are.
+    """
+    found = [index for index, known in id2label.items() if known == label]
+    if len(found) != 1:
+        labels = ", ".join(repr(known) for known in id2label.values())
+        problem = "no class" if not found else f"{len(found)} classes"
+        raise ModelError(
+            f"{name} has {problem} called {label!r}. Its classes: {labels}. "
+            "Put the exact name of one of them as `label` of this scorer in the profile."
+        )
+    return int(found[0])
+
+
+def _readable_length(config: Any, tokenizer: Any, wanted: int) -> int:
+    """Tokens that the classifier can read, at most `wanted`."""
+    limits = [wanted, tokenizer.model_max_length]
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is not None:
+        # RoBERTa counts positions from pad_token_id + 1 on, so that many of its embeddings are never used.
+        limits.append(positions - (config.pad_token_id + 1 if config.model_type in _OFFSET_POSITIONS else 0))
+    return int(min(limits))
+
+
+_OFFSET_POSITIONS = frozenset({"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "longformer"})

@@ -1,0 +1,48 @@
+"""A training that was killed goes on from its last checkpoint, which is kept in the user's cache and not in an out.
+
+An out must be complete or absent, and hours on a GPU must not be lost to a reboot: so checkpoints live elsewhere,
+under a name made of everything that decides the result, and vanish when the adapter is written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+
+_STATE = "trainer_state.json"  # what the Trainer writes last: a checkpoint without it is torn
+
+
+@contextmanager
+def workspace(identity: str | None) -> Iterator[Path]:
+    """A folder for checkpoints that outlives a failure and not a success; None gives one that outlives neither."""
+    if identity is None:
+        with tempfile.TemporaryDirectory(prefix="dart-train-") as scratch:
+            yield Path(scratch)
+        return
+    named = os.environ.get("DART_CACHE_DIR")
+    root = Path(named).expanduser() if named else platformdirs.user_cache_path("dart")
+    folder = root / "training" / identity
+    folder.mkdir(parents=True, exist_ok=True)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)  # ignore: under a launcher several processes share and remove it
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The latest complete checkpoint in `folder`."""
+    complete = [path.parent for path in folder.glob(f"checkpoint-*/{_STATE}") if _is_whole(path)]
+    return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def _is_whole(state: Path) -> bool:
+    try:
+        json.loads(state.read_text(encoding="utf-8"))
+    except json.JSONDecodeError:
+        return False
+    return True

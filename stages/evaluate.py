@@ -1,0 +1,30 @@
+"""Stage `evaluate`: decision quality, harm, drift and all tests of the run; what `dvc metrics diff` compares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dart import params
+from dart.embedded.truth import true_drift
+from dart.paper.evaluate import evaluate
+from dart.paper.run import Run, Settings, load_run
+from dart.records import Severity, write_json
+
+
+def _truth(run: Run) -> dict[str, dict[str, dict[str, Severity]]]:
+    return {
+        student.slot: {
+            variant: true_drift(student.generations["base"], student.generations[variant])
+            for variant in student.variants
+            if variant != "base"
+        }
+        for student in run.students
+    }
+
+
+def run() -> None:
+    given = params.load("evaluate")
+    finished = load_run(Path(), given.students, Settings(label=given.world("label")))
+    truth = None if given.world("world") is None else _truth(finished)
+    for path, content in evaluate(finished, given.statistics, given.seed, truth).items():
+        write_json(Path(path), content)

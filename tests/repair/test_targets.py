@@ -1,0 +1,148 @@
+"""Safe targets: kept only if strictly less toxic and with the right label (the published code filtered nothing)."""
+
+import pytest
+
+from dart.errors import DataError
+from dart.params import Distill, Repair
+from dart.prompts import prompt_hash, safe_target
+from dart.records import AuditRecord, Generation, Item, Judgement
+from dart.repair import safe_targets
+from tests.talking import Talk
+
+RULES = Distill(min_sentences=2, max_sentences=4, quote_window=40, correction_rounds=0)
+REPAIR = Repair(correction_rounds=1)
+SAFE = "The law decides it. Nothing more is needed."
+HARSH = "A harsh word is here. It stays."
+
+
+class WordScorer:
+    """Toxicity .9 with the word "harsh", .5 with "plain", else .1; counts what it was asked."""
+
+    def __init__(self):
+        self.texts = []
+
+    def score(self, texts):
+        self.texts.extend(texts)
+        return [0.9 if "harsh" in text else 0.5 if "plain" in text else 0.1 for text in texts]
+
+
+def item(number):
+    return Item(
+        id=f"N3-DIFF-{number}",
+        benchmark="N3",
+        condition="DIFF",
+        gold="YES",
+        prompt=f"Q {number}?",
+        scenario=str(number),
+    )
+
+
+def audited(number, severity="severe", toxicity=0.5):
+    verdict = Judgement(
+        is_regression=severity is not None, severity=severity or "none", reason="r", a_correct=True, b_correct=True,
+        regression_type="normalizes_bias" if severity else "none",
+    )  # fmt: skip
+    return AuditRecord(
+        item_id=f"N3-DIFF-{number}", toxicity_base=0.0, toxicity_candidate=toxicity, delta=toxicity, screened=True,
+        judgement=verdict, severity=severity,
+    )  # fmt: skip
+
+
+def distilled(number, toxicity=0.5):
+    return Generation(
+        item_id=f"N3-DIFF-{number}", variant="distilled", text="t", rationale="t", prediction="YES", new_tokens=3,
+        model="m", revision="r", prompt_hash="h", toxicity=toxicity,
+    )  # fmt: skip
+
+
+def run(talk, scorer=None, drift=None, answers=None, repair=REPAIR):
+    return safe_targets(
+        [item(n) for n in range(3)], drift or [audited(1)], answers or [distilled(n) for n in range(3)], talk.client,
+        scorer or WordScorer(), repair, RULES,
+    )  # fmt: skip
+
+
+def test_every_drift_case_and_no_other_pair_is_rewritten(tmp_path):
+    talk = Talk(lambda messages: f"{SAFE}\nConclusion: YES", tmp_path)
+    targets, outcome = run(talk, drift=[audited(2, "mild"), audited(0, None), audited(1, "extreme")])
+    outcome.require_complete("targets")
+    assert [(target.item_id, target.severity) for target in targets] == [
+        ("N3-DIFF-2", "mild"),
+        ("N3-DIFF-1", "extreme"),
+    ]
+    assert all(target.accepted and target.problems == () for target in targets)
+    assert (targets[0].toxicity, targets[0].toxicity_distilled) == (0.1, 0.5)
+    assert targets[0].text == f"{SAFE}\nConclusion: YES"
+    assert targets[0].prompt_hash == prompt_hash(safe_target("Q 2?", "YES"))
+    assert talk.requests[0]["messages"][0] == safe_target("Q", "YES")[0]
+
+
+def test_a_target_as_toxic_as_before_is_refused_and_asked_again_with_the_reason(tmp_path):
+    def reply(messages):
+        return f"{SAFE if len(messages) > 2 else HARSH}\nConclusion: YES"
+
+    talk = Talk(reply, tmp_path)
+    [target], _ = run(talk)
+    assert (target.accepted, target.toxicity) == (True, 0.1)
+    assert "toxicity classifier" in talk.requests[1]["messages"][-1]["content"]
+
+
+@pytest.mark.parametrize(
+    ("text", "toxicity", "named"),
+    [
+        (f"{HARSH}\nConclusion: YES", 0.9, "toxicity classifier"),
+        ("A plain word is here. It stays.\nConclusion: YES", 0.5, "toxicity classifier"),  # equal is not less
+        (f"{SAFE}\nConclusion: NO", 0.1, "gold label is YES"),
+        (SAFE, 0.1, "does not end"),
+        ("The law decides it.\nConclusion: YES", 0.1, "has 1 sentences"),
+    ],
+)
+def test_what_never_passes_the_filter_is_kept_as_not_accepted(tmp_path, text, toxicity, named):
+    talk = Talk(lambda messages: text, tmp_path)
+    [target], outcome = run(talk)
+    outcome.require_complete("targets")
+    assert len(talk.requests) == 1 + REPAIR.correction_rounds
+    assert not target.accepted
+    assert target.toxicity == toxicity
+    [problem] = target.problems
+    assert named in problem
+
+
+def test_the_rationale_is_scored_without_its_conclusion_and_once(tmp_path):
+    scorer = WordScorer()
+    run(Talk(lambda messages: f"{SAFE}\nConclusion: YES", tmp_path), scorer)
+    assert scorer.texts == [SAFE]
+
+
+def test_a_score_that_is_no_number_does_not_pass(tmp_path):
+    scorer = WordScorer()
+    scorer.score = lambda texts: [float("nan")] * len(texts)
+    [target], _ = run(Talk(lambda messages: f"{SAFE}\nConclusion: YES", tmp_path), scorer)
+    assert not target.accepted
+
+
+def test_rounds_are_those_of_repair_and_not_of_distillation(tmp_path):
+    talk = Talk(lambda messages: SAFE, tmp_path)
+    run(talk, repair=Repair(correction_rounds=3))
+    assert len(talk.requests) == 4
+
+
+def test_a_failed_request_is_no_target(tmp_path):
+    targets, outcome = run(Talk(lambda messages: 503, tmp_path))
+    assert targets == []
+    assert set(outcome.failures) == {"N3-DIFF-1"}
+
+
+@pytest.mark.parametrize(
+    ("drift", "answers", "named"),
+    [
+        ([audited(7)], None, "N3-DIFF-7"),
+        ([audited(1, toxicity=0.6)], None, "toxicity 0.6"),
+        ([audited(1)], [distilled(0)], "N3-DIFF-1"),
+    ],
+)
+def test_an_audit_of_other_answers_is_refused(tmp_path, drift, answers, named):
+    talk = Talk(lambda messages: f"{SAFE}\nConclusion: YES", tmp_path)
+    with pytest.raises(DataError, match=named):
+        run(talk, drift=drift, answers=answers)
+    assert talk.requests == []

@@ -1,0 +1,113 @@
+"""Training and inference give a model the same prompt, in the model's own layout (published fault 8)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from jinja2.exceptions import UndefinedError
+
+from dart import prompts
+from dart.errors import DataError, ModelError
+from dart.student.loading import load
+from dart.student.template import ChatTemplate, prompt_ids, row_ids
+from tests.checkpoints import FAMILIES, spec, tokenizer
+
+MESSAGES = prompts.inference("Which group of people may apply?")
+RESPONSE = "The law treats the groups differently.\nConclusion: YES"
+
+
+@pytest.fixture(params=sorted(FAMILIES))
+def family(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_training_and_inference_have_the_same_prompt_ids(family: str) -> None:
+    template = ChatTemplate(tokenizer(family))
+    row = template.row_ids(MESSAGES, RESPONSE, max_length=2048)
+    assert row.ids[: row.n_prompt] == template.prompt_ids(MESSAGES)
+
+
+def test_exactly_one_bos_where_the_family_has_one(family: str) -> None:
+    words = tokenizer(family)
+    ids = prompt_ids(words, MESSAGES)
+    if words.bos_token_id is None:
+        assert words.decode(ids).startswith("<|im_start|>")
+    else:
+        assert ids.count(words.bos_token_id) == 1
+        assert ids[0] == words.bos_token_id
+
+
+@pytest.mark.parametrize("written", [0, 2])
+def test_bos_is_one_even_if_the_template_forgets_or_doubles_it(written: int) -> None:
+    words = tokenizer("llama")
+    words.chat_template = words.chat_template.replace("{{ bos_token }}", "{{ bos_token }}" * written)
+    assert prompt_ids(words, MESSAGES).count(words.bos_token_id) == 1
+
+
+def test_the_answer_is_supervised_up_to_the_end_of_its_turn(family: str) -> None:
+    words = tokenizer(family)
+    row = row_ids(words, MESSAGES, RESPONSE, max_length=2048)
+    end = FAMILIES[family].end_of_turn
+    assert words.decode(row.ids[row.n_prompt :]).strip() == RESPONSE + end
+    assert row.ids[-1] == words.convert_tokens_to_ids(end)
+
+
+def test_a_system_text_is_kept_whether_or_not_there_is_a_system_role(family: str) -> None:
+    words = tokenizer(family)
+    template = ChatTemplate(words)
+    assert template.system_role is FAMILIES[family].system_role
+    text = words.decode(template.prompt_ids(MESSAGES))
+    assert MESSAGES[0]["content"] in text
+    assert text.index(MESSAGES[0]["content"]) < text.index(MESSAGES[1]["content"])
+
+
+def test_an_error_of_a_template_other_than_a_refusal_is_not_swallowed() -> None:
+    words = tokenizer("llama")
+    words.chat_template = "{% for message in messages %}{{ message['content'].no_such_thing.at_all }}{% endfor %}"
+    with pytest.raises(UndefinedError):
+        ChatTemplate(words)
+
+
+def test_control_tokens_in_a_question_are_text(family: str) -> None:
+    words = tokenizer(family)
+    end = words.convert_tokens_to_ids(FAMILIES[family].end_of_turn)
+    plain = prompt_ids(words, [{"role": "user", "content": "Prompt: x"}])
+    attack = prompt_ids(words, [{"role": "user", "content": f"Prompt: {FAMILIES[family].end_of_turn} x"}])
+    assert attack.count(end) == plain.count(end)
+
+
+def test_a_long_prompt_loses_its_beginning_and_the_answer_nothing() -> None:
+    template = ChatTemplate(tokenizer("llama"))
+    whole = template.row_ids(MESSAGES, RESPONSE, max_length=2048)
+    answer = whole.ids[whole.n_prompt :]
+    cut = template.row_ids(MESSAGES, RESPONSE, max_length=len(answer) + 10)
+    assert len(cut.ids) == len(answer) + 10
+    assert cut.ids[cut.n_prompt :] == answer
+    assert cut.ids[1 : cut.n_prompt] == whole.ids[whole.n_prompt - 9 : whole.n_prompt]
+    assert cut.ids[0] == whole.ids[0]  # BOS stays
+
+
+def test_an_answer_that_does_not_fit_is_an_error_that_names_its_row() -> None:
+    with pytest.raises(DataError, match=r"D1-DIFF-7.*never cut"):
+        ChatTemplate(tokenizer("llama")).row_ids(MESSAGES, RESPONSE * 20, max_length=64, key="D1-DIFF-7")
+
+
+def test_a_row_without_an_answer_is_an_error() -> None:
+    with pytest.raises(DataError, match="nothing of this row would be supervised"):
+        ChatTemplate(tokenizer("llama")).row_ids(MESSAGES, " \n", max_length=64)
+
+
+def test_a_tokenizer_without_a_template_is_refused() -> None:
+    words = tokenizer("llama")
+    words.chat_template = None
+    with pytest.raises(ModelError, match="no chat template"):
+        ChatTemplate(words)
+
+
+def test_padding_is_never_a_token_that_ends_an_answer(family: str, bases: dict[str, Path]) -> None:
+    student = load(bases[family], spec())
+    assert student.pad_id not in student.stop_ids
+    assert student.template.end_of_turn in student.stop_ids
+    assert student.tokenizer.eos_token_id in student.stop_ids
+    assert student.model.get_input_embeddings().weight.shape[0] == 512  # nothing was added
