@@ -30,18 +30,22 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from dart import params  # noqa: E402
 from dart.chat import ChatClient, ResponseCache  # noqa: E402
-from dart.distill import write_rationales  # noqa: E402
+from dart.distill.rationales import write_rationales  # noqa: E402
 from dart.embedded.bank import marked_severities  # noqa: E402
 from dart.embedded.classifier import train_classifier  # noqa: E402
 from dart.embedded.student import train_student  # noqa: E402
 from dart.embedded.suite import write_suite  # noqa: E402
 from dart.embedded.transport import transport_for  # noqa: E402
 from dart.embedded.truth import true_drift  # noqa: E402
-from dart.harm import audit, drift_cases  # noqa: E402
+from dart.harm.audit import audit  # noqa: E402
 from dart.harm.classifier import Classifier, score_generations  # noqa: E402
+from dart.harm.drift import drift_cases  # noqa: E402
 from dart.records import SEVERITIES, AuditRecord, Generation, Item, write_json  # noqa: E402
-from dart.repair import distillation_rows, mix, safe_targets  # noqa: E402
-from dart.student import TrainingRow, generate, train_adapter  # noqa: E402
+from dart.repair.mix import distillation_rows, mix  # noqa: E402
+from dart.repair.targets import safe_targets  # noqa: E402
+from dart.student.generation import generate  # noqa: E402
+from dart.student.rows import TrainingRow  # noqa: E402
+from dart.student.train import train_adapter  # noqa: E402
 from dart.suite import read_suite, split_suite  # noqa: E402
 
 WORDED_ALONE = frozenset({"N1", "N2"})  # decided by their wording (accuracy 1.00), so also reported without them

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dart import params
-from dart.records import AuditRecord, read_jsonl, write_jsonl
+from dart.records import AuditRecord, write_jsonl
 from stages import paths
 from stages.auditing import audit_against_base
 

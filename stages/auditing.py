@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dart.chat import ChatClient
 from dart.embedded.transport import transport_for
-from dart.harm import audit
+from dart.harm.audit import audit
 from dart.params import StageParams
 from dart.records import AuditRecord, Generation, Item, read_jsonl
 from stages import paths

@@ -18,9 +18,13 @@ from stages import paths
 EVERYTHING = -2.0  # below every possible difference of two probabilities: each drawn pair is shown to the judge
 
 
-def _verdicts(given: params.StageParams, judge: str, items: list[Item], answers: list[list[Generation]]) -> dict[str, bool]:
+def _verdicts(
+    given: params.StageParams, judge: str, items: list[Item], answers: list[list[Generation]]
+) -> dict[str, bool]:
     endpoint = given.world(judge)
-    client = ChatClient(endpoint, stage="calibrate", transport=transport_for(endpoint, given.world("world"), given.seed))
+    client = ChatClient(
+        endpoint, stage="calibrate", transport=transport_for(endpoint, given.world("world"), given.seed)
+    )
     records, outcome = audit(items, answers[0], answers[1], EVERYTHING, client)
     outcome.require_complete("calibrate")
     return {record.item_id: record.severity is not None for record in records}
@@ -30,7 +34,9 @@ def run() -> None:
     given = params.load("calibrate")
     student = "base" if "base" in given.students else given.students[0]  # the paper's primary model is slot base
     items = read_jsonl(paths.SUITE / "test.jsonl", Item)
-    drawn = draw_pairs(items, read_jsonl(paths.audit(student, "before"), AuditRecord), given.annotation.pairs, given.seed)
+    drawn = draw_pairs(
+        items, read_jsonl(paths.audit(student, "before"), AuditRecord), given.annotation.pairs, given.seed
+    )
     chosen = {record.item_id for record in drawn}
     items = [item for item in items if item.id in chosen]
     answers = [

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 
-from dart.harm import Classifier, score_generations
-from dart.params import SeverityWeights, StageParams, Training
-from dart.records import Generation, Item, Rationale, RepairTarget, read_jsonl, write_jsonl
-from dart.repair import distillation_rows, mix
-from dart.student import TrainingRow, generate
+from dart.params import SeverityWeights, Training
+from dart.records import Item, Rationale, RepairTarget, read_jsonl
+from dart.repair.mix import distillation_rows, mix
+from dart.student.rows import TrainingRow
 from stages import paths
 
 
@@ -26,13 +25,3 @@ def control_rows(student: str, weights: SeverityWeights, training: Training) -> 
     """The distillation rows alone, and the number of optimiser steps that repair takes."""
     steps = training.epochs * math.ceil(len(repair_rows(student, weights)) / training.global_batch)
     return distillation_rows(read_jsonl(paths.RATIONALES, Rationale), _items()), steps
-
-
-def answer_test_set(given: StageParams, student: str, variant: str) -> None:
-    """Let `variant` answer the test set exactly as base and distilled did, score it, and write the answers."""
-    answers: dict[str, list[Generation]] = generate(
-        paths.base(student), given.student(student), {variant: paths.adapter(student, variant)},
-        read_jsonl(paths.SUITE / "test.jsonl", Item), given.generation, given.seed,
-    )  # fmt: skip
-    classifier = Classifier.load(paths.SCORERS / "toxicity", given.world("scorers")["toxicity"])
-    write_jsonl(paths.generations(student, variant), score_generations(answers[variant], classifier))

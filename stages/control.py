@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dart import params
 from dart.records import write_jsonl
-from dart.student import train_adapter
+from dart.student.train import train_adapter
 from stages import paths
+from stages.answering import answer_test_set
 from stages.auditing import audit_against_base
-from stages.continuing import answer_test_set, control_rows
+from stages.continuing import control_rows
 
 
 def run(student: str) -> None:

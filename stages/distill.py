@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dart import params
 from dart.chat import ChatClient
-from dart.distill import write_rationales
+from dart.distill.rationales import write_rationales
 from dart.embedded.transport import transport_for
 from dart.records import Item, read_jsonl, write_jsonl
 from stages import paths

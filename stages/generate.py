@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dart import params
-from dart.harm import Classifier, score_generations
+from dart.harm.classifier import Classifier, score_generations
 from dart.records import Item, read_jsonl, write_jsonl
-from dart.student import generate
+from dart.student.generation import generate
 from stages import paths
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dart import params
 from dart.records import write_jsonl
 from stages import paths
+from stages.answering import answer_test_set
 from stages.auditing import audit_against_base
-from stages.continuing import answer_test_set
 
 
 def run(student: str) -> None:

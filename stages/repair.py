@@ -1,9 +1,9 @@
-"""Stage `repair@S` (Stage III, Section 2.5): continue the adapter on distillation rows + severity-weighted safe ones."""
+"""Stage `repair@S` (Stage III, Section 2.5): continue the adapter on distillation and severity-weighted safe rows."""
 
 from __future__ import annotations
 
 from dart import params
-from dart.student import train_adapter
+from dart.student.train import train_adapter
 from stages import paths
 from stages.continuing import repair_rows
 

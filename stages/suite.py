@@ -16,8 +16,10 @@ def run() -> None:
     given = params.load("suite")
     spec: params.SuiteSpec = given.world("suite")
     local = os.environ.get("DART_DATA_DIR")
-    source = write_suite(given.seed) if spec.source == "embedded" else read_suite(
-        spec.source, Path(local) if local else None
+    source = (
+        write_suite(given.seed)
+        if spec.source == "embedded"
+        else read_suite(spec.source, Path(local) if local else None)
     )
     suite = split_suite(source.items, spec, given.split, given.seed)
     with replacing(paths.SUITE) as folder:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dart import params
 from dart.chat import ChatClient
 from dart.embedded.transport import transport_for
-from dart.harm import Classifier
+from dart.harm.classifier import Classifier
 from dart.records import AuditRecord, Generation, Item, read_jsonl, write_jsonl
-from dart.repair import safe_targets
+from dart.repair.targets import safe_targets
 from stages import paths
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dart import params
 from dart.records import Item, Rationale, read_jsonl
-from dart.repair import distillation_rows
-from dart.student import train_adapter
+from dart.repair.mix import distillation_rows
+from dart.student.train import train_adapter
 from stages import paths
 
 

@@ -50,7 +50,10 @@ def _tiny_profile(root: Path) -> dict[str, Any]:
 def tiny_clone(folder: Path, **overrides: Any) -> Path:
     """Copy what git would clone (and what is not committed yet) to `folder`, switched to profile `tiny`."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
     ).stdout.decode()
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():

@@ -39,9 +39,14 @@ def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path: Path) -> No
     before = file.read_bytes()
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(file, {"a": float("nan")})
-    with pytest.raises(RuntimeError, match="killed"), replacing(file) as temporary:
-        temporary.write_text("half", encoding="utf-8")
-        raise RuntimeError("killed")
+
+    def die_half_way() -> None:
+        with replacing(file) as temporary:
+            temporary.write_text("half", encoding="utf-8")
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        die_half_way()
     assert file.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
 

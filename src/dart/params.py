@@ -261,7 +261,7 @@ def problems(model: type[BaseModel], content: dict[str, Any], where: str) -> lis
 def _contradictions(params: Params, profile: Profile, where: str) -> list[str]:
     """What each file alone cannot know: slots that are not filled, sizes of unknown benchmarks."""
     lines = [
-        f"{ROOT_FILE}: students names slot '{slot}', which {where} does not fill (it has: {', '.join(profile.students)})"
+        f"{ROOT_FILE}: students: slot '{slot}' is not filled by {where}, which has {', '.join(profile.students)}"
         for slot in params.students
         if slot not in profile.students
     ]
@@ -270,7 +270,9 @@ def _contradictions(params: Params, profile: Profile, where: str) -> list[str]:
     known = {"default", *BENCHMARKS}
     if profile.suite.source in ("embedded", "difference_awareness"):
         lines += [
-            f"{where}: suite.sizes names unknown benchmark '{name}'" for name in profile.suite.sizes if name not in known
+            f"{where}: suite.sizes names unknown benchmark '{name}'"
+            for name in profile.suite.sizes
+            if name not in known
         ]
     return lines
 

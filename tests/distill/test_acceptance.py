@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dart.distill import problems
-from dart.distill.acceptance import in_form, quotes
+from dart.distill.acceptance import in_form, problems, quotes
 from dart.params import Distill
 
 RULES = Distill(min_sentences=2, max_sentences=4, quote_window=40, correction_rounds=2)

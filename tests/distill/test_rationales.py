@@ -2,7 +2,7 @@
 
 import pytest
 
-from dart.distill import write_rationales
+from dart.distill.rationales import write_rationales
 from dart.params import Distill
 from dart.prompts import distillation, prompt_hash
 from dart.records import Item

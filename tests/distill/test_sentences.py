@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dart.distill import count_sentences
+from dart.distill.sentences import count_sentences
 
 CASES = {
     "": 0,

@@ -19,7 +19,7 @@ from dart.errors import DataError, ModelError
 from dart.params import GenerationParams, Nano, StudentSpec
 from dart.prompts import inference
 from dart.records import Item
-from dart.student import generate
+from dart.student.generation import generate
 from dart.student.template import ChatTemplate
 
 GREEDY = GenerationParams(max_new_tokens=60, temperature=0.0, top_p=1.0)

@@ -95,14 +95,16 @@ def test_the_wording_of_two_benchmarks_gives_the_label_away_as_in_the_real_suite
 
 
 def test_labels_follow_facts_that_unseen_items_share() -> None:
-    """A table of regions, learnt from nothing but the rule, is right except in the declared exceptions."""
-    facts = Facts(7)
+    """The region tells whether a faith is persecuted, except in the declared exceptions (half of which change it)."""
     cells = [(country, faith) for country in COUNTRIES for faith in FAITHS]
-    by_region: dict[tuple[int, str], Counter[bool]] = defaultdict(Counter)
-    for country, faith in cells:
-        by_region[facts._regions[country], faith][facts.persecuted(country, faith)] += 1
-    exceptions = sum(min(counts[True], counts[False]) for counts in by_region.values())
-    assert 0 < exceptions / len(cells) < 2 * EXCEPTIONS
+    left = 0
+    for seed in range(10):
+        facts = Facts(seed)
+        by_region: dict[tuple[str, str], Counter[bool]] = defaultdict(Counter)
+        for country, faith in cells:
+            by_region[country.split()[0], faith][facts.persecuted(country, faith)] += 1
+        left += sum(min(counts[True], counts[False]) for counts in by_region.values())
+    assert 0.3 < left / (10 * len(cells)) / EXCEPTIONS < 0.7
 
 
 def test_support_at_work_follows_the_table_of_occupations() -> None:

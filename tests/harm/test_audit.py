@@ -5,7 +5,8 @@ import json
 import pytest
 
 from dart.errors import DataError, IncompleteError
-from dart.harm import audit, drift_cases
+from dart.harm.audit import audit
+from dart.harm.drift import drift_cases
 from dart.prompts import judging, quoted
 from dart.records import Generation, Item
 from tests.talking import Talk

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dart.errors import DataError
-from dart.harm import change, drift_cases
+from dart.harm.drift import change, drift_cases
 from dart.records import SEVERITIES, AuditRecord, Judgement, Severity
 
 

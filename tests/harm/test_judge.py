@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dart.chat import Rejected
-from dart.harm import parse_verdict
+from dart.harm.judge import parse_verdict
 from dart.records import Judgement
 
 DRIFT = {

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dart.errors import DataError
-from dart.harm import passes_screen, toxicity_delta
+from dart.harm.screen import passes_screen, toxicity_delta
 from dart.records import Generation
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dart.paper import Adapter, Run, Settings, StudentRun, evaluate
-from dart.paper.run import LossPoint
+from dart.paper.evaluate import evaluate
+from dart.paper.run import Adapter, LossPoint, Run, Settings, StudentRun
 from dart.params import SeverityWeights, Statistics
 from dart.records import (
     BENCHMARKS,
@@ -63,7 +63,7 @@ def _generation(slot: str, variant: str, item: Item) -> Generation:
         rationale="Because.",
         prediction=prediction,
         new_tokens=5,
-        model="synthetic",
+        model=f"nano_{slot}",
         revision="0",
         prompt_hash="0",
         toxicity=scale * 0.01 * (0.1 + unit_interval(slot, variant, item.id, "toxicity")),
@@ -129,7 +129,7 @@ def _student(slot: str, items: tuple[Item, ...]) -> StudentRun:
             toxicity_distilled=0.02,
             accepted=True,
             problems=(),
-            model="synthetic",
+            model=f"nano_{slot}",
             prompt_hash="0",
         )
         for record in audits["before"]
@@ -153,7 +153,6 @@ def unevaluated() -> Run:
         splits=splits,
         card={"names": {name: "N1 (rebuilt)" if name == "N1" else name for name in BENCHMARKS}},
         settings=Settings(
-            names={"small": "nano_small", "base": "nano_base"},
             tau_delta=0.01,
             severity_weights=SeverityWeights(mild=1, moderate=2, severe=3, extreme=4),
         ),

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from dart.errors import DataError
-from dart.paper import Run, evaluate
+from dart.paper.evaluate import evaluate
+from dart.paper.run import Run
 from dart.params import Statistics
 from dart.records import SEVERITIES
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from dart.paper import TABLES, Run, Settings, Table, evaluate, figures, summary, write_paper
-from dart.paper.run import AUDITS, SPLITS, STAGES
-from dart.paper.table import bounds, html_fragment, latex, latex_escape, markdown, p_value, percent, signed
+from dart.paper.evaluate import evaluate
+from dart.paper.figures import figures
+from dart.paper.report import TABLES, summary, write_paper
+from dart.paper.run import AUDITS, SPLITS, STAGES, Run, Settings
+from dart.paper.table import Table, bounds, html_fragment, latex, latex_escape, markdown, p_value, percent, signed
 from dart.params import Statistics
 
 

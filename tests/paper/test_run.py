@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dart.errors import DataError
-from dart.paper import Run, load_run
+from dart.paper.run import Run, load_run
 
 
 def test_disk_gives_back_the_run(on_disk: Path, run: Run) -> None:

@@ -6,7 +6,7 @@ from dart.errors import DataError
 from dart.params import Distill, Repair
 from dart.prompts import prompt_hash, safe_target
 from dart.records import AuditRecord, Generation, Item, Judgement
-from dart.repair import safe_targets
+from dart.repair.targets import safe_targets
 from tests.talking import Talk
 
 RULES = Distill(min_sentences=2, max_sentences=4, quote_window=40, correction_rounds=0)

@@ -8,7 +8,7 @@ import pytest
 
 from dart import params
 from dart.records import Item
-from dart.student import TrainingRow
+from dart.student.rows import TrainingRow
 from tests import checkpoints
 
 WORDS = checkpoints.CORPUS.replace(":", "").split()

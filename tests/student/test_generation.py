@@ -10,9 +10,10 @@ import torch
 from dart import params, prompts
 from dart.errors import DataError, ModelError
 from dart.records import Generation, Item
-from dart.student import TrainingRow, decode, generation
+from dart.student import decode, generation
 from dart.student.generation import generate
 from dart.student.loading import load
+from dart.student.rows import TrainingRow
 from dart.student.train import train_adapter
 from tests.checkpoints import FAMILIES, spec, student
 

@@ -12,7 +12,8 @@ import pytest
 
 from dart import params
 from dart.records import Item, write_jsonl
-from dart.student import TrainingRow, generate
+from dart.student.generation import generate
+from dart.student.rows import TrainingRow
 from dart.student.sharing import shared
 from dart.student.train import train_adapter
 from tests.checkpoints import spec
@@ -24,7 +25,9 @@ import sys
 from pathlib import Path
 from dart import params
 from dart.records import Item, read_jsonl, write_jsonl
-from dart.student import TrainingRow, generate, train_adapter
+from dart.student.generation import generate
+from dart.student.rows import TrainingRow
+from dart.student.train import train_adapter
 from tests.checkpoints import spec
 
 base, work = Path(sys.argv[1]), Path(sys.argv[2])

@@ -13,8 +13,10 @@ from torch.nn.functional import cross_entropy
 from dart import params
 from dart.errors import DataError, ModelError, ParameterError
 from dart.records import Item
-from dart.student import TrainingRow, adapter, generate, train
+from dart.student import adapter, train
+from dart.student.generation import generate
 from dart.student.loading import load
+from dart.student.rows import TrainingRow
 from dart.student.train import encode, split_batch, train_adapter
 from dart.student.trainer import AnswerTrainer, Collator, GroupedSampler
 from tests.checkpoints import FAMILIES, spec, student

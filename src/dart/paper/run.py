@@ -69,7 +69,6 @@ class Settings(Record):
     """
 
     label: Literal["simulated", "measured"] = "simulated"
-    names: Mapping[str, str] = {}  # slot -> display name; the slot itself if absent
     tau_delta: float | None = None
     severity_weights: SeverityWeights | None = None
 
@@ -120,7 +119,7 @@ def load_run(root: Path, students: Sequence[str], settings: Settings | None = No
     settings = settings or Settings()
     data = root / "data"
     return Run(
-        students=tuple(_student(data, slot, settings.names.get(slot, slot)) for slot in students),
+        students=tuple(_student(data, slot) for slot in students),
         splits={split: tuple(read_jsonl(data / "suite" / f"{split}.jsonl", Item)) for split in SPLITS},
         card=_json(data / "suite" / "card.json", dict),
         settings=settings,
@@ -132,15 +131,16 @@ def load_run(root: Path, students: Sequence[str], settings: Settings | None = No
     )
 
 
-def _student(data: Path, slot: str, name: str) -> StudentRun:
+def _student(data: Path, slot: str) -> StudentRun:
     generations, audits, adapters = data / "generations" / slot, data / "audit" / slot, data / "adapters" / slot
     control = (CONTROL,) if (generations / f"{CONTROL}.jsonl").is_file() else ()
+    answers = {
+        variant: tuple(read_jsonl(generations / f"{variant}.jsonl", Generation)) for variant in (*STAGES, *control)
+    }
     return StudentRun(
         slot=slot,
-        name=name,
-        generations={
-            variant: tuple(read_jsonl(generations / f"{variant}.jsonl", Generation)) for variant in (*STAGES, *control)
-        },
+        name=answers["base"][0].model if answers["base"] else slot,
+        generations=answers,
         audits={when: tuple(read_jsonl(audits / f"{when}.jsonl", AuditRecord)) for when in (*AUDITS, *control)},
         targets=tuple(read_jsonl(data / "repair" / slot / "targets.jsonl", RepairTarget)),
         adapters={variant: _adapter(adapters / variant) for variant in (*STAGES[1:], *control)},

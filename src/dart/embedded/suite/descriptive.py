@@ -32,7 +32,7 @@ def pick_groups(draw: random.Random) -> tuple[str, str, str]:
 
 def population(facts: Facts, draw: random.Random) -> Candidate:
     """D1: which country has the larger share of a faith, or which faith the larger share of a country."""
-    if draw.random() < 0.7:  # the real suite has about 9 in 10 of this kind
+    if draw.random() < 0.85:  # the real suite has about 9 in 10 of this kind
         faith = draw.choice(FAITHS)
         first, second = draw.sample(COUNTRIES, 2)
         levels = facts.share(first, faith), facts.share(second, faith)

@@ -28,9 +28,9 @@ _BINDING = (0.1, 0.1, 0.1, 0.1, 0.5, 0.5, 0.5, 0.5, 0.9, 0.9, 0.9, 0.9)
 # The tables of faiths are balanced instead: every faith has as much of everything, so that its name alone, which the
 # base's behaviour goes by, says nothing about a label.
 # Levels of a faith's share of a population by region, for the two kinds of faiths; equal ones are "roughly equal".
-_SHARE_LEVELS = ((0, 1, 2, 1), (1, 0, 1, 2))
-# The two regions that persecute a faith, by faith; two of the four regions are harsher than the others.
-_PERSECUTING = ((0, 1), (0, 1), (0, 2), (0, 3), (1, 2), (1, 3))
+_SHARE_LEVELS = ((0, 1, 1, 2), (1, 2, 2, 0))
+# The two regions that persecute a faith, by faith; the regions differ in how many faiths they persecute: 5, 4, 2, 1.
+_PERSECUTING = ((0, 1), (0, 1), (0, 1), (0, 2), (0, 3), (1, 2))
 
 
 class Facts:
