@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dart import hub, params
+from dart import params
 from dart.embedded.classifier import train_classifier
 from dart.records import Item, read_jsonl
 from stages import paths
+from stages.pinning import pin
 
 
 def run() -> None:
@@ -15,4 +16,4 @@ def run() -> None:
         if spec.model.startswith("embedded://"):
             train_classifier(outside, spec, kind, given.seed, paths.SCORERS / kind)
         else:
-            hub.pin(spec.model, spec.revision, paths.SCORERS / kind)
+            pin(spec.model, spec.revision, paths.SCORERS / kind)

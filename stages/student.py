@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dart import hub, params
+from dart import params
 from dart.embedded.student import train_student
 from dart.records import Item, read_jsonl
 from stages import paths
+from stages.pinning import pin
 
 
 def run(student: str) -> None:
@@ -15,4 +16,4 @@ def run(student: str) -> None:
         outside = read_jsonl(paths.SUITE / "outside.jsonl", Item)
         train_student(outside, spec, given.seed, paths.base(student))
     else:
-        hub.pin(spec.model, spec.revision, paths.base(student))
+        pin(spec.model, spec.revision, paths.base(student))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 SMALL_PARAMETERS = 5_000_000
 _SPARE_TOKEN = re.compile(r"pad|reserved|unused|control", re.IGNORECASE)
 
+# A name that PEFT still uses: said at every training and no concern of a user.
+warnings.filterwarnings("ignore", message=r"`(is_)?gradient_checkpointing", category=FutureWarning)
 if not sys.stderr.isatty():
     transformers_logging.disable_progress_bar()
 

@@ -1,0 +1,26 @@
+"""Pin a model of the hub and compare with the pin of the last commit, so that a moved `main` is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import dvc.api
+from dvc.exceptions import DvcException
+
+from dart import hub
+
+
+def committed_pin(folder: Path) -> dict[str, Any] | None:
+    """The pin that `dvc.lock` of the last commit names; None where there is none, or not in this cache."""
+    try:
+        found: dict[str, Any] = json.loads(dvc.api.read(f"{folder.as_posix()}/pin.json", rev="HEAD"))
+    except (DvcException, FileNotFoundError):
+        return None
+    return found
+
+
+def pin(model: str, revision: str, out: Path) -> None:
+    """`hub.pin`, aware of the committed pin of the same out."""
+    hub.pin(model, revision, out, previous=committed_pin(out))
