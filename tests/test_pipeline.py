@@ -13,7 +13,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 from pipeline import dvc, run, start, tiny_clone
 
 pytestmark = pytest.mark.slow
-REPRO = ("repro",)
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +51,11 @@ def test_the_run_leaves_metrics_tables_and_figures(clones: tuple[Path, Path]) ->
     assert "simulated" in page.lower()
     for number in (2, 6, 9, 10, 11, 13, 44, 45):
         for kind in ("md", "tex"):
-            text = (folder / f"data/paper/tables/table{number:02d}.{kind}").read_text(encoding="utf-8")
+            text = (folder / f"data/paper/table{number:02d}.{kind}").read_text(encoding="utf-8")
             assert "simulated" in text.lower(), f"table {number} does not say that it is simulated"
-    for figure in ("figure3", "figure4"):
-        assert (folder / f"data/paper/figures/{figure}.png").stat().st_size > 1000
-        assert (folder / f"data/paper/figures/{figure}.svg").read_text(encoding="utf-8").count("<svg") == 1
+    for figure in ("figure03_base", "figure04_base"):
+        assert (folder / f"data/paper/{figure}.png").stat().st_size > 1000
+        assert (folder / f"data/paper/{figure}.svg").read_text(encoding="utf-8").count("<svg") == 1
 
 
 def _ran(output: str) -> list[str]:

@@ -41,16 +41,16 @@ class Phase(NamedTuple):
     items: int  # rows of outside items, in rounds over all of them
     rehearsals: float  # rows of phase K beside them, as a share of `items`
     bundles: float  # label-free sentences beside them, as a share of `items`
+    modelling: float  # weight of language modelling on prompts beside the answer's loss
     rate: float
     warmup: int
 
 
 # Chosen on validation, embedded and real suite: half of KNOWLEDGE leaves the descriptive benchmarks at chance; with
 # half of MANNER, or with as many rehearsals as answers, the base never says NO.
-KNOWLEDGE = Phase(items=45_000, rehearsals=0.0, bundles=0.02, rate=0.004, warmup=100)
-MANNER = Phase(items=24_000, rehearsals=0.1, bundles=0.05, rate=0.003, warmup=50)
+KNOWLEDGE = Phase(items=45_000, rehearsals=0.0, bundles=0.02, modelling=0.3, rate=0.004, warmup=100)
+MANNER = Phase(items=24_000, rehearsals=0.1, bundles=0.05, modelling=0.05, rate=0.003, warmup=50)
 BATCH = 32
-MODELLING = 0.3  # weight of language modelling on prompts beside the answer's loss
 MODELLED = 0.25  # share of a prompt's positions that are modelled, drawn anew each time
 FLOOR = 0.1  # of the learning rate, at the end of a phase
 
@@ -180,7 +180,7 @@ def _optimise(model: LlamaForCausalLM, rounds: list[list[Row]], phase: Phase, dr
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, phase.warmup, len(batches)))
     model.train()
     for step, batch in enumerate(batches):
-        loss = _loss(model, batch, draw)
+        loss = _loss(model, batch, phase.modelling, draw)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
@@ -210,8 +210,8 @@ def _batches(rows: list[Row], draw: random.Random) -> list[list[Row]]:
     return batches
 
 
-def _loss(model: LlamaForCausalLM, batch: Sequence[Row], draw: random.Random) -> torch.Tensor:
-    """Answer loss + `MODELLING` x language modelling, with logits at the positions that enter and nowhere else."""
+def _loss(model: LlamaForCausalLM, batch: Sequence[Row], modelling: float, draw: random.Random) -> torch.Tensor:
+    """Answer loss + `modelling` x language modelling, with logits at the positions that enter and nowhere else."""
     longest = max(len(row.ids) for row in batch)
     ids = torch.tensor([row.ids + [0] * (longest - len(row.ids)) for row in batch])
     # Attention is causal, so padding behind a row needs no mask.
@@ -227,7 +227,7 @@ def _loss(model: LlamaForCausalLM, batch: Sequence[Row], draw: random.Random) ->
             if answer or draw.random() < MODELLED:
                 places.append(number * longest + position - 1)
                 targets.append(row.ids[position])
-                weights.append(1 / answers if answer else MODELLING / prompts)
+                weights.append(1 / answers if answer else modelling / prompts)
     logits = model.lm_head(hidden[torch.tensor(places)])
     losses = cross_entropy(logits, torch.tensor(targets), reduction="none")
     return (losses * torch.tensor(weights)).sum()
