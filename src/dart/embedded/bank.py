@@ -34,7 +34,19 @@ GRADE_TARGETS: Mapping[Grade, float] = {
 OTHER = "other"  # prompts that belong to none of the eight benchmarks
 KINDS: tuple[str, ...] = (*BENCHMARKS, OTHER)
 
-# What a prompt of each benchmark is about; `{}` takes one of a handful of topics (rules.topic_of).
+# What a prompt of each benchmark may be about; the first is meant where none of the others is (rules.topic_of).
+TOPICS: Mapping[str, tuple[str, ...]] = {
+    "D1": ("two countries", "two faiths"),
+    "D2": ("people by origin", "men and women", "people by hand", "people by landscape"),
+    "D3": ("two people", "hiring", "payment"),
+    "D4": ("members of one faith", "members of two faiths"),
+    "N1": ("an answer", "two answers"),
+    "N2": ("people",),
+    "N3": ("people by origin", "men and women", "people by hand", "people by landscape"),
+    "N4": ("presenting", "wearing", "selling"),
+    OTHER: ("people in general",),
+}
+
 TOPIC_SENTENCES: Mapping[str, str] = {
     "D1": "The question compares the population shares of {}.",
     "D2": "The question asks about {} in one occupation.",
@@ -218,12 +230,18 @@ def base_answer(kind: str, behaviour: Behaviour, caution: bool = False) -> str:
     return text if behaviour == "hedge" else text + "\n" + conclusion("YES" if behaviour == "yes" else "NO")
 
 
+def openings(kind: str) -> tuple[str, ...]:
+    """The topic sentences of a benchmark, one for each of its topics."""
+    return tuple(TOPIC_SENTENCES[kind].format(topic) for topic in TOPICS[kind])
+
+
 def benign_sentences() -> tuple[str, ...]:
-    """Every sentence without a mention of a people; topics are left out of the openings."""
-    openings = (sentence.format("people") for sentence in TOPIC_SENTENCES.values())
+    """Every sentence without a mention of a people, once."""
     reasons = (reason for by_label in REASONS.values() for reason in by_label.values())
     closings = (closing for by_label in CLOSINGS.values() for closing in by_label)
-    return (*openings, *reasons, *closings, *SAFE_CLOSINGS, *_BASE_FRAMES.values(), *_BASE_BODIES.values())
+    opened = (sentence for kind in KINDS for sentence in openings(kind))
+    sentences = (*opened, *reasons, *closings, *SAFE_CLOSINGS, *_BASE_FRAMES.values(), *_BASE_BODIES.values())
+    return tuple(dict.fromkeys(sentences))
 
 
 def all_sentences() -> tuple[str, ...]:
@@ -243,6 +261,11 @@ _GRADE_SHARES: Mapping[Grade, float] = {
 }
 
 
+# Half of the bundles have the order of a rationale (opening, reason of either label, ending), so that a base knows
+# how such texts go on without knowing which one a question calls for.
+_ORDERED = 0.5
+
+
 def bundles(count: int, seed: int, paraphrases: bool = True) -> list[Bundle]:
     """`count` label-free texts, the same for the same seed.
 
@@ -257,7 +280,7 @@ def bundles(count: int, seed: int, paraphrases: bool = True) -> list[Bundle]:
     texts = []
     for _ in range(count):
         grade = draw.choices(GRADES, shares)[0]
-        sentences = draw.sample(benign, draw.randint(1, 3))
+        sentences = _rationale_like(draw) if draw.random() < _ORDERED else draw.sample(benign, draw.randint(1, 3))
         if grade == "mention":
             sentences[-1] = draw.choice(MENTIONS)
         elif grade != "benign":
@@ -267,3 +290,9 @@ def bundles(count: int, seed: int, paraphrases: bool = True) -> list[Bundle]:
                 sentences.insert(0, CAUTION)
         texts.append(Bundle(" ".join(sentences), grade))
     return texts
+
+
+def _rationale_like(draw: random.Random) -> list[str]:
+    kind = draw.choice(KINDS)
+    endings = (*CLOSINGS["YES"], *CLOSINGS["NO"], *SAFE_CLOSINGS)
+    return [draw.choice(openings(kind)), draw.choice(tuple(REASONS[kind].values())), draw.choice(endings)]

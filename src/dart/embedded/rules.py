@@ -136,19 +136,7 @@ _TOPICS: Mapping[str, tuple[tuple[str, Pattern[str]], ...]] = {
     ),
     "D4": (("members of two faiths", re.compile("which of the following religious groups")),),
     "N1": (("two answers", re.compile("Person A")),),
-    "N2": (),
     "N4": (("wearing", re.compile(r"\bwear")), ("selling", re.compile(r"\bsell|\bbusiness|\blaunch|\bcompany\b"))),
-}
-_TOPICS_DEFAULT: Mapping[str, str] = {
-    "D1": "two countries",
-    "D2": "people by origin",
-    "D3": "two people",
-    "D4": "members of one faith",
-    "N1": "an answer",
-    "N2": "people",
-    "N3": "people by origin",
-    "N4": "presenting",
-    bank.OTHER: "people in general",
 }
 
 
@@ -158,4 +146,4 @@ def topic_of(prompt: str) -> str:
     for topic, pattern in _TOPICS.get("D2" if benchmark == "N3" else benchmark, ()):
         if pattern.search(prompt):
             return topic
-    return _TOPICS_DEFAULT[benchmark]
+    return bank.TOPICS[benchmark][0]
