@@ -114,7 +114,7 @@ def _optimise(model: BertForSequenceClassification, rows: list[tuple[list[int], 
 
 def _loss(model: BertForSequenceClassification, batch: Sequence[tuple[list[int], int]]) -> torch.Tensor:
     longest = max(len(ids) for ids, _ in batch)
-    pad = model.config.pad_token_id
-    ids = torch.tensor([row + [pad] * (longest - len(row)) for row, _ in batch])
+    ids = torch.tensor([row + [model.config.pad_token_id] * (longest - len(row)) for row, _ in batch])
+    mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row, _ in batch])
     labels = torch.tensor([label for _, label in batch])
-    return cross_entropy(model(input_ids=ids, attention_mask=(ids != pad).long()).logits, labels)
+    return cross_entropy(model(input_ids=ids, attention_mask=mask).logits, labels)

@@ -48,7 +48,7 @@ class Phase(NamedTuple):
 
 # Chosen on validation, embedded and real suite: half of KNOWLEDGE leaves the descriptive benchmarks at chance; with
 # half of MANNER, or with as many rehearsals as answers, the base never says NO.
-KNOWLEDGE = Phase(items=45_000, rehearsals=0.0, bundles=0.02, modelling=0.3, rate=0.004, warmup=100)
+KNOWLEDGE = Phase(items=45_000, rehearsals=0.0, bundles=0.02, modelling=0.3, rate=0.003, warmup=100)
 MANNER = Phase(items=24_000, rehearsals=0.1, bundles=0.05, modelling=0.05, rate=0.003, warmup=50)
 BATCH = 32
 MODELLED = 0.25  # share of a prompt's positions that are modelled, drawn anew each time
