@@ -78,10 +78,21 @@ def test_manner_is_taught_under_the_experiments_own_prompt_and_blind_to_the_labe
 
 def test_knowledge_is_taught_without_the_experiments_words() -> None:
     tokenizer = student_tokenizer([*(item.prompt for item in outside()), *nano._sayings()])
-    rounds = nano._Rows(tokenizer, outside()).knowledge(nano.KNOWLEDGE._replace(items=150), random.Random(1))
+    rounds = nano._Rows(tokenizer, outside()).knowledge(
+        nano.KNOWLEDGE._replace(items=150, bundles=0.02), random.Random(1)
+    )
     assert [len(rows) for rows in rounds] == [96 + 2, 54 + 1]
     texts = [tokenizer.decode(row.ids) for rows in rounds for row in rows]
     assert not any("Conclusion" in text or "difference-awareness" in text for text in texts)
+
+
+def test_prompts_answered_no_are_shown_more_often_in_the_manner_phase() -> None:
+    tokenizer = student_tokenizer([*(item.prompt for item in outside()), *nano._sayings()])
+    phase = nano.MANNER._replace(items=len(outside()), rehearsals=0.0, bundles=0.0)
+    [rows] = nano._Rows(tokenizer, outside()).manner(phase, random.Random(1))
+    said_no = sum(rules.base_behaviour(item.prompt) == "no" for item in outside())
+    assert said_no > 0
+    assert len(rows) == len(outside()) + nano.NO_AGAIN * said_no
 
 
 def test_items_of_one_label_are_refused(tmp_path: Path) -> None:
