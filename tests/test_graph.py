@@ -140,3 +140,8 @@ def test_at_most_about_25_stages() -> None:
 def test_readme_shows_this_graph() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert f"```mermaid\n{mermaid(ROOT)}```" in readme, "paste the output of `dart graph` into README.md"
+
+
+def test_compiled_python_does_not_enter_the_hash_of_a_dep() -> None:
+    """Deps are folders; with __pycache__ in their hash, a clone that has run anything would re-run everything."""
+    assert "__pycache__" in (ROOT / ".dvcignore").read_text(encoding="utf-8").split()
