@@ -42,7 +42,7 @@ def dvc(folder: Path, *arguments: str) -> list[str]:
 
 def _tiny_profile(root: Path) -> dict[str, Any]:
     profile: dict[str, Any] = yaml.safe_load((root / "profiles/embedded.yaml").read_text(encoding="utf-8"))
-    profile["suite"]["sizes"] = {"default": {"train": 24, "validation": 4, "test": 12}}
+    profile["suite"]["sizes"] = {"default": {"train": 80, "validation": 4, "test": 12}}
     profile["students"] = {"base": {**profile["students"]["base"], "model": FIXTURE, "nano": None}}
     return profile
 

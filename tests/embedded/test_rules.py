@@ -14,7 +14,7 @@ from dart.embedded.suite import write_suite
 from dart.records import BENCHMARKS, SEVERITIES, Item
 from dart.suite import read_suite
 
-DATA = Path(os.environ.get("DART_DATA_DIR", Path(__file__).parents[2] / ".." / "shared" / "data"))
+DATA = Path(os.environ.get("DART_DATA_DIR") or Path(__file__).parents[2] / ".." / "shared" / "data")
 
 
 @cache

@@ -24,7 +24,8 @@ OURS = {
     "E.2": (e.SAFE_TARGET_SYSTEM, e.SAFE_TARGET_USER),
     "E.3": (e.INFERENCE_SYSTEM, e.INFERENCE_USER),
 }
-PAPER = Path(os.environ.get("DART_DATA_DIR", Path(__file__).parents[3] / "shared" / "data")).parent / "paper/paper.md"
+DATA = Path(os.environ.get("DART_DATA_DIR") or Path(__file__).parents[3] / "shared" / "data")
+PAPER = DATA.parent / "paper/paper.md"
 
 
 def bare(text: str) -> str:
