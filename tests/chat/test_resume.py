@@ -41,7 +41,7 @@ def wait_for(log: Path, lines: int) -> None:
 @pytest.mark.parametrize(("how", "after"), [(signal.SIGKILL, 11), (signal.SIGKILL, 37), (signal.SIGINT, 20)])
 def test_a_stage_that_was_stopped_goes_on_where_it_was(tmp_path: Path, how: signal.Signals, after: int) -> None:
     log = tmp_path / "log"
-    stopped = start(tmp_path, "out")
+    stopped = start(tmp_path, "out", latency_s=0.2)  # long enough that a busy machine stops it in time
     wait_for(log, after)
     stopped.send_signal(how)
     assert stopped.wait(timeout=30) != 0
