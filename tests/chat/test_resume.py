@@ -24,6 +24,8 @@ def start(folder: Path, out: str, log: str = "log", latency_s: float = 0.02) -> 
         cwd=ROOT,
         env={"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "PATH": "", "DART_CACHE_DIR": str(folder)},
         stderr=subprocess.PIPE,
+        # a test run in the background of a shell hands down an ignored Ctrl-C; a stage at a terminal has it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
