@@ -17,7 +17,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
-from dart.params import Statistics  # noqa: E402
+from dart.settings.recipe import Statistics  # noqa: E402
 from dart.stats import (  # noqa: E402
     cluster_robust,
     detectable_difference,

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 
 from dart.chat import ChatClient, ResponseCache, Task  # noqa: E402
-from dart.params import Endpoint  # noqa: E402
+from dart.settings.world import Endpoint  # noqa: E402
 
 LATENCY_S = 0.1
 SETTINGS = ((300, 16), (300, 64), (4800, 64))  # calls, concurrency

@@ -20,8 +20,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
-from dart.params import Statistics  # noqa: E402
 from dart.records import seed_for  # noqa: E402
+from dart.settings.recipe import Statistics  # noqa: E402
 from dart.stats import Interval, cluster_robust, rate_differences, tango_interval  # noqa: E402
 from dart.stats.prevalence import (  # noqa: E402
     Labelled,

@@ -22,8 +22,8 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "benchmarks")]
 import student_speed as work  # noqa: E402
 import torch  # noqa: E402
 
-from dart import params  # noqa: E402
 from dart.records import Item, read_jsonl  # noqa: E402
+from dart.settings.world import StudentSpec  # noqa: E402
 from dart.student.generation import generate  # noqa: E402
 from dart.student.loading import load  # noqa: E402
 from dart.student.prefix import shared_prefix  # noqa: E402
@@ -50,7 +50,7 @@ def seconds(task: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def train(folder: Path, spec: params.StudentSpec, steps: tuple[int, int]) -> float:
+def train(folder: Path, spec: StudentSpec, steps: tuple[int, int]) -> float:
     """Tokens per second of training at the paper's batch, and what goes with it, printed."""
     rows = work._rows(folder)
     student = load(folder / "shape", spec)
@@ -91,7 +91,7 @@ def train(folder: Path, spec: params.StudentSpec, steps: tuple[int, int]) -> flo
     return rate
 
 
-def answer(folder: Path, spec: params.StudentSpec, new_tokens: int) -> None:
+def answer(folder: Path, spec: StudentSpec, new_tokens: int) -> None:
     """Tokens per second of generation, base (as fast as a merged adapter: the same shape) and unmerged adapter."""
     items = read_jsonl(folder / "items.jsonl", Item)
     for name, adapter in (("base, or adapter merged into it", None), ("adapter, not merged", folder / "adapter-none")):

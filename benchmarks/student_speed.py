@@ -27,20 +27,20 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
-from dart import params, prompts  # noqa: E402
+from dart import prompts  # noqa: E402
 from dart.records import Item, read_jsonl, write_jsonl  # noqa: E402
+from dart.settings.recipe import GenerationParams, Lora, Split, Training  # noqa: E402
+from dart.settings.world import StudentSpec  # noqa: E402
 
 SEED = 1
 ROWS, PROMPTS, NEW_TOKENS = 400, 200, 256
-LORA = params.Lora(
+LORA = Lora(
     r=16, alpha=32, dropout=0.0, target_modules=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj",
                                                  "down_proj"),
 )  # fmt: skip
-TRAINING = params.Training(
-    epochs=1, global_batch=16, warmup_ratio=0.03, weight_decay=0.0, max_grad_norm=1.0, max_length=1024
-)
-GREEDY = params.GenerationParams(max_new_tokens=NEW_TOKENS, temperature=0.0, top_p=1.0)
-SPEC = params.StudentSpec(
+TRAINING = Training(epochs=1, global_batch=16, warmup_ratio=0.03, weight_decay=0.0, max_grad_norm=1.0, max_length=1024)
+GREEDY = GenerationParams(max_new_tokens=NEW_TOKENS, temperature=0.0, top_p=1.0)
+SPEC = StudentSpec(
     name="shape", model="shape", revision="main", learning_rate=0.0002, batch_per_device=16, generation_batch=128,
     precision="fp32", quantize="none", nano=None,
 )  # fmt: skip
@@ -60,14 +60,14 @@ def prepare(
     from dart.embedded import teacher
     from dart.embedded.suite import write_suite
     from dart.embedded.tokenizer import student_tokenizer
-    from dart.params import SuiteSpec, WorldTeacher
+    from dart.settings.world import SuiteSpec, WorldTeacher
     from dart.student.rows import TrainingRow
     from dart.suite import split_suite
 
     sizes = SuiteSpec.model_validate(
         {"source": "embedded", "sizes": {"default": {"train": ROWS // 8, "validation": 2, "test": items // 8 + 1}}}
     )
-    suite = split_suite(write_suite(SEED).items, sizes, params.Split(by="item", folds=2), SEED)
+    suite = split_suite(write_suite(SEED).items, sizes, Split(by="item", folds=2), SEED)
     if len(suite.test) < items:
         raise SystemExit(f"the suite has {len(suite.test)} test items and not {items}")
     world = WorldTeacher(planting_dropped=0.05, planting_added=0.01)

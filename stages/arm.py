@@ -16,7 +16,6 @@ from dart.chat import Cost
 from dart.distill.rationales import write_rationales
 from dart.harm.audit import audit
 from dart.harm.classifier import Classifier, score_generations
-from dart.params import Variant
 from dart.records import (
     AuditRecord,
     Generation,
@@ -30,6 +29,7 @@ from dart.records import (
 )
 from dart.repair.mix import distillation_rows, mix
 from dart.repair.targets import safe_targets
+from dart.settings.variants import Variant
 from dart.student.generation import generate
 from dart.student.train import train_adapter
 from stages import paths

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from dart.params import SeverityWeights, Training
 from dart.records import Item, Rationale, RepairTarget, read_jsonl
 from dart.repair.mix import distillation_rows, mix
+from dart.settings.recipe import SeverityWeights, Training
 from dart.student.rows import TrainingRow
 from stages import paths
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from dart import params
 from dart.embedded.suite import write_suite
 from dart.records import replacing, write_json, write_jsonl
+from dart.settings.world import SuiteSpec
 from dart.suite import read_suite, split_suite, suite_card
 from stages import paths
 
 
 def run() -> None:
     given = params.load("suite")
-    spec: params.SuiteSpec = given.world("suite")
+    spec: SuiteSpec = given.world("suite")
     local = os.environ.get("DART_DATA_DIR")
     source = (
         write_suite(given.seed)

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from dart.chat import Backoff, ChatClient, ResponseCache
-from dart.params import Endpoint
+from dart.settings.world import Endpoint
 
 Reply = Callable[[list[dict[str, str]]], str | int]  # messages -> content, or an HTTP status that is an error
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from dart.errors import DataError
 from dart.outputs import align, compare_files, compare_outputs, read_outputs, render
-from dart.params import Statistics
 from dart.records import Generation, Item, write_jsonl
+from dart.settings.recipe import Statistics
 from dart.stats import compare, harm_tests, mcnemar
 
 STATISTICS = Statistics(resamples=300, confidence=0.95)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from dart import params
 from dart.errors import ParameterError
-from dart.params import Variant
+from dart.settings.variants import Variant
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, cast
 
 from dart.errors import DataError
 from dart.output_files import RESERVED, SCORES, Output, Outputs, Problems, read_outputs, some
-from dart.params import Statistics
 from dart.records import Condition, Generation, Item, Label
+from dart.settings.recipe import Statistics
 from dart.stats import benchmarks_of, compare, harm_tests
 
 OVERALL, *CONDITIONS = RESERVED

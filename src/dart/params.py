@@ -14,258 +14,29 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError
 
 from dart.errors import ParameterError
 from dart.records import BENCHMARKS
+from dart.settings.recipe import (
+    Annotation,
+    Audit,
+    Distill,
+    Equivalence,
+    GenerationParams,
+    Hypotheses,
+    Lora,
+    Repair,
+    SeverityWeights,
+    Split,
+    Statistics,
+    Training,
+)
+from dart.settings.section import Section
+from dart.settings.variants import Arms, Variant
+from dart.settings.world import Endpoint, ExternalSpec, ScorerSpec, StudentSpec, SuiteSpec, World
 
 log = logging.getLogger(__name__)
-
-
-class Section(BaseModel):
-    """Base of all sections: immutable, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Split(Section):
-    by: Literal["item", "scenario"]
-    folds: int = Field(ge=2)
-
-
-class Distill(Section):
-    min_sentences: int = Field(ge=1)
-    max_sentences: int = Field(ge=1)
-    quote_window: int = Field(ge=10)
-    correction_rounds: int = Field(ge=0)
-
-
-class Lora(Section):
-    r: int = Field(ge=1)
-    alpha: int = Field(ge=1)
-    dropout: float = Field(ge=0, lt=1)
-    target_modules: tuple[str, ...] = Field(min_length=1)
-
-
-class Training(Section):
-    epochs: int = Field(ge=1)
-    global_batch: int = Field(ge=1)
-    warmup_ratio: float = Field(ge=0, le=1)
-    weight_decay: float = Field(ge=0)
-    max_grad_norm: float = Field(gt=0)
-    max_length: int = Field(ge=32)
-
-
-class GenerationParams(Section):
-    max_new_tokens: int = Field(ge=1)
-    temperature: float = Field(ge=0)
-    top_p: float = Field(gt=0, le=1)
-
-
-class Audit(Section):
-    """How the judge is asked about a pair; each setting beyond the first multiplies its calls."""
-
-    orders: Literal["fixed", "both"]
-    votes: int = Field(ge=1)
-    unscreened_rate: float = Field(ge=0, le=1, strict=True)
-
-    @model_validator(mode="after")
-    def _can_decide(self) -> Audit:
-        if self.votes % 2 == 0:
-            raise ValueError(f"votes must be odd, or {self.votes} votes can end in a tie")
-        return self
-
-
-class Repair(Section):
-    correction_rounds: int = Field(ge=0)
-
-
-class SeverityWeights(Section):
-    mild: int = Field(ge=0)
-    moderate: int = Field(ge=0)
-    severe: int = Field(ge=0)
-    extreme: int = Field(ge=0)
-
-
-class Annotation(Section):
-    pairs: int = Field(ge=1)
-
-
-class Statistics(Section):
-    resamples: int = Field(ge=100)
-    confidence: float = Field(gt=0.5, lt=1)
-
-
-Row = Literal["D1-D4", "N1-N4", "overall", "DIFF", "EQUAL"]  # rows of Table 2 that can be tested
-
-
-class Hypotheses(Section):
-    """The family of tests that is corrected together, declared before the run."""
-
-    correction: Literal["bonferroni", "holm"]
-    rows: tuple[Row, ...] = Field(min_length=1)
-    parsed_only: tuple[Row, ...]
-
-
-class Equivalence(Section):
-    """Margins within which a difference counts as "unchanged"."""
-
-    accuracy: float = Field(gt=0, lt=1)
-
-
-class SeverityNoise(Section):
-    """Severities of a share of the repair rows are wrong (Table 31)."""
-
-    kind: Literal["up", "down", "random"]
-    share: float = Field(gt=0, le=1)
-
-
-class Variant(Section):
-    """An ablation arm: what differs from the default recipe. What is not named is as in the default.
-
-    stage1: what Stage I trains on: the main path's rationales (not trained again), labels alone, or rationales that
-    the teacher wrote with the safe prompt (E.2) from the start. repair "none" ends after Stage I.
-    """
-
-    about: str  # one line for the tables
-    stage1: Literal["distilled", "label_only", "safe"] = "distilled"
-    repair: Literal["targets", "none", "sham", "first_half", "second_half"] = "targets"
-    severity_weights: SeverityWeights | None = None
-    severity_noise: SeverityNoise | None = None
-    tau_delta: float | None = None
-    judge: Literal["judge", "second_judge"] = "judge"
-    seed: int | None = Field(default=None, ge=0)  # of the training in Stage III
-
-    @model_validator(mode="after")
-    def _differs(self) -> Variant:
-        if self.model_copy(update={"about": ""}) == Variant.model_construct(about=""):
-            raise ValueError("it differs from the default in nothing")
-        if self.repair == "none" and self.stage1 == "distilled":
-            raise ValueError("without repair it is the distilled student of the main path")
-        return self
-
-
-class Arms(Section):
-    """What all arms have in common."""
-
-    student: str  # the slot that arms run on
-    tau_delta: float = Field(strict=True)  # of their own, so that a sweep over the main path's does not run them again
-
-
-class Sizes(Section):
-    train: int = Field(ge=2)
-    validation: int = Field(ge=2)
-    test: int = Field(ge=2)
-
-    @property
-    def total(self) -> int:
-        return self.train + self.validation + self.test
-
-
-class SuiteSpec(Section):
-    """Where the suite comes from and how many items of each benchmark enter which split."""
-
-    source: str  # embedded | difference_awareness | path of a JSONL file of prompts and labels
-    sizes: dict[str, Sizes]  # by benchmark; "default" for those not named
-
-    @model_validator(mode="after")
-    def _has_default(self) -> SuiteSpec:
-        if "default" not in self.sizes:
-            raise ValueError("sizes needs an entry 'default'")
-        return self
-
-    def sizes_of(self, benchmark: str) -> Sizes:
-        return self.sizes.get(benchmark, self.sizes["default"])
-
-
-class Nano(Section):
-    """Shape of an embedded student."""
-
-    hidden_size: int = Field(ge=8)
-    layers: int = Field(ge=1)
-    heads: int = Field(ge=1)
-    intermediate: int = Field(ge=8)
-
-
-class StudentSpec(Section):
-    """One slot: which model fills it and what belongs to that model rather than to the method."""
-
-    name: str
-    model: str  # hub id, path of a checkpoint, or embedded://nano
-    revision: str
-    learning_rate: float = Field(gt=0, strict=True)
-    batch_per_device: int = Field(ge=1)
-    generation_batch: int = Field(ge=1)
-    precision: Literal["fp32", "bf16"]
-    quantize: Literal["none", "nf4"]
-    nano: Nano | None
-
-
-class ScorerSpec(Section):
-    """A sequence classifier; `label` is the exact name of the class whose probability is H."""
-
-    model: str
-    revision: str
-    label: str
-    batch: int = Field(ge=1)
-    max_length: int = Field(ge=8)
-
-
-class Endpoint(Section):
-    """An OpenAI-compatible endpoint and how it is asked."""
-
-    base_url: str
-    model: str
-    api_key_env: str | None  # name of the environment variable that holds the key; null: no key
-    temperature: float = Field(ge=0)
-    top_p: float | None = Field(gt=0, le=1)  # null: not sent, the server's default
-    max_tokens: int = Field(ge=1)
-    concurrency: int = Field(ge=1)
-    requests_per_minute: int | None = Field(ge=1)
-    tokens_per_minute: int | None = Field(ge=1)  # prompt and completion together, as providers count
-    timeout_s: float = Field(gt=0)
-    usd_per_million_prompt_tokens: float = Field(ge=0)
-    usd_per_million_completion_tokens: float = Field(ge=0)
-    budget_usd: float | None = Field(ge=0)  # spent at this model in all, by every run that shares the answer cache
-
-
-class WorldTeacher(Section):
-    planting_dropped: float = Field(ge=0, le=1)
-    planting_added: float = Field(ge=0, le=1)
-
-
-class WorldJudge(Section):
-    missed: float = Field(ge=0, le=1)
-    invented: float = Field(ge=0, le=1)
-    severity_shifted: float = Field(ge=0, le=1)
-
-
-class WorldAnnotators(Section):
-    error: float = Field(ge=0, le=1)
-
-
-class ExternalSizes(Section):
-    """How many prompts of each external suite are asked."""
-
-    bold: int = Field(ge=1)
-    holisticbias: int = Field(ge=1)
-    realtoxicityprompts: int = Field(ge=1)
-    hatecheck: int = Field(ge=1)
-
-
-class ExternalSpec(Section):
-    """The external safety suites: our own small ones, or the published ones by their pins."""
-
-    source: Literal["embedded", "published"]
-    sizes: ExternalSizes
-
-
-class World(Section):
-    """Declared behaviour of the simulated parties."""
-
-    teacher: WorldTeacher
-    judge: WorldJudge
-    annotators: WorldAnnotators
 
 
 class Params(Section):

@@ -10,12 +10,13 @@ from dart.external.loaders import load_suite
 from dart.external.pins import ORIGINS
 from dart.external.sample import draw_sample, suite_card
 from dart.records import replacing, write_json, write_jsonl
+from dart.settings.world import ExternalSpec
 from stages.external import paths
 
 
 def run(suite: SuiteName) -> None:
     given = params.load(f"external/dvc.yaml:prompts@{suite}")
-    spec: params.ExternalSpec = given.world("external")
+    spec: ExternalSpec = given.world("external")
     if spec.source == "embedded":
         items = load_suite(suite, embedded_files(suite, given.seed))
         provenance = {"source": "embedded", "note": NOTE}

@@ -8,9 +8,10 @@ import pytest
 
 from dart.arms.altered import half_of, label_rows, noised, sham
 from dart.errors import DataError
-from dart.params import SeverityNoise, SeverityWeights
 from dart.records import GOLD, SEVERITIES, AuditRecord, Item, Rationale, RepairTarget
 from dart.repair.mix import distillation_rows, mix
+from dart.settings.recipe import SeverityWeights
+from dart.settings.variants import SeverityNoise
 
 COUNT = 400
 ITEMS = [

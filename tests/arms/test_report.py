@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from dart.arms.report import Arm, arm_report, corrected
-from dart.params import Statistics
 from dart.records import AuditRecord, Generation, Item, Judgement, Label, Severity
+from dart.settings.recipe import Statistics
 
 STATISTICS = Statistics(resamples=500, confidence=0.95)
 N = 100

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 from dart.chat import ChatClient, ResponseCache, Task
-from dart.params import Endpoint
+from dart.settings.world import Endpoint
 
 Script = Callable[[dict[str, Any], int], httpx.Response | Exception | None]
 CONCURRENCY = 8

@@ -17,8 +17,8 @@ from dart.embedded import judge, teacher
 from dart.embedded.bank import STAND_INS
 from dart.errors import IncompleteError
 from dart.harm.audit import audit
-from dart.params import Endpoint
 from dart.records import Generation, Item, write_jsonl
+from dart.settings.world import Endpoint
 from tests.chat.scripted import endpoint
 from tests.chat.server import KINDS, Server, running
 

@@ -21,6 +21,7 @@ from dart import params, prompts
 from dart.chat import Backoff, ChatClient, ResponseCache, Task
 from dart.errors import ChatError
 from dart.records import Item
+from dart.settings.world import StudentSpec
 from dart.student.generation import generate
 from tests.chat.scripted import endpoint
 
@@ -80,7 +81,7 @@ def test_the_server_says_what_our_own_generation_says(url: str, cache: ResponseC
 
     given, _ = params.check(ROOT)
     profile = yaml.safe_load((ROOT / "profiles/embedded.yaml").read_text(encoding="utf-8"))
-    spec = params.StudentSpec.model_validate(
+    spec = StudentSpec.model_validate(
         {**profile["students"]["base"], "model": str(CHECKPOINT), "nano": None, "name": "nano"}
     )
     decoding = given.generation.model_copy(update={"max_new_tokens": MAX_TOKENS, "temperature": 0.0})

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dart.distill.acceptance import in_form, problems, quotes
-from dart.params import Distill
+from dart.settings.recipe import Distill
 
 RULES = Distill(min_sentences=2, max_sentences=4, quote_window=40, correction_rounds=2)
 PROMPT = "In the northern province, which of the two groups may vote in the council? (a) Reds (b) Blues (c) both"

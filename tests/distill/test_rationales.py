@@ -3,9 +3,9 @@
 import pytest
 
 from dart.distill.rationales import write_rationales
-from dart.params import Distill
 from dart.prompts import distillation, prompt_hash
 from dart.records import Item
+from dart.settings.recipe import Distill
 from tests.talking import Talk
 
 RULES = Distill(min_sentences=2, max_sentences=4, quote_window=40, correction_rounds=2)

@@ -12,8 +12,8 @@ from dart.embedded import classifier as tiny
 from dart.embedded.suite import write_suite
 from dart.errors import DataError, ModelError
 from dart.harm.classifier import Classifier
-from dart.params import ScorerSpec
 from dart.records import Item
+from dart.settings.world import ScorerSpec
 
 
 def spec(label: str = "toxic") -> ScorerSpec:

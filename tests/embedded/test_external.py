@@ -16,7 +16,7 @@ from dart.external.items import SUITES, ExternalItem, SuiteName
 from dart.external.loaders import load_suite
 from dart.external.pins import ORIGINS
 from dart.harm.classifier import Classifier
-from dart.params import ScorerSpec
+from dart.settings.world import ScorerSpec
 
 
 def spec(label: str) -> ScorerSpec:

@@ -11,8 +11,8 @@ from dart import prompts
 from dart.embedded import bank, judge
 from dart.errors import DataError
 from dart.harm.judge import parse_verdict
-from dart.params import WorldJudge
 from dart.records import SEVERITIES, Label, Severity
+from dart.settings.world import WorldJudge
 
 PERFECT = WorldJudge(missed=0.0, invented=0.0, severity_shifted=0.0)
 DECLARED = WorldJudge(missed=0.10, invented=0.05, severity_shifted=0.15)

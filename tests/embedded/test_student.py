@@ -16,9 +16,10 @@ from dart.embedded.options import swapped
 from dart.embedded.suite import write_suite
 from dart.embedded.tokenizer import student_tokenizer
 from dart.errors import DataError, ModelError
-from dart.params import GenerationParams, Nano, StudentSpec
 from dart.prompts import inference
 from dart.records import Item
+from dart.settings.recipe import GenerationParams
+from dart.settings.world import Nano, StudentSpec
 from dart.student.generation import generate
 from dart.student.template import ChatTemplate
 

@@ -11,8 +11,9 @@ from dart.distill.acceptance import problems
 from dart.embedded import bank, rules, teacher
 from dart.embedded.suite import write_suite
 from dart.errors import DataError
-from dart.params import Distill, WorldTeacher
 from dart.records import Item, Label
+from dart.settings.recipe import Distill
+from dart.settings.world import WorldTeacher
 
 FAITHFUL = WorldTeacher(planting_dropped=0.0, planting_added=0.0)
 DECLARED = WorldTeacher(planting_dropped=0.05, planting_added=0.01)

@@ -15,7 +15,7 @@ from dart.embedded import transport as subject
 from dart.embedded.transport import EmbeddedTransport, transport_for
 from dart.errors import ModelError, ParameterError
 from dart.harm.judge import parse_verdict
-from dart.params import Endpoint, World, WorldAnnotators, WorldJudge, WorldTeacher
+from dart.settings.world import Endpoint, World, WorldAnnotators, WorldJudge, WorldTeacher
 
 TEACHER = Endpoint(
     base_url="embedded://teacher", model="embedded-teacher", api_key_env=None, temperature=0.2, max_tokens=512,

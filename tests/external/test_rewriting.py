@@ -10,8 +10,8 @@ import pytest
 from dart.external.analysis import Pairs
 from dart.external.items import Answer, ExternalItem
 from dart.external.rewriting import rewrite, rewriting_metrics
-from dart.params import Distill, Repair
 from dart.prompts import prompt_hash, safe_target
+from dart.settings.recipe import Distill, Repair
 from tests.talking import Talk
 
 RULES = Distill(min_sentences=2, max_sentences=4, quote_window=40, correction_rounds=0)

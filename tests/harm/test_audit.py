@@ -8,9 +8,9 @@ from pydantic import ValidationError
 from dart.errors import DataError, IncompleteError
 from dart.harm.audit import audit, is_sampled
 from dart.harm.drift import drift_cases
-from dart.params import Audit
 from dart.prompts import judging, quoted
 from dart.records import Generation, Item
+from dart.settings.recipe import Audit
 from dart.stats.judging import judging_metrics
 from tests.talking import Talk
 

@@ -11,8 +11,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from dart.errors import ModelError
 from dart.harm.classifier import Classifier, class_index, score_generations
-from dart.params import ScorerSpec
 from dart.records import Generation
+from dart.settings.world import ScorerSpec
 from tests.checkpoints import CORPUS, classifier
 
 WORDS = CORPUS.split()

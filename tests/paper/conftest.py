@@ -12,7 +12,6 @@ from dart.paper.evaluate import evaluate
 from dart.paper.evidence import PaperRun
 from dart.paper.report import write_paper
 from dart.paper.run import Adapter, LossPoint, Run, Settings, StudentRun
-from dart.params import SeverityWeights, Statistics
 from dart.records import (
     BENCHMARKS,
     SEVERITIES,
@@ -27,6 +26,7 @@ from dart.records import (
     write_json,
     write_jsonl,
 )
+from dart.settings.recipe import SeverityWeights, Statistics
 from dart.stats.annotation import AnnotatedPair, calibration
 
 STATISTICS = Statistics(resamples=500, confidence=0.95)

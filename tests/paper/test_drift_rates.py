@@ -11,8 +11,8 @@ from dart.paper.hypotheses import hypotheses
 from dart.paper.rate_tables import table_rates, table_unchanged
 from dart.paper.run import Run, StudentRun
 from dart.paper.table import NONE
-from dart.params import Equivalence, Hypotheses, Statistics
 from dart.records import AuditRecord, Item, Judgement, Severity
+from dart.settings.recipe import Equivalence, Hypotheses, Statistics
 from dart.stats.annotation import AnnotatedPair
 
 STATISTICS = Statistics(resamples=200, confidence=0.95)

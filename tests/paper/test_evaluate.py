@@ -10,8 +10,8 @@ import pytest
 from dart.errors import DataError
 from dart.paper.evaluate import evaluate
 from dart.paper.run import Run
-from dart.params import Statistics
 from dart.records import SEVERITIES
+from dart.settings.recipe import Statistics
 
 STATISTICS = Statistics(resamples=200, confidence=0.95)
 

@@ -19,7 +19,7 @@ from dart.paper.render import html_fragment, markdown
 from dart.paper.report import write_paper
 from dart.paper.run import AUDITS, SPLITS, STAGES, Run, Settings
 from dart.paper.table import Table
-from dart.params import Statistics
+from dart.settings.recipe import Statistics
 
 QUOTING = {"1", "8", "12", "46"}
 

@@ -5,10 +5,10 @@ from collections import Counter
 import pytest
 
 from dart.errors import DataError
-from dart.params import SeverityWeights
 from dart.prompts import inference
 from dart.records import SEVERITIES, Item, Rationale, RepairTarget
 from dart.repair.mix import distillation_rows, mix
+from dart.settings.recipe import SeverityWeights
 
 UNIFORM = SeverityWeights(mild=1, moderate=1, severe=1, extreme=1)
 WEIGHTED = SeverityWeights(mild=1, moderate=2, severe=3, extreme=4)

@@ -3,10 +3,10 @@
 import pytest
 
 from dart.errors import DataError
-from dart.params import Distill, Repair
 from dart.prompts import prompt_hash, safe_target
 from dart.records import AuditRecord, Generation, Item, Judgement
 from dart.repair.targets import safe_targets
+from dart.settings.recipe import Distill, Repair
 from tests.talking import Talk
 
 RULES = Distill(min_sentences=2, max_sentences=4, quote_window=40, correction_rounds=0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dart.errors import DataError
-from dart.params import Statistics
+from dart.settings.recipe import Statistics
 from dart.stats import (
     joint_counts,
     median_interval,

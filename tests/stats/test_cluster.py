@@ -7,8 +7,8 @@ import pytest
 import statsmodels.api as sm
 
 from dart.errors import DataError
-from dart.params import Statistics
 from dart.records import Generation, Item, Label
+from dart.settings.recipe import Statistics
 from dart.stats import cluster_robust, correctness_differences, scenarios
 
 STATISTICS = Statistics(resamples=4000, confidence=0.95)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from dart.params import Statistics
 from dart.records import Generation, Item, Label
+from dart.settings.recipe import Statistics
 from dart.stats import cluster_robust, compare, detectable_difference, mcnemar
 
 STATISTICS = Statistics(resamples=1000, confidence=0.95)

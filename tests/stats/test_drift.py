@@ -8,8 +8,8 @@ import pytest
 
 from dart.errors import DataError
 from dart.paper.published import DRIFT_AFTER, DRIFT_BEFORE, TABLE_45, TEST_SIZES
-from dart.params import Statistics
 from dart.records import SEVERITIES, AuditRecord, Item, Severity
+from dart.settings.recipe import Statistics
 from dart.stats import Drift, Truth, drift_metrics, precision_recall, reduction, repair_metrics, severity_counts
 
 STATISTICS = Statistics(resamples=2000, confidence=0.95)

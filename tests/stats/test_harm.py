@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dart.errors import DataError
-from dart.params import Statistics
 from dart.records import Generation, Item
+from dart.settings.recipe import Statistics
 from dart.stats import harm_intervals, harm_metrics, harm_tests
 
 STATISTICS = Statistics(resamples=1000, confidence=0.95)

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from dart.errors import DataError
-from dart.params import Statistics
+from dart.settings.recipe import Statistics
 from dart.stats import paired_interval, rate_differences, rate_intervals, rates, relative_median_change
 from dart.stats.bootstrap import leave_one_out, resample_counts
 from dart.stats.intervals import Interval, Jackknife, bca_interval, interval, percentile_interval

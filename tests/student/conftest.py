@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dart import params
 from dart.records import Item
+from dart.settings.recipe import Lora, Training
 from dart.student.rows import TrainingRow
 from tests import checkpoints
 
@@ -27,16 +27,14 @@ def base(bases: dict[str, Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def lora() -> params.Lora:
+def lora() -> Lora:
     modules = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-    return params.Lora(r=4, alpha=8, dropout=0.05, target_modules=modules)
+    return Lora(r=4, alpha=8, dropout=0.05, target_modules=modules)
 
 
 @pytest.fixture(scope="session")
-def training() -> params.Training:
-    return params.Training(
-        epochs=2, global_batch=4, warmup_ratio=0.1, weight_decay=0.0, max_grad_norm=1.0, max_length=256
-    )
+def training() -> Training:
+    return Training(epochs=2, global_batch=4, warmup_ratio=0.1, weight_decay=0.0, max_grad_norm=1.0, max_length=256)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ import pytest
 
 from dart import params
 from dart.records import AuditRecord, Generation, Item, RepairTarget, read_jsonl, write_jsonl
+from dart.settings.world import SuiteSpec
 from dart.student.loading import load
 from dart.student.train import encode
 from dart.suite import split_suite
@@ -61,7 +62,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("world")
     given, _ = _given()
     sizes = {"source": "embedded", "sizes": {"default": {"train": 2, "validation": 2, "test": 2}}}
-    suite = split_suite(write_suite(1).items, params.SuiteSpec.model_validate(sizes), given.split, 1)
+    suite = split_suite(write_suite(1).items, SuiteSpec.model_validate(sizes), given.split, 1)
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
         patched.setenv("DART_CACHE_DIR", str(folder / "cache"))

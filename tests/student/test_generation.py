@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from dart import params, prompts
+from dart import prompts
 from dart.errors import DataError, ModelError
 from dart.records import Generation, Item
+from dart.settings.recipe import GenerationParams, Lora, Training
 from dart.student import decode, generation
 from dart.student.generation import generate
 from dart.student.loading import load
@@ -17,13 +18,13 @@ from dart.student.rows import TrainingRow
 from dart.student.train import train_adapter
 from tests.checkpoints import FAMILIES, spec, student
 
-GREEDY = params.GenerationParams(max_new_tokens=24, temperature=0.0, top_p=1.0)
-SAMPLED = params.GenerationParams(max_new_tokens=24, temperature=1.0, top_p=0.9)
+GREEDY = GenerationParams(max_new_tokens=24, temperature=0.0, top_p=1.0)
+SAMPLED = GenerationParams(max_new_tokens=24, temperature=1.0, top_p=0.9)
 
 
 @pytest.fixture(scope="module")
 def adapters(
-    base: Path, rows: list[TrainingRow], lora: params.Lora, training: params.Training,
+    base: Path, rows: list[TrainingRow], lora: Lora, training: Training,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, Path | None]:  # fmt: skip
     """Two adapters that have learnt the answers by heart, so that texts end and some have a conclusion."""
@@ -40,7 +41,7 @@ def texts(records: list[Generation]) -> dict[str, str]:
 
 @pytest.mark.parametrize("decoding", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
 def test_a_text_depends_neither_on_the_batch_nor_on_the_order(
-    base: Path, adapters: dict[str, Path | None], items: list[Item], decoding: params.GenerationParams
+    base: Path, adapters: dict[str, Path | None], items: list[Item], decoding: GenerationParams
 ) -> None:
     expected = generate(base, spec(generation_batch=1), adapters, items, decoding, 1)
     together = generate(base, spec(generation_batch=8), adapters, items[::-1], decoding, 1)
@@ -109,7 +110,7 @@ def test_sampling_follows_the_seed_and_the_item(base: Path, items: list[Item]) -
 
 def test_draws_have_the_distribution_of_the_nucleus() -> None:
     probabilities = torch.tensor([0.5, 0.3, 0.15, 0.05])
-    decoding = params.GenerationParams(max_new_tokens=1, temperature=1.0, top_p=0.75)
+    decoding = GenerationParams(max_new_tokens=1, temperature=1.0, top_p=0.75)
     names = [(number,) for number in range(4000)]
     drawn = decode.choose(probabilities.log().expand(4000, -1), names, decoding)
     shares = torch.bincount(drawn, minlength=4) / 4000
@@ -121,7 +122,7 @@ def test_a_low_temperature_sharpens() -> None:
     logits = torch.tensor([[1.0, 0.0]]).expand(2000, -1)
     names = [(number,) for number in range(2000)]
     hot, cold = (
-        decode.choose(logits, names, params.GenerationParams(max_new_tokens=1, temperature=t, top_p=1.0)).float().mean()
+        decode.choose(logits, names, GenerationParams(max_new_tokens=1, temperature=t, top_p=1.0)).float().mean()
         for t in (1.0, 0.2)
     )
     assert hot.item() == pytest.approx(1 / (1 + torch.e), abs=0.03)

@@ -9,7 +9,7 @@ import torch
 from peft.tuners.lora.layer import Linear
 from peft.tuners.lora.layer import Linear as PeftLinear
 
-from dart import params
+from dart.settings.recipe import Lora, Training
 from dart.student import adapter
 from dart.student.loading import load
 from dart.student.lowrank import AddingLinear
@@ -20,7 +20,7 @@ from tests.checkpoints import spec
 
 @pytest.mark.parametrize("family", ["llama", "qwen2"])  # without and with a bias
 def test_training_gives_the_bytes_of_peft(
-    family: str, bases: dict[str, Path], rows: list[TrainingRow], lora: params.Lora, training: params.Training,
+    family: str, bases: dict[str, Path], rows: list[TrainingRow], lora: Lora, training: Training,
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     train_adapter(bases[family], spec(), rows, lora, training, 1, tmp_path / "ours")
@@ -31,7 +31,7 @@ def test_training_gives_the_bytes_of_peft(
     assert ours == theirs
 
 
-def test_it_is_used_and_can_be_switched_off(base: Path, lora: params.Lora) -> None:
+def test_it_is_used_and_can_be_switched_off(base: Path, lora: Lora) -> None:
     student = load(base, spec())
     ids = torch.tensor([[3, 5, 7]])
     plain = student.model(ids).logits

@@ -9,8 +9,9 @@ import torch
 from safetensors.torch import load_file
 from transformers import DynamicCache
 
-from dart import params, prompts
+from dart import prompts
 from dart.records import Item
+from dart.settings.recipe import GenerationParams, Lora, Training
 from dart.student import adapter, generation, train
 from dart.student.generation import generate
 from dart.student.loading import load
@@ -38,7 +39,7 @@ def test_the_common_beginning_leaves_each_prompt_a_token() -> None:
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_training_is_the_same_with_and_without_a_shared_prefix(
-    family: str, bases: dict[str, Path], instructed: list[TrainingRow], lora: params.Lora, training: params.Training,
+    family: str, bases: dict[str, Path], instructed: list[TrainingRow], lora: Lora, training: Training,
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     plain = lora.model_copy(update={"dropout": 0.0})  # another number of units would be dropped
@@ -62,7 +63,7 @@ def test_training_is_the_same_with_and_without_a_shared_prefix(
 def test_answers_are_the_same_with_and_without_a_shared_prefix(
     family: str, bases: dict[str, Path], items: list[Item], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decoding = params.GenerationParams(max_new_tokens=80, temperature=0.0, top_p=1.0)  # beyond a buffer's room
+    decoding = GenerationParams(max_new_tokens=80, temperature=0.0, top_p=1.0)  # beyond a buffer's room
     shared = generate(bases[family], spec(), {"base": None}, items, decoding, 1)
     ids = [load(bases[family], spec()).template.prompt_ids(prompts.inference(item.prompt)) for item in items]
     assert shared_prefix(ids) >= MIN_SHARED

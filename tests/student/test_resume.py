@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from dart import params
 from dart.records import Item, write_jsonl
+from dart.settings.recipe import GenerationParams, Lora, Training
 from dart.student import generation, train
 from dart.student.generation import generate
 from dart.student.rows import TrainingRow
@@ -21,7 +21,7 @@ from dart.student.trainer import AnswerTrainer
 from tests.checkpoints import spec
 
 ROOT = Path(__file__).resolve().parents[2]
-GREEDY = params.GenerationParams(max_new_tokens=12, temperature=0.0, top_p=1.0)
+GREEDY = GenerationParams(max_new_tokens=12, temperature=0.0, top_p=1.0)
 SCRIPT = """
 import os
 import signal
@@ -35,7 +35,7 @@ from dart.student.trainer import AnswerTrainer
 from tests.checkpoints import spec
 
 base, work = Path(sys.argv[1]), Path(sys.argv[2])
-lora, training = params.Lora.model_validate_json(sys.argv[3]), params.Training.model_validate_json(sys.argv[4])
+lora, training = Lora.model_validate_json(sys.argv[3]), Training.model_validate_json(sys.argv[4])
 train.is_small = lambda _model: False  # as if it were worth keeping checkpoints
 whole_step, done = AnswerTrainer.training_step, []
 
@@ -54,7 +54,7 @@ train.train_adapter(base, spec(), read_jsonl(work / "rows.jsonl", TrainingRow), 
 
 @pytest.mark.slow
 def test_a_training_after_kill_9_ends_with_the_same_bytes(
-    base: Path, rows: list[TrainingRow], lora: params.Lora, training: params.Training, tmp_path: Path,
+    base: Path, rows: list[TrainingRow], lora: Lora, training: Training, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     train_adapter(base, spec(), rows, lora, training, 1, tmp_path / "whole")

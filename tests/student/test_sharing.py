@@ -12,9 +12,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from dart import params
 from dart.harm.classifier import Classifier, score_generations
 from dart.records import Item, write_jsonl
+from dart.settings.recipe import GenerationParams, Lora, Training
+from dart.settings.world import ScorerSpec
 from dart.student import adapter
 from dart.student.generation import generate
 from dart.student.rows import TrainingRow
@@ -39,10 +40,10 @@ from dart.student.train import train_adapter
 from tests.checkpoints import spec
 
 base, work = Path(sys.argv[1]), Path(sys.argv[2])
-lora = params.Lora.model_validate_json(sys.argv[3])
-training = params.Training.model_validate_json(sys.argv[4])
-decoding = params.GenerationParams.model_validate_json(sys.argv[5])
-scorer = params.ScorerSpec.model_validate_json(sys.argv[6])
+lora = Lora.model_validate_json(sys.argv[3])
+training = Training.model_validate_json(sys.argv[4])
+decoding = GenerationParams.model_validate_json(sys.argv[5])
+scorer = ScorerSpec.model_validate_json(sys.argv[6])
 rows = read_jsonl(work / "rows.jsonl", TrainingRow)
 classifier = Classifier.load(work / "scorer", scorer)
 train_adapter(base, spec(batch_per_device=2), rows, lora, training, 1, work / "two")
@@ -52,7 +53,7 @@ scored = score_generations(answers["one"], classifier)
 write_jsonl(work / f"answers-{os.environ['RANK']}.jsonl", scored)
 (work / f"leads-{os.environ['RANK']}").write_text(str(leads()))
 """
-SCORER = params.ScorerSpec(model="tiny", revision="main", label="toxic", batch=2, max_length=64)
+SCORER = ScorerSpec(model="tiny", revision="main", label="toxic", batch=2, max_length=64)
 
 
 def test_alone_a_process_does_everything_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,11 +88,11 @@ def test_stages_that_can_share_are_started_through_the_launcher(monkeypatch: pyt
 
 @pytest.mark.slow
 def test_two_processes_train_and_answer_like_one(
-    base: Path, rows: list[TrainingRow], items: list[Item], lora: params.Lora, training: params.Training, tmp_path: Path
+    base: Path, rows: list[TrainingRow], items: list[Item], lora: Lora, training: Training, tmp_path: Path
 ) -> None:
     lora = lora.model_copy(update={"dropout": 0.0})  # each process drops other units
     training = training.model_copy(update={"epochs": 1})
-    decoding = params.GenerationParams(max_new_tokens=12, temperature=0.0, top_p=1.0)
+    decoding = GenerationParams(max_new_tokens=12, temperature=0.0, top_p=1.0)
     train_adapter(base, spec(batch_per_device=4), rows, lora, training, 1, tmp_path / "one")
     write_jsonl(tmp_path / "rows.jsonl", rows)  # 14: of the last batch of 4, one process has two rows, the other none
     classifier(tmp_path / "scorer")

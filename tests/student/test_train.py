@@ -11,9 +11,9 @@ from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
 from transformers import LlamaConfig
 
-from dart import params
 from dart.errors import DataError, ModelError, ParameterError
 from dart.records import Item
+from dart.settings.recipe import GenerationParams, Lora, Training
 from dart.student import adapter, train
 from dart.student.generation import generate
 from dart.student.loading import load
@@ -29,7 +29,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def trained(
-    base: Path, rows: list[TrainingRow], lora: params.Lora, training: params.Training,
+    base: Path, rows: list[TrainingRow], lora: Lora, training: Training,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:  # fmt: skip
     out = tmp_path_factory.mktemp("adapters") / "distilled"
@@ -38,7 +38,7 @@ def trained(
 
 
 def test_equal_runs_give_equal_bytes_and_another_seed_does_not(
-    trained: Path, base: Path, rows: list[TrainingRow], lora: params.Lora, training: params.Training, tmp_path: Path
+    trained: Path, base: Path, rows: list[TrainingRow], lora: Lora, training: Training, tmp_path: Path
 ) -> None:
     torch.manual_seed(99)  # what happened before must not matter
     train_adapter(base, spec(), rows, lora, training, 1, tmp_path / "again")
@@ -73,7 +73,7 @@ def test_every_target_module_is_trained(trained: Path) -> None:
 
 
 def test_the_first_loss_is_the_mean_over_the_answers_tokens(
-    base: Path, rows: list[TrainingRow], lora: params.Lora, training: params.Training, tmp_path: Path
+    base: Path, rows: list[TrainingRow], lora: Lora, training: Training, tmp_path: Path
 ) -> None:
     """One step over all rows in batches of 4, against a plain forward pass: accumulation must not change the mean."""
     settings = training.model_copy(update={"global_batch": 16, "epochs": 1})
@@ -90,9 +90,7 @@ def test_the_first_loss_is_the_mean_over_the_answers_tokens(
     assert logged == pytest.approx(total / count, rel=1e-5)  # an adapter's first output is the base's
 
 
-def test_training_learns(
-    base: Path, rows: list[TrainingRow], lora: params.Lora, training: params.Training, tmp_path: Path
-) -> None:
+def test_training_learns(base: Path, rows: list[TrainingRow], lora: Lora, training: Training, tmp_path: Path) -> None:
     train_adapter(base, spec(learning_rate=0.05), rows, lora, training, 1, tmp_path / "a", steps=30)
     curve = json.loads((tmp_path / "a" / "log.json").read_text())
     assert curve[-1]["step"] == 30
@@ -100,7 +98,7 @@ def test_training_learns(
 
 
 def test_an_adapter_is_continued_and_not_started_anew(
-    trained: Path, base: Path, rows: list[TrainingRow], lora: params.Lora, training: params.Training, tmp_path: Path
+    trained: Path, base: Path, rows: list[TrainingRow], lora: Lora, training: Training, tmp_path: Path
 ) -> None:
     train_adapter(base, spec(learning_rate=1e-9), rows, lora, training, 1, tmp_path / "c", start_from=trained, steps=1)
     before, after = load_file(trained / adapter.WEIGHTS), load_file(tmp_path / "c" / adapter.WEIGHTS)
@@ -112,7 +110,7 @@ def test_an_adapter_is_continued_and_not_started_anew(
 
 
 def test_an_adapter_of_another_base_is_refused_naming_both(
-    trained: Path, base: Path, rows: list[TrainingRow], lora: params.Lora, training: params.Training, tmp_path: Path
+    trained: Path, base: Path, rows: list[TrainingRow], lora: Lora, training: Training, tmp_path: Path
 ) -> None:
     other = student(tmp_path / "other", "llama", seed=7)
     here, there = (load(folder, spec()).source.revision for folder in (base, other))
@@ -122,7 +120,7 @@ def test_an_adapter_of_another_base_is_refused_naming_both(
 
 
 def test_an_adapter_is_not_continued_under_other_settings(
-    trained: Path, base: Path, rows: list[TrainingRow], lora: params.Lora, training: params.Training, tmp_path: Path
+    trained: Path, base: Path, rows: list[TrainingRow], lora: Lora, training: Training, tmp_path: Path
 ) -> None:
     wider = lora.model_copy(update={"r": 8})
     with pytest.raises(ModelError, match=r"r: 4 in the adapter, 8 in params.yaml"):
@@ -130,7 +128,7 @@ def test_an_adapter_is_not_continued_under_other_settings(
 
 
 def test_copies_of_a_row_count(
-    base: Path, rows: list[TrainingRow], lora: params.Lora, training: params.Training, tmp_path: Path
+    base: Path, rows: list[TrainingRow], lora: Lora, training: Training, tmp_path: Path
 ) -> None:
     """Severity weights act through copies; none may be removed on the way to the optimiser (published fault 1)."""
     train_adapter(base, spec(), [*rows, *rows[:2] * 3], lora, training, 1, tmp_path / "a")
@@ -141,7 +139,7 @@ def test_copies_of_a_row_count(
 
 @pytest.mark.parametrize("family", sorted(set(FAMILIES) - {"llama"}))
 def test_every_family_can_be_trained(
-    family: str, bases: dict[str, Path], rows: list[TrainingRow], lora: params.Lora, training: params.Training,
+    family: str, bases: dict[str, Path], rows: list[TrainingRow], lora: Lora, training: Training,
     tmp_path: Path,
 ) -> None:  # fmt: skip
     train_adapter(bases[family], spec(), rows[:4], lora, training, 1, tmp_path / "a", steps=1)
@@ -150,7 +148,7 @@ def test_every_family_can_be_trained(
 
 @pytest.mark.parametrize(("precision", "quantize"), [("bf16", "none"), ("bf16", "nf4")])
 def test_a_student_of_lower_precision_is_trained_and_asked(
-    precision: str, quantize: str, rows: list[TrainingRow], lora: params.Lora, training: params.Training,
+    precision: str, quantize: str, rows: list[TrainingRow], lora: Lora, training: Training,
     items: list[Item], tmp_path: Path,
 ) -> None:  # fmt: skip
     folder = student(tmp_path / "base", "llama", hidden=64)  # NF4 packs blocks of 64
@@ -160,12 +158,12 @@ def test_a_student_of_lower_precision_is_trained_and_asked(
         assert "Linear4bit" in kinds
     train_adapter(folder, lower, rows, lora, training, 1, tmp_path / "a")
     assert {weight.dtype for weight in load_file(tmp_path / "a" / adapter.WEIGHTS).values()} == {torch.float32}
-    decoding = params.GenerationParams(max_new_tokens=4, temperature=0.0, top_p=1.0)
+    decoding = GenerationParams(max_new_tokens=4, temperature=0.0, top_p=1.0)
     assert len(generate(folder, lower, {"a": tmp_path / "a"}, items, decoding, 1)["a"]) == len(items)
 
 
 def test_a_loss_that_is_not_finite_writes_nothing(
-    base: Path, rows: list[TrainingRow], lora: params.Lora, training: params.Training, tmp_path: Path
+    base: Path, rows: list[TrainingRow], lora: Lora, training: Training, tmp_path: Path
 ) -> None:
     with pytest.raises(ModelError, match="Lower the learning_rate"):
         train_adapter(base, spec(learning_rate=1e30), rows, lora, training, 1, tmp_path / "a")
@@ -173,7 +171,7 @@ def test_a_loss_that_is_not_finite_writes_nothing(
 
 
 def test_a_failure_while_writing_leaves_the_old_adapter_whole(
-    base: Path, rows: list[TrainingRow], lora: params.Lora, training: params.Training, tmp_path: Path,
+    base: Path, rows: list[TrainingRow], lora: Lora, training: Training, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     train_adapter(base, spec(), rows, lora, training, 1, tmp_path / "a", steps=1)
@@ -190,7 +188,7 @@ def test_a_failure_while_writing_leaves_the_old_adapter_whole(
 
 
 def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(
-    trained: Path, base: Path, rows: list[TrainingRow], lora: params.Lora, training: params.Training, tmp_path: Path,
+    trained: Path, base: Path, rows: list[TrainingRow], lora: Lora, training: Training, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setenv("DART_CACHE_DIR", str(tmp_path / "cache"))
@@ -217,7 +215,7 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(
 
 
 def test_modules_that_the_model_does_not_have_are_named(
-    base: Path, rows: list[TrainingRow], lora: params.Lora, training: params.Training, tmp_path: Path
+    base: Path, rows: list[TrainingRow], lora: Lora, training: Training, tmp_path: Path
 ) -> None:
     with pytest.raises(ModelError, match="no_such_module"):
         train_adapter(
@@ -231,15 +229,13 @@ def test_modules_that_the_model_does_not_have_are_named(
         )
 
 
-def test_nothing_to_train_on_is_an_error(
-    base: Path, lora: params.Lora, training: params.Training, tmp_path: Path
-) -> None:
+def test_nothing_to_train_on_is_an_error(base: Path, lora: Lora, training: Training, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no row"):
         train_adapter(base, spec(), [], lora, training, 1, tmp_path / "a")
 
 
 def test_no_steps_are_not_all_steps(
-    base: Path, rows: list[TrainingRow], lora: params.Lora, training: params.Training, tmp_path: Path
+    base: Path, rows: list[TrainingRow], lora: Lora, training: Training, tmp_path: Path
 ) -> None:
     with pytest.raises(ParameterError, match="0 optimiser steps"):
         train_adapter(base, spec(), rows, lora, training, 1, tmp_path / "a", steps=0)
@@ -255,7 +251,7 @@ def test_layers_are_recomputed_only_where_memory_asks_for_it() -> None:
 
 
 def test_training_with_recomputed_layers_gives_the_same_adapter(
-    trained: Path, base: Path, rows: list[TrainingRow], lora: params.Lora, training: params.Training, tmp_path: Path,
+    trained: Path, base: Path, rows: list[TrainingRow], lora: Lora, training: Training, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(train, "lacks_memory", lambda *_arguments: True)

@@ -11,8 +11,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dart.errors import DataError
-from dart.params import Sizes, Split, SuiteSpec
 from dart.records import BENCHMARKS, Item
+from dart.settings.recipe import Split
+from dart.settings.world import Sizes, SuiteSpec
 from dart.suite import RawItem, SourceSuite, Suite, read_suite, split_suite, suite_card
 from dart.suite.card import STATEMENT
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from dart.errors import DataError
-from dart.params import SeverityNoise
 from dart.records import SEVERITIES, AuditRecord, Item, RepairTarget, Severity, seed_for, unit_interval
+from dart.settings.variants import SeverityNoise
 from dart.student.rows import TrainingRow
 
 HALVES = {"first_half": "first", "second_half": "second"}

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dart.params import Statistics
 from dart.records import AuditRecord, Generation, Item, Severity, seed_for
+from dart.settings.recipe import Statistics
 from dart.stats import (
     adjusted,
     cases,

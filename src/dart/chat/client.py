@@ -24,7 +24,7 @@ from dart.chat.retry import Backoff
 from dart.chat.tasks import Answer, Outcome, Rejected, Tally, Task
 from dart.chat.transport import Lanes, cache_only, check_url, read_key
 from dart.errors import ChatError
-from dart.params import Endpoint
+from dart.settings.world import Endpoint
 
 T = TypeVar("T")
 

@@ -11,8 +11,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from dart.params import Endpoint
 from dart.prompts.messages import Message
+from dart.settings.world import Endpoint
 
 SCHEME = 1  # raise it only if the meaning of an old answer changes: every cached answer is then asked again
 

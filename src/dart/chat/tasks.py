@@ -12,9 +12,9 @@ from typing import Generic, NamedTuple, TypeVar
 
 from dart.chat.reply import Completion
 from dart.errors import ChatError, IncompleteError
-from dart.params import Endpoint
 from dart.prompts.messages import Message
 from dart.records import Record
+from dart.settings.world import Endpoint
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ import os
 import httpx
 
 from dart.errors import ChatError
-from dart.params import Endpoint
+from dart.settings.world import Endpoint
 
 ALLOW_HTTP = "DART_ALLOW_HTTP"  # host names, separated by commas, that may be asked without encryption
 CACHE_ONLY = "DART_CACHE_ONLY"  # "1": send nothing; what is not in the cache is an error

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from dart import params
 from dart.outputs import compare_files, render
 from dart.records import write_json
+from dart.settings.recipe import Statistics
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,7 +36,7 @@ def _resamples(text: str) -> int:
 
 
 def _compare(given: argparse.Namespace) -> None:
-    statistics = params.Statistics(resamples=given.resamples, confidence=0.95)
+    statistics = Statistics(resamples=given.resamples, confidence=0.95)
     result = compare_files(given.base, given.other, given.suite, statistics, given.seed)
     print(render(result))
     if given.json:

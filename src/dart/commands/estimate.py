@@ -12,8 +12,9 @@ from dart.chat.ledger import spending
 from dart.commands.estimator import Estimator, Line
 from dart.commands.forecast import CHARACTERS_PER_TOKEN, Forecast, total
 from dart.errors import ParameterError
-from dart.params import Endpoint, Profile
+from dart.params import Profile
 from dart.records import write_json
+from dart.settings.world import Endpoint
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

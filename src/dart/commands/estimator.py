@@ -20,8 +20,10 @@ from dart.embedded.suite import write_suite
 from dart.embedded.transport import transport_for
 from dart.harm.audit import is_sampled, questions_of
 from dart.harm.judge import judge_task
-from dart.params import Endpoint, Params, Profile, Variant
+from dart.params import Params, Profile
 from dart.records import AuditRecord, Generation, Item, read_jsonl
+from dart.settings.variants import Variant
+from dart.settings.world import Endpoint
 from dart.stats.annotation import draw_pairs
 from dart.suite import read_suite, split_suite
 

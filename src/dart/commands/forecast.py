@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from dart.chat import ChatRequest, Rejected, ResponseCache, Task, request_for, usd
-from dart.params import Endpoint
+from dart.settings.world import Endpoint
 
 CHARACTERS_PER_TOKEN = 4.0  # English prose; the usual rule of the providers' own documentation
 TOKENS_PER_MESSAGE = 4  # of the chat template

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 
 from dart.distill.sentences import count_sentences
-from dart.params import Distill
 from dart.records import Label
+from dart.settings.recipe import Distill
 from dart.student.conclusion import label_of, parse
 
 _SPACE = re.compile(r"\s+")

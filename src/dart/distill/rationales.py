@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from dart import prompts
 from dart.chat import ChatClient, Outcome, Rejected, Task
 from dart.distill.acceptance import in_form, problems
-from dart.params import Distill
 from dart.prompts.messages import Message
 from dart.records import Item, Label, Rationale
+from dart.settings.recipe import Distill
 
 log = logging.getLogger(__name__)
 Prompt = Callable[[str, Label], list[Message]]

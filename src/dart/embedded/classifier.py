@@ -21,8 +21,8 @@ from transformers import BertConfig, BertForSequenceClassification
 from dart.embedded import bank
 from dart.embedded.tokenizer import classifier_tokenizer
 from dart.errors import DataError, ModelError
-from dart.params import ScorerSpec
 from dart.records import Item, replacing, seed_for
+from dart.settings.world import ScorerSpec
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,6 @@ from typing import Any, Final, NamedTuple
 
 from dart.embedded import truth
 from dart.errors import DataError
-from dart.params import WorldJudge
 from dart.prompts.judging import (
     A_BLOCK,
     A_CONCLUSION_HEADING,
@@ -28,6 +27,7 @@ from dart.prompts.judging import (
 )
 from dart.prompts.messages import Message
 from dart.records import SEVERITIES, RegressionType, Severity, unit_interval
+from dart.settings.world import WorldJudge
 
 _TYPES: Final[Mapping[Severity, RegressionType]] = {
     "mild": "less_nuanced",

@@ -24,9 +24,9 @@ from dart.embedded import bank, rules
 from dart.embedded.options import swapped
 from dart.embedded.tokenizer import ASSISTANT, BOS, student_tokenizer
 from dart.errors import DataError, ModelError
-from dart.params import StudentSpec
 from dart.prompts import inference
 from dart.records import Item, Label, replacing, seed_for
+from dart.settings.world import StudentSpec
 
 log = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from typing import Final, NamedTuple
 
 from dart.embedded import bank, rules
 from dart.errors import DataError
-from dart.params import WorldTeacher
 from dart.prompts.classification import DISTILLATION_SYSTEM, GOLD_MARK, PROMPT_MARK, SAFE_TARGET_SYSTEM
 from dart.prompts.messages import Message
 from dart.records import SEVERITIES, Label, Severity, unit_interval
+from dart.settings.world import WorldTeacher
 
 _LABELS: Final[Mapping[str, Label]] = {"YES": "YES", "NO": "NO"}
 

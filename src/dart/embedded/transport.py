@@ -19,10 +19,10 @@ import httpx
 
 from dart.embedded import bank, judge, rules, teacher, truth
 from dart.errors import DataError, ModelError, ParameterError
-from dart.params import Endpoint, World
 from dart.prompts import judging
 from dart.prompts.messages import Message
 from dart.records import digest
+from dart.settings.world import Endpoint, World
 
 SCHEME = "embedded"
 _PATH = "/chat/completions"

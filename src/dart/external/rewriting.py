@@ -15,8 +15,8 @@ from dart.chat import ChatClient, Outcome, Rejected, Task
 from dart.distill.acceptance import in_form, problems
 from dart.external.analysis import FLAGGED, Pairs, comparison
 from dart.external.scoring import Scorer
-from dart.params import Distill, Repair
 from dart.records import Label, Record
+from dart.settings.recipe import Distill, Repair
 from dart.stats import share
 from dart.student.conclusion import parse
 

@@ -14,8 +14,8 @@ from dart.chat import ChatClient, Outcome
 from dart.errors import DataError
 from dart.harm.judge import Asked, combined, judge_task, task_key
 from dart.harm.screen import passes_screen, toxicity_delta, toxicity_of
-from dart.params import Audit
 from dart.records import AuditRecord, Generation, Item, Judgement, unit_interval
+from dart.settings.recipe import Audit
 
 PAPER = Audit(orders="fixed", votes=1, unscreened_rate=0.0)  # Appendix D: one verdict, base shown first
 

@@ -16,8 +16,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from dart.errors import ModelError
 from dart.hub import Source, resolve, token
-from dart.params import ScorerSpec
 from dart.records import Generation
+from dart.settings.world import ScorerSpec
 from dart.student.loading import device_for, is_small
 from dart.student.sharing import shared
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from dart.errors import DataError
 from dart.paper.run import StudentRun
-from dart.params import Statistics
 from dart.records import AuditRecord, Item
+from dart.settings.recipe import Statistics
 from dart.stats.annotation import AnnotatedPair
 from dart.stats.drift import Cases
 from dart.stats.intervals import Interval

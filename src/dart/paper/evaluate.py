@@ -14,8 +14,8 @@ from typing import Any
 from dart.paper.drift_rates import VARIANT_OF, drift_rates
 from dart.paper.hypotheses import MARGINS, PAPER, hypotheses
 from dart.paper.run import CONTROL, STAGES, Adapter, Run, StudentRun
-from dart.params import Equivalence, Hypotheses, Statistics
 from dart.records import SEVERITIES, Generation, Item, seed_for
+from dart.settings.recipe import Equivalence, Hypotheses, Statistics
 from dart.stats import (
     Drift,
     Truth,

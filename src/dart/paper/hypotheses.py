@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dart.paper.run import CONTROL
-from dart.params import Equivalence, Hypotheses
+from dart.settings.recipe import Equivalence, Hypotheses
 from dart.stats.compare import significant
 from dart.stats.equivalence import equivalent_accuracy
 from dart.stats.paired import adjusted

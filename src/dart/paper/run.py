@@ -15,8 +15,8 @@ from typing import Any, Literal, TypeVar
 from pydantic import ValidationError
 
 from dart.errors import DataError
-from dart.params import SeverityWeights
 from dart.records import AuditRecord, Generation, Item, Record, RepairTarget, read_jsonl
+from dart.settings.recipe import SeverityWeights
 
 STAGES: tuple[str, ...] = ("base", "distilled", "repaired")  # M0, M_int, M_DART
 CONTROL = "control"  # Stage I continued for as many steps as repair, without repair rows

@@ -14,8 +14,8 @@ from dart.errors import DataError
 from dart.paper import published
 from dart.paper.run import SPLITS, Adapter, Run, StudentRun
 from dart.paper.table import NONE, Row, Table, cell, number, ruled
-from dart.params import SeverityWeights
 from dart.records import SEVERITIES
+from dart.settings.recipe import SeverityWeights
 from dart.stats import benchmarks_of
 
 _LORA_ROWS: Mapping[str, str] = {

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from dart import prompts
 from dart.errors import DataError
-from dart.params import SeverityWeights
 from dart.records import Item, Rationale, RepairTarget
+from dart.settings.recipe import SeverityWeights
 from dart.student.rows import TrainingRow
 
 

@@ -14,8 +14,8 @@ from dart import prompts
 from dart.chat import Answer, ChatClient, Outcome, Rejected, Task
 from dart.distill.acceptance import in_form, problems
 from dart.errors import DataError
-from dart.params import Distill, Repair
 from dart.records import AuditRecord, Generation, Item, RepairTarget, Severity
+from dart.settings.recipe import Distill, Repair
 from dart.student.conclusion import parse
 
 log = logging.getLogger(__name__)

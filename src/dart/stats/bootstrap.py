@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from dart.errors import DataError
-from dart.params import Statistics
 from dart.records import Generation, Item
+from dart.settings.recipe import Statistics
 from dart.stats.decision import GOLD_INDEX, PREDICTION_INDEX, Counts, Floats, Rates, rates
 from dart.stats.intervals import Interval, Jackknife, Method, interval, percentile_interval
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from dart.errors import DataError
-from dart.params import Statistics
 from dart.records import Generation, Item, seed_for
+from dart.settings.recipe import Statistics
 from dart.stats.bootstrap import joint_counts, rate_differences
 from dart.stats.cluster import cluster_robust, correctness_differences, scenarios
 from dart.stats.decision import defined, rates

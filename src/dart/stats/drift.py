@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dart.errors import DataError
-from dart.params import Statistics
 from dart.records import SEVERITIES, AuditRecord, Item, Severity, seed_for
+from dart.settings.recipe import Statistics
 from dart.stats.bootstrap import resample_counts
 from dart.stats.decision import Counts, Floats
 from dart.stats.intervals import Interval, percentile_interval

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from dart.errors import DataError
-from dart.params import Statistics
 from dart.records import Generation, Item, seed_for
+from dart.settings.recipe import Statistics
 from dart.stats.bootstrap import median_interval, paired_interval, quantile_interval, relative_median_change
 from dart.stats.compare import significant
 from dart.stats.location import paired_shift, shift

@@ -15,9 +15,9 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import save_file
 
-from dart import params
 from dart.errors import ModelError
 from dart.records import seed_for, write_json
+from dart.settings.recipe import Lora
 from dart.student.loading import Student
 from dart.student.lowrank import add_in_place
 
@@ -25,7 +25,7 @@ WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 
 
-def attach(student: Student, lora: params.Lora, seed: int) -> PeftModel:
+def attach(student: Student, lora: Lora, seed: int) -> PeftModel:
     """A new adapter on all of `lora.target_modules`, initialised from `seed`."""
     config = LoraConfig(
         r=lora.r,
@@ -80,7 +80,7 @@ def check_base(student: Student, folder: Path) -> dict[str, Any]:
     return config
 
 
-def check_settings(folder: Path, lora: params.Lora) -> None:
+def check_settings(folder: Path, lora: Lora) -> None:
     """Refuse to continue an adapter under settings it does not have: its shape would win silently.
 
     Raises:

@@ -5,8 +5,8 @@ It holds no date and no machine: two equal runs write equal cards.
 
 from __future__ import annotations
 
-from dart import params
-from dart.params import StudentSpec
+from dart.settings.recipe import Lora, Training
+from dart.settings.world import StudentSpec
 from dart.student.loading import Student
 
 _CARD = """---
@@ -50,8 +50,8 @@ _CONTINUED = "It continues another adapter; whether that lowered the harm is for
 def model_card(
     student: Student,
     spec: StudentSpec,
-    lora: params.Lora,
-    training: params.Training,
+    lora: Lora,
+    training: Training,
     *,
     start: str | None,
     rows: int,

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from dart.params import GenerationParams
 from dart.records import unit_interval
+from dart.settings.recipe import GenerationParams
 from dart.student.prefix import growing_cache
 
 Finished = Callable[[list[int]], bool]

@@ -18,8 +18,9 @@ from transformers import DynamicCache
 
 from dart import prompts
 from dart.errors import DataError, ModelError
-from dart.params import GenerationParams, StudentSpec
 from dart.records import Generation, Item, digest
+from dart.settings.recipe import GenerationParams
+from dart.settings.world import StudentSpec
 from dart.student import adapter, conclusion
 from dart.student.decode import continue_batch
 from dart.student.loading import Student, is_small, load

@@ -18,7 +18,7 @@ from transformers.utils import logging as transformers_logging
 
 from dart.errors import ModelError
 from dart.hub import Source, resolve, token
-from dart.params import StudentSpec
+from dart.settings.world import StudentSpec
 from dart.student.template import ChatTemplate
 
 log = logging.getLogger(__name__)

@@ -17,10 +17,10 @@ import torch
 from peft import PeftModel, prepare_model_for_kbit_training
 from transformers import TrainingArguments
 
-from dart import params
 from dart.errors import DataError, ModelError, ParameterError
-from dart.params import StudentSpec
 from dart.records import digest, replacing, seed_for, write_json
+from dart.settings.recipe import Lora, Training
+from dart.settings.world import StudentSpec
 from dart.student import adapter
 from dart.student.card import model_card
 from dart.student.loading import Student, is_small, load
@@ -40,8 +40,8 @@ def train_adapter(
     base_dir: Path,
     spec: StudentSpec,
     rows: Sequence[TrainingRow],
-    lora: params.Lora,
-    training: params.Training,
+    lora: Lora,
+    training: Training,
     seed: int,
     out: Path,
     start_from: Path | None = None,
@@ -87,8 +87,8 @@ def _write(
     trainer: AnswerTrainer,
     student: Student,
     spec: StudentSpec,
-    lora: params.Lora,
-    training: params.Training,
+    lora: Lora,
+    training: Training,
     encoded: list[RowIds],
     seed: int,
     out: Path,
@@ -147,7 +147,7 @@ def encode(student: Student, rows: Sequence[TrainingRow], max_length: int) -> li
     return encoded
 
 
-def _adapted(student: Student, spec: StudentSpec, lora: params.Lora, seed: int, start_from: Path | None) -> PeftModel:
+def _adapted(student: Student, spec: StudentSpec, lora: Lora, seed: int, start_from: Path | None) -> PeftModel:
     if spec.quantize == "nf4":  # memory is what is short: keep layer inputs only and recompute the rest
         prepared = prepare_model_for_kbit_training(
             student.model, use_gradient_checkpointing=True, gradient_checkpointing_kwargs={"use_reentrant": False}
@@ -164,7 +164,7 @@ def _trainer(
     student: Student,
     model: PeftModel,
     spec: StudentSpec,
-    training: params.Training,
+    training: Training,
     encoded: list[RowIds],
     seed: int,
     steps: int | None,

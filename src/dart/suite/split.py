@@ -12,9 +12,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from dart import params
 from dart.errors import DataError
 from dart.records import Condition, Item, digest, seed_for
+from dart.settings.recipe import Split
+from dart.settings.world import Sizes, SuiteSpec
 from dart.suite.grouping import Counts, Scenario, Strata, allot, fold_of_scenarios, scenarios
 from dart.suite.raw import CONDITIONS, RawItem, item_id
 
@@ -35,7 +36,7 @@ class Suite(NamedTuple):
     notes: tuple[str, ...] = ()  # what differs from what was asked, in words; empty if nothing does
 
 
-def split_suite(raw: Sequence[RawItem], spec: params.SuiteSpec, split: params.Split, seed: int) -> Suite:
+def split_suite(raw: Sequence[RawItem], spec: SuiteSpec, split: Split, seed: int) -> Suite:
     """Select and split. The same items give the same suite in whatever order they come.
 
     Raises:
@@ -92,7 +93,7 @@ def _drawn(items: Iterable[RawItem], *name: object) -> list[RawItem]:
     return sorted(items, key=lambda item: digest(seed, item.index))
 
 
-def _quotas(benchmark: str, sizes: params.Sizes, available: Counts, notes: list[str]) -> dict[str, Counts]:
+def _quotas(benchmark: str, sizes: Sizes, available: Counts, notes: list[str]) -> dict[str, Counts]:
     """Items per split and condition: equal halves, or as near to them as the source allows.
 
     Where a condition has fewer items than half of all that is asked, each split gets its share of them, so that
@@ -170,7 +171,7 @@ def _require_both_conditions(benchmark: str, parts: _Parts, by: str) -> None:
                 )
 
 
-def _folds(pool: Sequence[RawItem], split: params.Split, seed: int) -> dict[str, int]:
+def _folds(pool: Sequence[RawItem], split: Split, seed: int) -> dict[str, int]:
     """Stratified folds over train and test (appendix A.3, Table 7); whole scenarios where the split is by scenario."""
     folds: dict[str, int] = {}
     load = [0] * split.folds

@@ -1,0 +1,94 @@
+"""Sections of params.yaml: the decisions of the method, each with its range."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from dart.settings.section import Section
+
+
+class Split(Section):
+    by: Literal["item", "scenario"]
+    folds: int = Field(ge=2)
+
+
+class Distill(Section):
+    min_sentences: int = Field(ge=1)
+    max_sentences: int = Field(ge=1)
+    quote_window: int = Field(ge=10)
+    correction_rounds: int = Field(ge=0)
+
+
+class Lora(Section):
+    r: int = Field(ge=1)
+    alpha: int = Field(ge=1)
+    dropout: float = Field(ge=0, lt=1)
+    target_modules: tuple[str, ...] = Field(min_length=1)
+
+
+class Training(Section):
+    epochs: int = Field(ge=1)
+    global_batch: int = Field(ge=1)
+    warmup_ratio: float = Field(ge=0, le=1)
+    weight_decay: float = Field(ge=0)
+    max_grad_norm: float = Field(gt=0)
+    max_length: int = Field(ge=32)
+
+
+class GenerationParams(Section):
+    max_new_tokens: int = Field(ge=1)
+    temperature: float = Field(ge=0)
+    top_p: float = Field(gt=0, le=1)
+
+
+class Audit(Section):
+    """How the judge is asked about a pair; each setting beyond the first multiplies its calls."""
+
+    orders: Literal["fixed", "both"]
+    votes: int = Field(ge=1)
+    unscreened_rate: float = Field(ge=0, le=1, strict=True)
+
+    @model_validator(mode="after")
+    def _can_decide(self) -> Audit:
+        if self.votes % 2 == 0:
+            raise ValueError(f"votes must be odd, or {self.votes} votes can end in a tie")
+        return self
+
+
+class Repair(Section):
+    correction_rounds: int = Field(ge=0)
+
+
+class SeverityWeights(Section):
+    mild: int = Field(ge=0)
+    moderate: int = Field(ge=0)
+    severe: int = Field(ge=0)
+    extreme: int = Field(ge=0)
+
+
+class Annotation(Section):
+    pairs: int = Field(ge=1)
+
+
+class Statistics(Section):
+    resamples: int = Field(ge=100)
+    confidence: float = Field(gt=0.5, lt=1)
+
+
+Row = Literal["D1-D4", "N1-N4", "overall", "DIFF", "EQUAL"]  # rows of Table 2 that can be tested
+
+
+class Hypotheses(Section):
+    """The family of tests that is corrected together, declared before the run."""
+
+    correction: Literal["bonferroni", "holm"]
+    rows: tuple[Row, ...] = Field(min_length=1)
+    parsed_only: tuple[Row, ...]
+
+
+class Equivalence(Section):
+    """Margins within which a difference counts as "unchanged"."""
+
+    accuracy: float = Field(gt=0, lt=1)
