@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,7 +34,7 @@ from dart.settings.recipe import (
     Training,
 )
 from dart.settings.section import Section
-from dart.settings.variants import Arms, Variant
+from dart.settings.variants import Arms, Variant, runs
 from dart.settings.world import Endpoint, ExternalSpec, ScorerSpec, StudentSpec, SuiteSpec, World
 
 log = logging.getLogger(__name__)
@@ -137,6 +138,7 @@ def _contradictions(params: Params, profile: Profile, where: str) -> list[str]:
             f"{ROOT_FILE}: arms.student: slot '{params.arms.student}' is not among students "
             f"({', '.join(params.students)})"
         )
+    lines += _contradictory_arms(params, profile, where)
     if params.distill.min_sentences > params.distill.max_sentences:
         lines.append(f"{ROOT_FILE}: distill.min_sentences is above distill.max_sentences")
     known = {"default", *BENCHMARKS}
@@ -146,6 +148,20 @@ def _contradictions(params: Params, profile: Profile, where: str) -> list[str]:
             for name in profile.suite.sizes
             if name not in known
         ]
+    return lines
+
+
+def _contradictory_arms(params: Params, profile: Profile, where: str) -> list[str]:
+    lines, seen = [], Counter(run for name, variant in params.variants.items() for run in variant.runs(name))
+    lines += [f"{ROOT_FILE}: variants: two runs are called '{run}'" for run, count in seen.items() if count > 1]
+    for arm, run in runs(params.variants).values():
+        for fold in run.change.folds:
+            if not 0 <= fold < params.split.folds:
+                lines.append(f"{ROOT_FILE}: variants.{arm}.folds: {fold} is not below split.folds {params.split.folds}")
+        if run.change.judge == "second_judge" and profile.second_judge is None:
+            lines.append(f"{ROOT_FILE}: variants.{arm}.judge: {where} has no second_judge")
+    if params.arms.reaudit == "second_judge" and profile.second_judge is None:
+        lines.append(f"{ROOT_FILE}: arms.reaudit: {where} has no second_judge; say none")
     return lines
 
 

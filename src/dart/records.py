@@ -115,6 +115,7 @@ class RepairTarget(Record):
 
 
 R = TypeVar("R", bound=Record)
+J = TypeVar("J", dict[str, Any], list[Any])
 
 
 @contextmanager
@@ -168,6 +169,24 @@ def read_jsonl(path: Path, kind: type[R]) -> list[R]:
                     "The file is damaged or of another version: delete it and run `dvc repro`."
                 ) from None
     return records
+
+
+def read_json(path: Path, kind: type[J]) -> J:
+    """JSON of type `kind` from disk.
+
+    Raises:
+        DataError: the file is missing, is not JSON, or holds something else.
+    """
+    if not path.is_file():
+        raise DataError(f"{path} is missing. Run `dvc repro` (or `dvc checkout`) to produce it.")
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}:{error.lineno}: not JSON ({error.msg}). Delete it and run `dvc repro`.") from None
+    if not isinstance(value, kind):
+        expected, found = kind.__name__, type(value).__name__
+        raise DataError(f"{path}: expected a {expected}, found a {found}. Delete it and run `dvc repro`.")
+    return value
 
 
 def write_json(path: Path, value: Any, digits: int | None = None) -> None:

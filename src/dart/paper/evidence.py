@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dart.external.items import SUITES
-from dart.paper.run import Run, Settings, StudentRun, load_run, read_json
-from dart.records import Item, Rationale, read_jsonl
+from dart.paper.run import Run, Settings, StudentRun, load_run
+from dart.records import Item, Rationale, read_json, read_jsonl
 from dart.stats.annotation import AnnotatedPair
 
 

@@ -6,16 +6,15 @@ of a `Run`, so a table can be tested without a disk and made for any run that ha
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from dart.errors import DataError
-from dart.records import AuditRecord, Generation, Item, Record, RepairTarget, read_jsonl
+from dart.records import AuditRecord, Generation, Item, Record, RepairTarget, read_json, read_jsonl
 from dart.settings.recipe import SeverityWeights
 
 STAGES: tuple[str, ...] = ("base", "distilled", "repaired")  # M0, M_int, M_DART
@@ -24,9 +23,6 @@ AUDITS: tuple[str, ...] = ("before", "after")  # base against distilled, base ag
 TEACHER = "teacher"  # base against the teacher's own rationales of the test items, where a run has audited them
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 METRICS: tuple[str, ...] = ("decision", "harm", "drift", "drift_rate", "repair", "tests", "hypotheses", "arms")
-
-
-J = TypeVar("J", dict[str, Any], list[Any])
 
 
 class LossPoint(Record):
@@ -166,21 +162,3 @@ def _card(path: Path) -> dict[str, str]:
     if not path.is_file():
         raise DataError(f"{path} is missing. Run `dvc repro` (or `dvc checkout`) to produce it.")
     return dict(re.findall(r"^\| (\S[^|]*) \| ([^|]*) \|$", path.read_text(encoding="utf-8"), flags=re.M))
-
-
-def read_json(path: Path, kind: type[J]) -> J:
-    """JSON of type `kind` from disk.
-
-    Raises:
-        DataError: the file is missing, is not JSON, or holds something else.
-    """
-    if not path.is_file():
-        raise DataError(f"{path} is missing. Run `dvc repro` (or `dvc checkout`) to produce it.")
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}:{error.lineno}: not JSON ({error.msg}). Delete it and run `dvc repro`.") from None
-    if not isinstance(value, kind):
-        expected, found = kind.__name__, type(value).__name__
-        raise DataError(f"{path}: expected a {expected}, found a {found}. Delete it and run `dvc repro`.")
-    return value

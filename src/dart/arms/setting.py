@@ -1,0 +1,103 @@
+"""What an ablation arm takes from the main path, and the acts that its stages have in common.
+
+Adapters are kept by what decides them: points of an arm whose rows are the same train once, and an arm that was killed
+finds what it had trained. They vanish when the arm is written.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dart.chat import ChatClient, Cost, Outcome
+from dart.harm.audit import audit
+from dart.harm.classifier import Classifier, score_generations
+from dart.params import StageParams
+from dart.records import AuditRecord, Generation, Item, Rationale, digest
+from dart.settings.recipe import GenerationParams, Lora
+from dart.student import adapter
+from dart.student.generation import generate
+from dart.student.resume import workspace
+from dart.student.rows import TrainingRow
+from dart.student.train import train_adapter
+
+
+class Sources(NamedTuple):
+    """Where the main path keeps what arms start from."""
+
+    base: Path  # the student's checkpoint or pin
+    distilled: Path  # its Stage I adapter
+
+
+class Setting(NamedTuple):
+    """Everything of the main path that an arm shares."""
+
+    given: StageParams
+    sources: Sources
+    client: Callable[[str], ChatClient]  # by party
+    items: list[Item]  # the test set
+    known: dict[str, Item]  # training and test items by id
+    folds: dict[str, int]  # of training and test items, by id
+    validation: list[Item]
+    rationales: list[Rationale]  # of the training items
+    base: list[Generation]
+    distilled: list[Generation]
+    classifier: Classifier
+    costs: list[Cost]
+    stack: ExitStack  # closed when the arm is written
+
+    @property
+    def student(self) -> str:
+        return str(self.given.arms.student)
+
+    def asked(self, outcome: Outcome[Any]) -> None:
+        """Account for what was asked; stop if an answer is missing."""
+        outcome.require_complete(self.given.stage)
+        self.costs.append(outcome.usage.cost)
+
+    def audited(
+        self, base: Sequence[Generation], answers: Sequence[Generation], tau_delta: float, judge: str
+    ) -> list[AuditRecord]:
+        """`answers` to the test set against `base`."""
+        given = self.given
+        records, outcome = audit(self.items, base, answers, tau_delta, self.client(judge), given.audit, given.seed)
+        self.asked(outcome)
+        return records
+
+    def answered(
+        self, trained: Path | None, items: Sequence[Item], decoding: GenerationParams | None = None, draw: int = 0
+    ) -> list[Generation]:
+        """`items` answered with an adapter (None: by base) and scored; decoded as on the main path, unless told."""
+        given, name = self.given, "arm" if trained else "base"
+        found = generate(
+            self.sources.base, given.student(self.student), {name: trained}, items, decoding or given.generation,
+            given.seed + draw,
+        )  # fmt: skip
+        return score_generations(found[name], self.classifier)
+
+    def trained(
+        self, rows: Sequence[TrainingRow], seed: int | None, start: Path | None = None, lora: Lora | None = None
+    ) -> Path:
+        """An adapter trained on `rows` as the recipe says, from `start` or anew; `seed` None is the recipe's."""
+        given, wanted = self.given, lora or self.given.lora
+        training_seed = given.seed if seed is None else seed
+        identity = digest(
+            str(Path.cwd()), [row.model_dump() for row in rows], wanted.model_dump(), given.training.model_dump(),
+            given.student(self.student).model_dump(), training_seed, adapter.fingerprint(start) if start else None,
+        )  # fmt: skip
+        # The working folder's name is part of it: two clones that run one arm must not clear each other's.
+        out = self.stack.enter_context(workspace(identity, "arms")) / "adapter"
+        if not out.is_dir():
+            train_adapter(
+                self.sources.base, given.student(self.student), rows, wanted, given.training, training_seed, out,
+                start_from=start,
+            )  # fmt: skip
+        return out
+
+
+def keep_adapter(trained: Path, out: Path) -> None:
+    """Copy an adapter into the arm's out."""
+    shutil.copytree(trained, out)
