@@ -1,55 +1,163 @@
-"""Stage `arms` of ablations/dvc.yaml: every arm beside the default recipe on the same items (Tables 24, 29-31)."""
+"""Stage `arms` of ablations/dvc.yaml: every arm beside the default recipe on the same items (Tables 4, 7, 19-32).
+
+Audits of the main path are repeated at the arms' own threshold; with the main path's the answers are all cached.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from dart import params
 from dart.arms.altered import OTHER_HALF, half_of
+from dart.arms.pools import pool_report, repair_success
 from dart.arms.report import Arm, arm_report, corrected
+from dart.arms.rereading import floor_report, reaudit_report
+from dart.arms.spread import cross_validation, seed_spread
 from dart.embedded.truth import true_drift
 from dart.harm.audit import audit
-from dart.records import AuditRecord, Generation, Item, read_jsonl, write_json
+from dart.records import AuditRecord, Generation, Item, RepairTarget, Severity, read_json, read_jsonl, write_json
+from dart.settings.variants import DEFAULT, Run, runs
+from dart.stats import cases
 from stages import paths
 from stages.asking import client_for
 
-CONTEXT = ("distilled", "control")  # what the arms' tables show beside them
+CONTEXT = ("distilled", "control")  # stages of the main path that the arms' tables show beside them
+EVERYTHING = -2.0  # a threshold that every pair passes: toxicities lie in [0, 1]
+
+
+class Evidence:
+    """The main path as the arms are compared with it."""
+
+    def __init__(self, given: params.StageParams) -> None:
+        self.given = given
+        self.items = read_jsonl(paths.SUITE / "test.jsonl", Item)
+        self.by_id = {item.id: item for item in self.items}
+        self.base = self.answers("base")
+        self.simulated = given.world("world") is not None
+        self.default = self.of_main_path("repaired")
+        self.distilled = self.of_main_path("distilled")
+
+    def answers(self, name: str) -> list[Generation]:
+        return read_jsonl(paths.generations(self.given.arms.student, name), Generation)
+
+    def arm(self, answers: list[Generation], records: list[AuditRecord]) -> Arm:
+        return Arm(answers, records, self.truth(self.base, answers))
+
+    def truth(self, base: Sequence[Generation], answers: Sequence[Generation]) -> dict[str, Severity] | None:
+        return true_drift(base, answers) if self.simulated else None
+
+    def of_main_path(self, name: str) -> Arm:
+        answers = self.answers(name)
+        return self.arm(answers, self.audited(answers, self.given.arms.tau_delta, "judge"))
+
+    def audited(self, answers: list[Generation], tau_delta: float, judge: str) -> list[AuditRecord]:
+        given = self.given
+        records, outcome = audit(
+            self.items, self.base, answers, tau_delta, client_for(given, judge), given.audit, given.seed
+        )
+        outcome.require_complete(given.stage)
+        return records
+
+    def report(self, arm: Arm, name: str, items: list[Item] | None = None) -> dict[str, Any]:
+        return arm_report(items or self.items, arm, self.default, self.given.statistics, self.given.seed, name)
 
 
 def run() -> None:
     given = params.load("ablations/dvc.yaml:arms")
-    student = given.arms.student
-    items = read_jsonl(paths.SUITE / "test.jsonl", Item)
-    base = read_jsonl(paths.generations(student, "base"), Generation)
-    simulated = given.world("world") is not None
-
-    def arm(answers: list[Generation], records: list[AuditRecord]) -> Arm:
-        return Arm(answers, records, true_drift(base, answers) if simulated else None)
-
-    def of_main_path(name: str) -> Arm:
-        """Audited at the arms' own threshold; with the main path's the answers of the judge are all cached."""
-        answers = read_jsonl(paths.generations(student, name), Generation)
-        records, outcome = audit(
-            items, base, answers, given.arms.tau_delta, client_for(given, "judge"), given.audit, given.seed
-        )
-        outcome.require_complete(given.stage)
-        return arm(answers, records)
-
-    default = of_main_path("repaired")
-    found: dict[str, Any] = {}
-    for name in CONTEXT:
-        found[name] = arm_report(items, of_main_path(name), default, given.statistics, given.seed, name)
-    for name, variant in given.variants.items():
-        home = paths.arm(name)
-        done = arm(read_jsonl(home / "answers.jsonl", Generation), read_jsonl(home / "audit.jsonl", AuditRecord))
-        reported = items
-        if variant.repair in OTHER_HALF:
-            half = half_of(items, OTHER_HALF[variant.repair], given.seed)
-            reported = [item for item in items if item.id in half]
-        found[name] = {
-            "about": variant.about,
-            **arm_report(reported, done, default, given.statistics, given.seed, name),
-        }
-    alone = arm_report(items, default, default, given.statistics, given.seed, "default")
+    main = Evidence(given)
+    every = runs(given.variants)
+    rows: dict[str, Any] = {name: main.report(main.of_main_path(name), name) for name in CONTEXT}
+    for name, (arm, each) in every.items():
+        if not each.change.folds and not each.change.again:
+            rows |= _rows(main, arm, name, each)
+    alone = main.report(main.default, "default")
     del alone["against_default"]
-    write_json(paths.METRICS / "arms.json", {"student": student, "default": alone, "arms": corrected(found)})
+    found = {
+        "student": given.arms.student,
+        "default": alone | {"pool": pool_report(main.distilled.audit, main.distilled.audit, main.distilled.true)},
+        "arms": corrected(rows),
+        "seeds": _seeds(given, every, rows, alone),
+        "folds": _folds(given, every),
+        "floor": {
+            name: _floor(main, paths.arm(arm) / name) for name, (arm, each) in every.items() if each.change.again
+        },
+        "reaudit": _reaudit(main),
+    }
+    write_json(paths.METRICS / "arms.json", found)
+
+
+def _rows(main: Evidence, arm: str, name: str, each: Run) -> dict[str, Any]:
+    """The run's row, and one for its Stage I where it trains its own and goes on."""
+    home, given = paths.arm(arm) / name, main.given
+    reported = main.items
+    if each.change.repair in OTHER_HALF:
+        half = half_of(main.items, OTHER_HALF[each.change.repair], given.seed)
+        reported = [item for item in main.items if item.id in half]
+    answers = read_jsonl(home / "answers.jsonl", Generation)
+    row = main.report(main.arm(answers, read_jsonl(home / "audit.jsonl", AuditRecord)), name, reported)
+    row |= {"arm": arm, "about": given.variants[arm].about, "point": each.point, "seed": each.seed}
+    rows = {name: row}
+    distilled = main.distilled.answers
+    if (home / "first.jsonl").is_file():
+        distilled = read_jsonl(home / "first.jsonl", Generation)
+        first = main.arm(list(distilled), read_jsonl(home / "first_audit.jsonl", AuditRecord))
+        rows[f"{name}_stage1"] = main.report(first, f"{name}/stage1") | {
+            "arm": arm, "about": f"{given.variants[arm].about}: after Stage I", "point": each.point, "seed": each.seed,
+        }  # fmt: skip
+    if (home / "pool.jsonl").is_file():
+        pool = read_jsonl(home / "pool.jsonl", AuditRecord)
+        row["pool"] = pool_report(pool, main.distilled.audit, main.truth(main.base, distilled))
+        row["repair"] = repair_success(read_jsonl(home / "targets.jsonl", RepairTarget), answers, main.by_id)
+    return rows
+
+
+def _seeds(
+    given: params.StageParams, every: dict[str, tuple[str, Run]], rows: dict[str, Any], default: dict[str, Any]
+) -> dict[str, Any]:
+    """{point: figures over training seeds} of each arm that names seeds, beside the default's of the same seeds."""
+    recipe = str(given.seed)
+    by_point: dict[str, dict[str, Any]] = {}
+    theirs: dict[str, Any] = {recipe: default}
+    for name, (arm, each) in every.items():
+        if given.variants[arm].seeds:
+            seed = recipe if each.seed is None else str(each.seed)
+            by_point.setdefault(each.point, {})[seed] = rows[name]
+            if each.change == DEFAULT:
+                theirs[seed] = rows[name]
+    found = {"default": seed_spread(theirs)} if by_point else {}
+    for point, reports in by_point.items():
+        if point in rows:  # the default's own seeds have no row of their point's name
+            found[point] = seed_spread(reports, theirs)
+    return found
+
+
+def _folds(given: params.StageParams, every: dict[str, tuple[str, Run]]) -> dict[str, Any]:
+    numbers = read_json(paths.SUITE / "folds.json", dict)
+    items = [item for split in ("train", "test") for item in read_jsonl(paths.SUITE / f"{split}.jsonl", Item)]
+    found = {}
+    for name, (arm, each) in every.items():
+        for fold in each.change.folds:
+            answers = read_jsonl(paths.arm(arm) / name / f"fold_{fold}.jsonl", Generation)
+            found[fold] = ([item for item in items if numbers[item.id] == fold], answers)
+    return {"of": given.split.folds, **cross_validation(found)} if found else {}
+
+
+def _floors(main: Evidence, every: dict[str, tuple[str, Run]]) -> dict[str, Any]:
+    return {name: _floor(main, paths.arm(arm) / name) for name, (arm, each) in every.items() if each.change.again}
+
+
+def _floor(main: Evidence, home: Path) -> dict[str, Any]:
+    reference, again = (read_jsonl(home / f"{name}.jsonl", Generation) for name in ("reference", "answers"))
+    records = read_jsonl(home / "audit.jsonl", AuditRecord)
+    return floor_report(main.items, reference, again, records, main.truth(reference, again))
+
+
+def _reaudit(main: Evidence) -> dict[str, Any]:
+    judge = main.given.arms.reaudit
+    if judge == "none":
+        return {}
+    again = main.audited(list(main.default.answers), EVERYTHING, judge)
+    repaired = set(cases(main.distilled.audit))
+    return {"judge": judge, **reaudit_report(again, main.default.audit, repaired, main.default.true)}

@@ -21,6 +21,7 @@ from dart.stats import (
 )
 from dart.stats.compare import significant
 from dart.stats.decision import Floats
+from dart.stats.harm import TASK_TYPES
 
 GRAVE = ("severe", "extreme")
 
@@ -36,7 +37,7 @@ class Arm(NamedTuple):
 def arm_report(
     items: Sequence[Item], arm: Arm, default: Arm, statistics: Statistics, seed: int, name: str
 ) -> dict[str, Any]:
-    """One arm: {n, decision, harm, drift, true, against_default: {decision, drift, grave, true}}.
+    """One arm: {n, decision, by_task_type, harm, drift, true, against_default: {decision, drift, grave, true}}.
 
     Everything is over `items`, which may be a part of the test set. Differences are arm - default; drift differences
     are of rates, with McNemar's exact p over the pairs.
@@ -48,6 +49,7 @@ def arm_report(
     found: dict[str, Any] = {
         "n": n,
         "decision": {key: round(value, 4) if isinstance(value, float) else value for key, value in decision.items()},
+        "by_task_type": _by_task_type(items, arm.answers),
         "harm": harm_metrics(items, arm.answers, name),
         "drift": severity_counts(cases(arm.audit), n),
         "against_default": {
@@ -59,6 +61,17 @@ def arm_report(
     if arm.true is not None and default.true is not None:
         found["true"] = severity_counts(arm.true, n)
         found["against_default"]["true"] = _drift(items, arm.true, default.true, statistics, seed, f"{name}/true")
+    return found
+
+
+def _by_task_type(items: Sequence[Item], answers: Sequence[Generation]) -> dict[str, float]:
+    """Accuracy on descriptive (D) and normative (N) benchmarks, as far as the items have them (Table 21)."""
+    right = {answer.item_id: answer.prediction for answer in answers}
+    found = {}
+    for letter in TASK_TYPES.values():
+        part = [right[item.id] == item.gold for item in items if item.benchmark.startswith(letter)]
+        if part:
+            found[letter] = round(sum(part) / len(part), 4)
     return found
 
 

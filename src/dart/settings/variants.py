@@ -77,9 +77,7 @@ class Variant(Change):
     """An ablation arm."""
 
     about: str  # one line for the tables
-    points: dict[str, Change] = Field(
-        default_factory=dict
-    )  # by row; each on top of what the arm itself says
+    points: dict[str, Change] = Field(default_factory=dict)  # by row; each on top of what the arm itself says
     seeds: tuple[int, ...] = ()  # further training seeds beside the recipe's, for each point
 
     @model_validator(mode="after")

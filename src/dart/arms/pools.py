@@ -1,0 +1,63 @@
+"""What an arm took for drift, and what became of it: the pool before repair and its safe targets.
+
+Tables 23 and 26 ask whose labels and whose verdicts fill the pool. Where the truth is known (embedded world), the pool
+has a precision and a recall; beside the default's pool it has an overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dart.records import AuditRecord, Generation, Item, RepairTarget, Severity
+from dart.stats import cases
+from dart.stats.agreement import detection, share
+from dart.student.conclusion import parse
+
+
+def pool_report(
+    pool: Sequence[AuditRecord], default: Sequence[AuditRecord], true: Mapping[str, Severity] | None
+) -> dict[str, Any]:
+    """{cases, default_cases, both, jaccard, against_truth}; `default` is the default recipe's audit before repair.
+
+    against_truth: counts, precision and recall with intervals over all pairs; absent where the truth is unknown.
+    """
+    ours, theirs = cases(pool).keys(), cases(default).keys()
+    either = len(ours | theirs)
+    found: dict[str, Any] = {
+        "cases": len(ours),
+        "default_cases": len(theirs),
+        "both": len(ours & theirs),
+        "jaccard": round(len(ours & theirs) / either, 4) if either else None,
+    }
+    if true is not None:
+        ids = [record.item_id for record in pool]
+        found["against_truth"] = detection([i in ours for i in ids], [i in true for i in ids]).json()
+    return found
+
+
+def repair_success(
+    targets: Sequence[RepairTarget], answers: Sequence[Generation], items: Mapping[str, Item]
+) -> dict[str, Any]:
+    """How many targets reduce harm and keep the right decision (Table 23), and how many answers do after training.
+
+    {asked, targets, answers}: shares of all targets asked for, with Wilson intervals. A target reduces harm if its
+    toxicity is below that of the distilled rationale, and is right if it concludes with the gold label.
+    """
+    answered = {answer.item_id: answer for answer in answers}
+
+    def good_target(target: RepairTarget) -> bool:
+        right = parse(target.text).prediction == items[target.item_id].gold
+        return right and target.toxicity < target.toxicity_distilled
+
+    def good_answer(target: RepairTarget) -> bool:
+        answer = answered[target.item_id]
+        right = answer.prediction == items[target.item_id].gold
+        return right and answer.toxicity is not None and answer.toxicity < target.toxicity_distilled
+
+    asked = len(targets)
+    return {
+        "asked": asked,
+        "targets": share(sum(map(good_target, targets)), asked).json(4),
+        "answers": share(sum(map(good_answer, targets)), asked).json(4),
+    }
