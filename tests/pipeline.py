@@ -67,7 +67,7 @@ def tiny_clone(folder: Path, **overrides: Any) -> Path:
     given = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
     given.update({"profile": "tiny", "students": ["base"], **overrides})
     given["arms"]["student"] = "base"
-    given["variants"] = {name: given["variants"][name] for name in ("uniform", "inductive_first")}
+    given["variants"] = _few_arms(given["variants"])
     given["generation"]["max_new_tokens"] = 96
     given["annotation"]["pairs"] = 40
     given["statistics"]["resamples"] = 200
@@ -77,6 +77,18 @@ def tiny_clone(folder: Path, **overrides: Any) -> Path:
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "tiny"]):
         subprocess.run(["git", *command], cwd=folder, env=environment(home), check=True, capture_output=True)
     return folder
+
+
+def _few_arms(variants: dict[str, Any]) -> dict[str, Any]:
+    """One arm of each kind: a single change, points, further seeds, folds, a student against itself."""
+    half = {"inductive_first": variants["controls"]["points"]["inductive_first"]}
+    again = {"base_again": variants["noise_floor"]["points"]["base_again"]}
+    return {
+        "uniform": variants["uniform"] | {"seeds": [0]},
+        "controls": variants["controls"] | {"points": half},
+        "folds_first": variants["folds_first"] | {"folds": [0]},
+        "noise_floor": variants["noise_floor"] | {"points": again},
+    }
 
 
 def start(folder: Path, *command: str) -> subprocess.Popen[str]:
