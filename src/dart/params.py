@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,9 +35,19 @@ from dart.settings.recipe import (
 )
 from dart.settings.section import Section
 from dart.settings.variants import Arms, Variant
-from dart.settings.world import Endpoint, ExternalSpec, ScorerSpec, StudentSpec, SuiteSpec, World
+from dart.settings.world import Endpoint, ExternalSpec, OtherTeachers, ScorerSpec, StudentSpec, SuiteSpec, World
 
 log = logging.getLogger(__name__)
+
+
+# Whom a stage may ask, and where the profile says who that is.
+PARTIES: Mapping[str, str] = {
+    "teacher": "teacher",
+    "second_teacher": "other_teachers.second",
+    "third_teacher": "other_teachers.third",
+    "judge": "judge",
+    "second_judge": "second_judge",
+}
 
 
 class Params(Section):
@@ -71,10 +82,17 @@ class Profile(Section):
     students: dict[str, StudentSpec]
     scorers: dict[Literal["toxicity", "hate"], ScorerSpec]
     teacher: Endpoint
+    other_teachers: OtherTeachers
     judge: Endpoint
     second_judge: Endpoint | None
     external: ExternalSpec
     world: World | None
+
+    def party(self, name: str) -> Endpoint | None:
+        """The endpoint of one of PARTIES; None: this profile has none."""
+        section, _, key = PARTIES[name].partition(".")
+        found: Endpoint | None = getattr(getattr(self, section), key) if key else getattr(self, section)
+        return found
 
 
 ROOT_FILE = "params.yaml"
@@ -139,6 +157,13 @@ def _contradictions(params: Params, profile: Profile, where: str) -> list[str]:
         )
     if params.distill.min_sentences > params.distill.max_sentences:
         lines.append(f"{ROOT_FILE}: distill.min_sentences is above distill.max_sentences")
+    for key in OtherTeachers.model_fields:
+        endpoint: Endpoint | None = getattr(profile.other_teachers, key)
+        simulated = endpoint is not None and endpoint.base_url.startswith("embedded:")
+        if simulated and (profile.world is None or getattr(profile.world.other_teachers, key) is None):
+            lines.append(
+                f"{where}: other_teachers.{key} is simulated, but world.other_teachers.{key} does not say how it errs"
+            )
     known = {"default", *BENCHMARKS}
     if profile.suite.source in ("embedded", "difference_awareness"):
         lines += [
@@ -212,6 +237,24 @@ class StageParams:
         """A section of the profile (suite, scorers, teacher, judge, second_judge, world, label)."""
         self._declares(section)
         return getattr(self._profile, section)
+
+    def party(self, name: str) -> Endpoint:
+        """The endpoint of one of PARTIES; only of one that this stage declares.
+
+        Raises:
+            ParameterError: it is not declared, or the profile has none.
+        """
+        section, _, key = PARTIES[name].partition(".")
+        self._declares(section)
+        if key and key not in self._declared[section]:
+            raise ParameterError(f"stage '{self.stage}' does not declare {PARTIES[name]} of its profile in dvc.yaml.")
+        endpoint = self._profile.party(name)
+        if endpoint is None:
+            raise ParameterError(
+                f"stage '{self.stage}' asks the {name.replace('_', ' ')}, but {PARTIES[name]} of "
+                f"profiles/{self._params.profile}.yaml is null. Name an endpoint there, as for teacher."
+            )
+        return endpoint
 
     def variant(self, name: str) -> Variant:
         """The ablation arm `name`; only an arm that this stage declares."""

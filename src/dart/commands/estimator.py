@@ -88,7 +88,8 @@ class Estimator:
         self, stage: str, party: str, tasks: Sequence[Task[Any]], basis: str, wanted: float | None = None
     ) -> Line:
         """`wanted`: how many questions are expected, of which `tasks` are examples."""
-        endpoint: Endpoint = getattr(self._profile, party)
+        endpoint = self._profile.party(party)
+        assert endpoint is not None, f"{self._given.profile} has no {party}, so no stage asks it"
         transport = transport_for(endpoint, self._profile.world, self._given.seed)
         found = forecast(
             tasks,
