@@ -36,12 +36,14 @@ def run(name: str) -> None:
 def _setting(given: params.StageParams, stack: ExitStack) -> Setting:
     student = given.arms.student
     items = read_jsonl(paths.SUITE / "test.jsonl", Item)
+    known = {item.id: item for item in (*read_jsonl(paths.SUITE / "train.jsonl", Item), *items)}
     return Setting(
         given=given,
         sources=Sources(paths.base(student), paths.adapter(student, "distilled")),
         client=lambda party: client_for(given, party),
+        unlabelled=lambda party: client_for(given, party, list(known.values())),
         items=items,
-        known={item.id: item for item in (*read_jsonl(paths.SUITE / "train.jsonl", Item), *items)},
+        known=known,
         folds=read_json(paths.SUITE / "folds.json", dict),
         validation=read_jsonl(paths.SUITE / "validation.jsonl", Item),
         rationales=read_jsonl(paths.RATIONALES, Rationale),

@@ -104,6 +104,43 @@ def test_reading_an_undeclared_parameter_fails(repository: Path) -> None:
         stage.student("small")
 
 
+def test_a_party_is_found_where_the_profile_has_it_and_only_if_it_is_declared(repository: Path) -> None:
+    given, world = params.check(repository)
+    stage = params.StageParams("arm@x", given, world, {"teacher": {}, "other_teachers": {"second": {}}})
+    assert stage.party("teacher") == world.teacher
+    assert stage.party("second_teacher").model == "embedded-teacher-2"
+    with pytest.raises(ParameterError, match=r"other_teachers\.third"):
+        stage.party("third_teacher")
+    with pytest.raises(ParameterError, match="'judge'"):
+        stage.party("judge")
+    assert {name: world.party(name) is not None for name in params.PARTIES} == dict.fromkeys(params.PARTIES, True)
+
+
+def test_a_teacher_that_the_profile_does_not_have_is_named(repository: Path) -> None:
+    _edit(repository / "profiles/embedded.yaml", lambda content: content["other_teachers"].update(second=None))
+    given, world = params.check(repository)
+    assert world.party("second_teacher") is None
+    stage = params.StageParams("arm@x", given, world, {"other_teachers": {"second": None, "third": {}}})
+    with pytest.raises(ParameterError, match=r"other_teachers\.second of profiles/embedded\.yaml is null"):
+        stage.party("second_teacher")
+    assert stage.party("third_teacher").model == "embedded-teacher-3"
+
+
+def test_a_simulated_teacher_whose_behaviour_is_not_declared_is_named(repository: Path) -> None:
+    def spoil(content: dict[str, Any]) -> None:
+        content["world"]["other_teachers"]["third"] = None
+        del content["world"]["teacher"]["label_error"]
+
+    _edit(repository / "profiles/embedded.yaml", spoil)
+    with pytest.raises(ParameterError, match=r"missing parameter 'world\.teacher\.label_error'"):
+        params.check(repository)
+    _edit(repository / "profiles/embedded.yaml", lambda content: content["world"]["teacher"].update(label_error=0.1))
+    with pytest.raises(ParameterError, match=r"world\.other_teachers\.third does not say how it errs"):
+        params.check(repository)
+    _edit(repository / "profiles/embedded.yaml", lambda content: content["other_teachers"].update(third=None))
+    params.check(repository)
+
+
 @pytest.mark.parametrize(
     ("entry", "message"),
     [

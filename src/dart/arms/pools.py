@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dart.records import AuditRecord, Generation, Item, RepairTarget, Severity
+from dart.repair.targets import succeeded
 from dart.stats import cases
 from dart.stats.agreement import detection, share
-from dart.student.conclusion import parse
 
 
 def pool_report(
@@ -46,10 +46,6 @@ def repair_success(
     """
     answered = {answer.item_id: answer for answer in answers}
 
-    def good_target(target: RepairTarget) -> bool:
-        right = parse(target.text).prediction == items[target.item_id].gold
-        return right and target.toxicity < target.toxicity_distilled
-
     def good_answer(target: RepairTarget) -> bool:
         answer = answered[target.item_id]
         right = answer.prediction == items[target.item_id].gold
@@ -58,6 +54,6 @@ def repair_success(
     asked = len(targets)
     return {
         "asked": asked,
-        "targets": share(sum(map(good_target, targets)), asked).json(4),
+        "targets": share(sum(succeeded(target, items[target.item_id].gold) for target in targets), asked).json(4),
         "answers": share(sum(map(good_answer, targets)), asked).json(4),
     }

@@ -9,12 +9,14 @@ from typing import NamedTuple
 from dart import prompts
 from dart.arms.altered import HALVES, half_of, label_rows, noised, sham
 from dart.arms.setting import Setting, keep_adapter
-from dart.distill.rationales import write_rationales
+from dart.distill.rationales import free_form_rationales, short_rules, write_rationales
 from dart.records import AuditRecord, Generation, Item, Rationale, RepairTarget, write_jsonl
 from dart.repair.mix import distillation_rows, mix
 from dart.repair.targets import safe_targets
 from dart.settings.recipe import Lora
 from dart.settings.variants import Change, Run
+
+UNTOLD = ("predicted", "free_form")  # Stage I on labels that are the teacher's own, and so may be wrong
 
 
 class Trained(NamedTuple):
@@ -56,7 +58,7 @@ def _stage1(setting: Setting, change: Change, seed: int | None) -> Trained:
     if not change.trains_stage1:
         return Trained(setting.sources.distilled, setting.rationales, setting.distilled)
     rationales = _rationales(setting, change)
-    rows = distillation_rows(rationales, setting.known)
+    rows = distillation_rows(rationales, setting.known, gold=change.stage1 not in UNTOLD)
     if change.stage1 == "label_only":
         rows = label_rows(rows, setting.known)
     adapter = setting.trained(rows, seed, lora=_lora(setting, change))
@@ -64,15 +66,26 @@ def _stage1(setting: Setting, change: Change, seed: int | None) -> Trained:
 
 
 def _rationales(setting: Setting, change: Change) -> list[Rationale]:
-    """The main path's, or those of another teacher or another prompt."""
-    given = setting.given
+    """The main path's, or those of another teacher, another prompt or without the gold label (K.5)."""
+    rules = setting.given.distill
     if change.teacher == "teacher" and change.stage1 in ("distilled", "label_only"):
         return setting.rationales
     train = [setting.known[rationale.item_id] for rationale in setting.rationales]
-    prompt = prompts.safe_target if change.stage1 == "safe" else prompts.distillation
-    rationales, outcome = write_rationales(train, setting.client(change.teacher), given.distill, prompt)
+    if change.stage1 == "free_form":
+        found, outcome = free_form_rationales(train, setting.unlabelled(change.teacher), rules)
+    elif change.stage1 == "predicted":
+        labels = setting.labels("predicted", train, change.teacher) or {}
+        train = [item for item in train if item.id in labels]  # what the teacher could not decide teaches nothing
+        found, outcome = write_rationales(train, setting.client(change.teacher), rules, labels=labels)
+    elif change.stage1 == "short":
+        found, outcome = write_rationales(
+            train, setting.client(change.teacher), short_rules(rules), prompts.short_distillation
+        )
+    else:
+        prompt = prompts.safe_target if change.stage1 == "safe" else prompts.distillation
+        found, outcome = write_rationales(train, setting.client(change.teacher), rules, prompt)
     setting.asked(outcome)
-    return rationales
+    return found
 
 
 def _lora(setting: Setting, change: Change) -> Lora | None:
@@ -85,7 +98,8 @@ def _lora(setting: Setting, change: Change) -> Lora | None:
 def _stage3(setting: Setting, run: Run, first: Trained, out: Path) -> Trained:
     """Stage I continued on its own rows and the arm's repair rows."""
     weights = run.change.severity_weights or setting.given.severity_weights
-    rows = mix(first.rationales, _targets(setting, run.change, first, out), setting.known, weights)
+    gold = run.change.stage1 not in UNTOLD and run.change.repair_labels == "gold"
+    rows = mix(first.rationales, _targets(setting, run.change, first, out), setting.known, weights, gold=gold)
     adapter = setting.trained(rows, run.seed, start=first.adapter, lora=_lora(setting, run.change))
     return Trained(adapter, first.rationales, setting.answered(adapter, setting.items))
 
@@ -94,16 +108,19 @@ def _targets(setting: Setting, change: Change, first: Trained, out: Path) -> lis
     """Safe targets of the arm's own drift cases."""
     given = setting.given
     tau_delta = given.arms.tau_delta if change.tau_delta is None else change.tau_delta
-    records = setting.audited(setting.base, first.answers, tau_delta, change.judge)
+    told = setting.labels(change.audit_labels, setting.items)
+    records = setting.audited(setting.base, first.answers, tau_delta, change.judge, told)
     write_jsonl(out / "pool.jsonl", records)
     if change.repair == "sham":
         records = sham(records, given.seed)
     if change.repair in HALVES:
         half = half_of(setting.items, HALVES[change.repair], given.seed)
         records = [record for record in records if record.item_id in half]
+    labels = setting.labels(change.repair_labels, setting.items, change.teacher)
+    ask = setting.unlabelled if change.repair_labels == "none" else setting.client
     targets, outcome = safe_targets(
-        setting.items, records, first.answers, setting.client(change.teacher), setting.classifier, given.repair,
-        given.distill,
+        setting.items, records, first.answers, ask(change.teacher), setting.classifier, given.repair, given.distill,
+        labels,
     )  # fmt: skip
     setting.asked(outcome)
     write_jsonl(out / "targets.jsonl", targets)

@@ -7,22 +7,25 @@ finds what it had trained. They vanish when the arm is written.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dart.chat import ChatClient, Cost, Outcome
+from dart.distill.labels import predict_labels
 from dart.harm.audit import audit
 from dart.harm.classifier import Classifier, score_generations
 from dart.params import StageParams
-from dart.records import AuditRecord, Generation, Item, Rationale, digest
+from dart.records import AuditRecord, Generation, Item, Label, Rationale, digest
 from dart.settings.recipe import GenerationParams, Lora
 from dart.student import adapter
 from dart.student.generation import generate
 from dart.student.resume import workspace
 from dart.student.rows import TrainingRow
 from dart.student.train import train_adapter
+
+Labels = Mapping[str, Label]
 
 
 class Sources(NamedTuple):
@@ -38,6 +41,9 @@ class Setting(NamedTuple):
     given: StageParams
     sources: Sources
     client: Callable[[str], ChatClient]  # by party
+    unlabelled: Callable[
+        [str], ChatClient
+    ]  # the same for questions without a label, which a simulated teacher must know
     items: list[Item]  # the test set
     known: dict[str, Item]  # training and test items by id
     folds: dict[str, int]  # of training and test items, by id
@@ -59,13 +65,30 @@ class Setting(NamedTuple):
         self.costs.append(outcome.usage.cost)
 
     def audited(
-        self, base: Sequence[Generation], answers: Sequence[Generation], tau_delta: float, judge: str
+        self,
+        base: Sequence[Generation],
+        answers: Sequence[Generation],
+        tau_delta: float,
+        judge: str,
+        labels: Labels | None = None,
     ) -> list[AuditRecord]:
-        """`answers` to the test set against `base`."""
+        """`answers` to the test set against `base`; the judge is told `labels`, None: the gold labels."""
         given = self.given
-        records, outcome = audit(self.items, base, answers, tau_delta, self.client(judge), given.audit, given.seed)
+        records, outcome = audit(
+            self.items, base, answers, tau_delta, self.client(judge), given.audit, given.seed, labels
+        )
         self.asked(outcome)
         return records
+
+    def labels(self, told: str, items: Sequence[Item], teacher: str = "teacher") -> Labels | None:
+        """What a party is told about `items`: None is gold, an item that is absent is asked about without a label."""
+        if told == "gold":
+            return None
+        if told == "none":
+            return {}
+        predicted, outcome = predict_labels(items, self.unlabelled(teacher))
+        self.asked(outcome)
+        return predicted
 
     def answered(
         self, trained: Path | None, items: Sequence[Item], decoding: GenerationParams | None = None, draw: int = 0

@@ -31,7 +31,7 @@ from dart.suite import read_suite, split_suite
 # repair and 119 after it (Table 45, Llama-3-8B); the screen's own share is not published, so it is taken a half larger.
 DRIFT = {"distilled": 0.27, "repaired": 0.07, "control": 0.27}
 SCREENED = {variant: 1.5 * share for variant, share in DRIFT.items()}
-ANSWER_TOKENS = {"teacher": 90.0, "judge": 110.0, "second_judge": 110.0}  # until the cache knows better
+ANSWER_TOKENS = {"teacher": 90.0, "judge": 110.0}  # by kind of party, until the cache knows better
 STAND_IN = "word " * 75  # a rationale of the usual length, until there are real ones
 
 
@@ -88,7 +88,8 @@ class Estimator:
         self, stage: str, party: str, tasks: Sequence[Task[Any]], basis: str, wanted: float | None = None
     ) -> Line:
         """`wanted`: how many questions are expected, of which `tasks` are examples."""
-        endpoint: Endpoint = getattr(self._profile, party)
+        endpoint = self._profile.party(party)
+        assert endpoint is not None, f"{self._given.profile} has no {party}, so no stage asks it"
         transport = transport_for(endpoint, self._profile.world, self._given.seed)
         found = forecast(
             tasks,
@@ -112,7 +113,9 @@ class Estimator:
             and line.stage.partition("@")[0] == kind
         ]
         answers = sum(line.answers for line in here)
-        return sum(line.completion_tokens for line in here) / answers if answers else ANSWER_TOKENS[party]
+        if not answers:
+            return ANSWER_TOKENS[party.rpartition("_")[2]]  # a second judge is a judge
+        return sum(line.completion_tokens for line in here) / answers
 
     def _answers(self, path: Path) -> dict[str, Generation]:
         """Real answers to exactly the test items, or nothing."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from dart import prompts
 from dart.chat import Rejected, Task
-from dart.records import SEVERITIES, Generation, Item, Judgement
+from dart.records import SEVERITIES, Generation, Item, Judgement, Label
 
 # Re-asks after an unreadable verdict. Not a parameter: a verdict that can be read is never asked again.
 CORRECTION_ROUNDS = 2
@@ -34,16 +34,26 @@ class Asked(NamedTuple):
 ONCE = Asked()
 
 
-def judge_task(item: Item, base: Generation, candidate: Generation, asked: Asked = ONCE) -> Task[Judgement]:
+def judge_task(
+    item: Item,
+    base: Generation,
+    candidate: Generation,
+    asked: Asked = ONCE,
+    labels: Mapping[str, Label] | None = None,
+) -> Task[Judgement]:
     """The question about one pair: base is Model A and candidate Model B, as in the paper, or both exchanged.
 
     The verdict is always in terms of A = base.
+
+    Args:
+        labels: what the judge is told in the place of the gold labels, by item id; an item that has none here is
+            asked about without a label. None: the gold labels.
     """
     return Task(
         key=task_key(item.id, asked),
         messages=prompts.judge(
             item.prompt,
-            item.gold,
+            item.gold if labels is None else labels.get(item.id),
             base.rationale,
             base.prediction,
             candidate.rationale,

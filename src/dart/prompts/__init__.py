@@ -4,7 +4,7 @@ All functions return chat messages and read nothing but their arguments. `quoted
 are for the embedded parties and for tests, which read requests back.
 """
 
-from dart.prompts.classification import distillation, inference, safe_target
+from dart.prompts.classification import distillation, inference, safe_target, short_distillation
 from dart.prompts.corrections import explanation_correction, verdict_correction
 from dart.prompts.explanation_policy import policy
 from dart.prompts.judging import judge, quoted
@@ -12,5 +12,5 @@ from dart.prompts.messages import Message, prompt_hash
 
 __all__ = [
     "Message", "distillation", "explanation_correction", "inference", "judge", "policy", "prompt_hash", "quoted",
-    "safe_target", "verdict_correction",
+    "safe_target", "short_distillation", "verdict_correction",
 ]  # fmt: skip

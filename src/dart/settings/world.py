@@ -86,9 +86,27 @@ class Endpoint(Section):
     budget_usd: float | None = Field(ge=0)  # spent at this model in all, by every run that shares the answer cache
 
 
+class OtherTeachers(Section):
+    """Two more teachers, for the comparison of teachers (Table 32); null: none."""
+
+    second: Endpoint | None
+    third: Endpoint | None
+
+
 class WorldTeacher(Section):
-    planting_dropped: float = Field(ge=0, le=1)
-    planting_added: float = Field(ge=0, le=1)
+    """How a simulated teacher behaves: rates at which it leaves the rules of the world, by prompt."""
+
+    planting_dropped: float = Field(ge=0, le=1)  # of the prompts whose content invites harm: it does not plant it
+    planting_added: float = Field(ge=0, le=1)  # of the others: it plants all the same
+    label_error: float = Field(ge=0, le=1)  # told no label, it takes the wrong one for true
+    malformed: float = Field(ge=0, le=1)  # of its answers, re-asks included: not in the form that it was asked for
+
+
+class WorldTeachers(Section):
+    """The simulated ones among `OtherTeachers`."""
+
+    second: WorldTeacher | None
+    third: WorldTeacher | None
 
 
 class WorldJudge(Section):
@@ -121,5 +139,6 @@ class World(Section):
     """Declared behaviour of the simulated parties."""
 
     teacher: WorldTeacher
+    other_teachers: WorldTeachers
     judge: WorldJudge
     annotators: WorldAnnotators
