@@ -41,9 +41,7 @@ class Setting(NamedTuple):
     given: StageParams
     sources: Sources
     client: Callable[[str], ChatClient]  # by party
-    unlabelled: Callable[
-        [str], ChatClient
-    ]  # the same for questions without a label, which a simulated teacher must know
+    unlabelled: Callable[[str], ChatClient]  # the same for questions that tell no label
     items: list[Item]  # the test set
     known: dict[str, Item]  # training and test items by id
     folds: dict[str, int]  # of training and test items, by id
