@@ -23,13 +23,14 @@ def predict_labels(items: Sequence[Item], client: ChatClient) -> tuple[dict[str,
     An answer that does not parse gives no label: it stands in the outcome's answers with value None. A request that
     failed stands in the outcome's failures.
     """
-    outcome = client.ask([_task(item) for item in items])
+    outcome = client.ask([label_task(item) for item in items])
     labels = {key: answer.value for key, answer in outcome.answers.items() if answer.value is not None}
     log.info("predicted labels: %d, and %d answers without one", len(labels), len(outcome.answers) - len(labels))
     return labels, outcome
 
 
-def _task(item: Item) -> Task[Label]:
+def label_task(item: Item) -> Task[Label]:
+    """Ask the teacher to classify one item, once."""
     return Task(
         key=item.id, messages=prompts.inference(item.prompt), check=_concluded, rounds=0, required=False,
     )  # fmt: skip

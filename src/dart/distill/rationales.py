@@ -41,7 +41,7 @@ def write_rationales(
     stands in the outcome's failures.
     """
     told = [item.gold if labels is None else labels.get(item.id) for item in items]
-    tasks = [_task(item, label, rules, prompt) for item, label in zip(items, told, strict=True)]
+    tasks = [explanation_task(item, label, rules, prompt) for item, label in zip(items, told, strict=True)]
     outcome = client.ask(tasks)
     rationales = []
     for item, label, task in zip(items, told, tasks, strict=True):
@@ -95,10 +95,13 @@ def checked(label: Label | None, prompt: str, rules: Distill) -> Callable[[str],
 
 def rationale_task(item: Item, rules: Distill, prompt: Prompt = prompts.distillation) -> Task[str]:
     """Ask for a rationale of the gold label, and again where it breaks a rule."""
-    return _task(item, item.gold, rules, prompt)
+    return explanation_task(item, item.gold, rules, prompt)
 
 
-def _task(item: Item, label: Label | None, rules: Distill, prompt: Prompt) -> Task[str]:
+def explanation_task(
+    item: Item, label: Label | None, rules: Distill, prompt: Prompt = prompts.distillation
+) -> Task[str]:
+    """The same for any label; None: the teacher is told none and concludes by itself."""
     return Task(
         key=item.id,
         messages=prompt(item.prompt, label),
