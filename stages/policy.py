@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dart import params
 from dart.harm.classifier import Classifier, score_generations
 from dart.policy.answers import assembled, pooled, questions
-from dart.policy.selection import SCHEMES, Choice, Premise, Scheme, choices, premise_of
+from dart.policy.records import SCHEMES, Premise, Scheme
+from dart.policy.selection import Choice, choices, premise_of
 from dart.records import Generation, Item, read_jsonl, replacing, write_jsonl
 from dart.student.generation import Asked, answer
 from dart.student.sharing import leads

@@ -8,17 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from dart.policy.records import PolicyAnswer
 from dart.policy.selection import Choice
-from dart.records import Generation, Item, Label
+from dart.records import Generation, Item
 from dart.student.generation import Question
-
-
-class PolicyAnswer(Generation):
-    """A student's answer under a policy, or, where the scheme chose none, that of its first pass."""
-
-    decision: Label | None  # the variant it was asked under; None is the neutral instruction
-    harmful_premise: bool  # whether the constraint of F.3 was added
-
 
 Key = tuple[str, Choice]
 

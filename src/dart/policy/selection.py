@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 from dart.errors import DataError
+from dart.policy.records import Premise, Scheme
 from dart.prompts import Message, policy
-from dart.records import Generation, Item, Label, Record, unit_interval
+from dart.records import Generation, Item, Label, unit_interval
 from dart.settings.recipe import ExplanationPolicy
-
-Scheme = Literal["two_pass", "single_pass", "always_on", "oracle", "random"]
-SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 
 
 class Choice(NamedTuple):
@@ -33,15 +31,6 @@ class Choice(NamedTuple):
 
     def messages(self, item: Item) -> list[Message]:
         return policy(item.prompt, self.decision, self.harmful_premise)
-
-
-class Premise(Record):
-    """What the prompt alone says about its premise: the words that it has of the list, and H(x)."""
-
-    item_id: str
-    keywords: tuple[str, ...]
-    toxicity: float  # H of the prompt's text, in [0, 1]
-    harmful: bool
 
 
 # Deviates from the paper: policy-keywords - its list is not printed; "combined with" is read as either of the two
