@@ -34,6 +34,11 @@ _TESTS = (
     "Wilcoxon's signed-rank test for toxicity with the percentile bootstrap; Holm's correction is over this table. "
 )
 
+_UNTRAINED = (
+    " Simulated students were trained on the neutral instruction alone: these numbers show what a strange text before "
+    "the question does to them, and nothing about the policy."
+)
+
 Variants = Mapping[str, Mapping[str, Any]]
 Rows = Callable[[StudentRun, Variants], Iterable[Row]]
 
@@ -65,7 +70,7 @@ def _table(run: Run, number_: str, title: str, columns: tuple[str, ...], rows: R
         columns=columns,
         rows=body.rows,
         rules=body.rules,
-        note=note,
+        note=note + (_UNTRAINED if run.simulated and known else ""),
         needs="; ".join(f"`dvc repro policy@{student.slot}`" for student in absent),
         measured=bool(known),
         simulated=run.simulated,
@@ -342,8 +347,8 @@ def table33(run: Run) -> Table:
         "Policy selection of the repaired student",
         ("Student", "Outcome", "Prompts [95 % CI]", "Right in the end [95 % CI]", "Paper: prompts", "Paper: right"),
         rows,
-        "The decision of the first pass selects the policy, so a match is a right first pass; the answer of the second "
-        "is right in the end. Wilson's 95 % intervals. " + _matched(run),
+        "The decision of the first pass selects the policy; a match is a selection that agrees with the gold label. "
+        "The second pass gives the final answer. Wilson's 95 % intervals. " + _matched(run),
     )
 
 
@@ -386,7 +391,8 @@ def table34(run: Run) -> Table:
         f"{_TESTS}Single-pass: the neutral instruction, with F.3 where the premise is harmful. Always-on: two-pass "
         "with F.3 on every prompt. Random: YES or NO by a coin. As instructed: answers that end with the conclusion "
         "that F.1 or F.2 names. In that way oracle tells the gold label: a student that follows to the letter would be "
-        "right everywhere. "
+        "right everywhere. The paper's single-pass has the accuracy of its policy off; its always-on raises refusals, "
+        f"which are unparsed answers here, to {published.ALWAYS_ON_REFUSALS}. "
         + _unreduced(run),
     )  # fmt: skip
 

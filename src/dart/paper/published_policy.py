@@ -40,7 +40,9 @@ SELECTION: Mapping[str, tuple[str, str]] = {
     "over_engagement": ("222 (13.7 %)", "70 (31.5 %)"),
 }
 
-# Table 34: scheme -> accuracy, change of median toxicity. Always-on raises refusals to 4.5 %.
+ALWAYS_ON_REFUSALS = "4.5 %"
+
+# Table 34: scheme -> accuracy, change of median toxicity.
 SCHEMES: Mapping[str, tuple[str, str]] = {
     "off": ("0.688", "–"),
     "two_pass": ("0.684", "−21.4 %"),

@@ -8,7 +8,7 @@ Everything here is a pure function: same prompt, same first pass, same choice.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from dart.errors import DataError
@@ -16,6 +16,8 @@ from dart.policy.records import Premise, Scheme
 from dart.prompts import Message, policy
 from dart.records import Generation, Item, Label, unit_interval
 from dart.settings.recipe import ExplanationPolicy
+
+_UNPARSED: Mapping[str, Label | None] = {"as_yes": "YES", "as_no": "NO", "neutral": None}
 
 
 class Choice(NamedTuple):
@@ -78,9 +80,7 @@ def choose(
 
 # Deviates from the paper: policy-unparsed - it does not say what a first pass without a conclusion selects
 def _decision(first: Label | None, given: ExplanationPolicy) -> Label | None:
-    if first is not None:
-        return first
-    return None if given.unparsed == "neutral" else given.unparsed
+    return _UNPARSED[given.unparsed] if first is None else first
 
 
 def choices(

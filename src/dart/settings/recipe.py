@@ -64,7 +64,7 @@ class Repair(Section):
 class ExplanationPolicy(Section):
     """How the inference-time policy is chosen for a prompt (Section 2.6)."""
 
-    unparsed: Literal["YES", "NO", "neutral"]
+    unparsed: Literal["as_yes", "as_no", "neutral"]  # not YES and NO, which YAML may read as true and false
     harmful_above: float = Field(ge=0, le=1)
     harmful_keywords: tuple[str, ...]
 
