@@ -25,6 +25,7 @@ from dart.settings.recipe import (
     Audit,
     Distill,
     Equivalence,
+    ExplanationPolicy,
     GenerationParams,
     Hypotheses,
     Lora,
@@ -65,6 +66,7 @@ class Params(Section):
     tau_delta: float = Field(strict=True)
     audit: Audit
     repair: Repair
+    policy: ExplanationPolicy
     severity_weights: SeverityWeights
     annotation: Annotation
     failing_share: float = Field(gt=0, le=1, strict=True)

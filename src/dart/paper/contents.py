@@ -19,6 +19,7 @@ from dart.paper.example_tables import table1, table8, table12, table46
 from dart.paper.external_tables import table5, table35, table40, table41, table42, table43
 from dart.paper.harm_tables import table44, table45, table_control
 from dart.paper.hatecheck_tables import table36, table37, table38, table39
+from dart.paper.policy_tables import table3, table17, table18, table33, table34
 from dart.paper.rate_tables import table_rates, table_unchanged
 from dart.paper.setup_tables import table6, table9, table10, table11
 from dart.paper.table import NONE, NOT_RUN, Table
@@ -45,6 +46,11 @@ SECTIONS: tuple[Section, ...] = (
     ),
     Section("students", "By benchmark and student (Appendices H, I, J, K.6)", (table13, table15, table16, table24)),
     Section("harm", "Harm of the rationales (Appendices K.4, Q)", (table44, table45, table22)),
+    Section(
+        "policy",
+        "Inference-time explanation policy (Section 3.3.2, Appendices K.1, N)",
+        (table3, table17, table18, table33, table34),
+    ),
     Section("ablations", "Ablations and controls (Appendices K, M)", (table_arms, table30, table31)),
     Section(
         "external",
@@ -56,10 +62,8 @@ SECTIONS: tuple[Section, ...] = (
     Section("examples", "Examples (Section 2.1, Appendices B, G, R)", (table1, table8, table12, table46)),
 )
 
-_POLICY = "generation under the inference-time policy (Appendix F)"
 _ABLATIONS = "ablation arms that train further adapters (Appendices K, M)"
 NEEDS: Mapping[str, str] = {
-    **dict.fromkeys(("3", "17", "18", "33", "34"), _POLICY),
     **dict.fromkeys(("4", "19", "20", "21", "23"), _ABLATIONS),
     "7": "five-fold cross-validation: training once for each fold (data/suite/folds.json)",
     "14": "open-ended queries (the paper: 280 in four domains) and a judge for their answers",

@@ -61,6 +61,20 @@ class Repair(Section):
     correction_rounds: int = Field(ge=0)
 
 
+class ExplanationPolicy(Section):
+    """How the inference-time policy is chosen for a prompt (Section 2.6)."""
+
+    unparsed: Literal["as_yes", "as_no", "neutral"]  # not YES and NO, which YAML may read as true and false
+    harmful_above: float = Field(ge=0, le=1)
+    harmful_keywords: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _keywords_are_words(self) -> ExplanationPolicy:
+        if not all(word.strip() for word in self.harmful_keywords):
+            raise ValueError("harmful_keywords holds an empty word, which every prompt contains")
+        return self
+
+
 class SeverityWeights(Section):
     mild: int = Field(ge=0)
     moderate: int = Field(ge=0)

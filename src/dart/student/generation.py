@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from peft import PeftModel
@@ -32,6 +32,20 @@ from dart.student.shelf import kept
 from dart.student.template import Message
 
 log = logging.getLogger(__name__)
+
+
+class Question(NamedTuple):
+    """What is asked about an item: the messages that the student sees."""
+
+    item: Item
+    messages: Sequence[Message]
+
+
+class Asked(NamedTuple):
+    """A variant and its questions; an adapter folder of None is the base itself. An item may be asked about twice."""
+
+    adapter: Path | None
+    questions: Sequence[Question]
 
 
 def _asked(item: Item) -> list[Message]:
@@ -58,13 +72,27 @@ def generate(
     """
     if not items:
         raise DataError("There is nothing to generate: no item was given.")
+    questions = [Question(item, list(ask(item))) for item in items]
+    asked = {variant: Asked(folder, questions) for variant, folder in adapters.items()}
+    return answer(base_dir, spec, asked, decoding, seed)
+
+
+def answer(
+    base_dir: Path, spec: StudentSpec, asked: Mapping[str, Asked], decoding: GenerationParams, seed: int
+) -> dict[str, list[Generation]]:
+    """Let every variant answer its own questions with one loaded model; records in the order of the questions.
+
+    Questions with the same instruction (all but the last message) are answered together: what their prompts begin
+    with then runs through the model once.
+
+    Raises:
+        ModelError: an adapter of another base, or a prompt that leaves no room for an answer.
+    """
     student = load(base_dir, spec)
-    messages = [list(ask(item)) for item in items]
-    encoded = [student.template.prompt_ids(message) for message in messages]
-    _check_lengths(student, items, encoded, decoding)
-    model = _with_adapters(student, adapters)
+    encoded = _encoded(student, asked, decoding)
+    model = _with_adapters(student, {variant: folder for variant, (folder, _) in asked.items()})
     answers: dict[str, list[Generation]] = {}
-    for variant, folder in adapters.items():
+    for variant, (folder, questions) in asked.items():
         revision = student.source.revision + (f"+{adapter.fingerprint(folder)}" if folder else "")
         # A small student answers again sooner than its texts are read.
         identity = None if is_small(student.model) else digest(student.source, revision, spec.model_dump())
@@ -73,15 +101,39 @@ def generate(
             workspace(identity, "generation") as scratch,
         ):
             shelf = scratch if identity else None
-            texts = _answer_all(student, active, encoded, spec.generation_batch, decoding, _names(seed, items), shelf)
-        answers[variant] = [
-            _record(item, variant, ids, student.tokenizer, spec.name, revision, _hash(message))
-            for item, ids, message in zip(items, texts, messages, strict=True)
-        ]
-        log.info(
-            "%s: %d answers, %d unparsed", variant, len(items), sum(r.prediction is None for r in answers[variant])
-        )
+            found: dict[int, Generation] = {}
+            for places in _by_instruction(questions):
+                part = [questions[place] for place in places]
+                hashes = [_hash(question.messages) for question in part]
+                texts = _answer_all(
+                    student, active, [encoded[name] for name in hashes], spec.generation_batch, decoding,
+                    _names(seed, [question.item for question in part]), shelf,
+                )  # fmt: skip
+                for place, question, ids, name in zip(places, part, texts, hashes, strict=True):
+                    found[place] = _record(question.item, variant, ids, student.tokenizer, spec.name, revision, name)
+        answers[variant] = [found[place] for place in range(len(questions))]
+        unparsed = sum(record.prediction is None for record in answers[variant])
+        log.info("%s: %d answers, %d unparsed", variant, len(questions), unparsed)
     return answers
+
+
+def _encoded(student: Student, asked: Mapping[str, Asked], decoding: GenerationParams) -> dict[str, list[int]]:
+    """Token ids of every prompt by its hash: variants that are asked the same share them."""
+    found: dict[str, list[int]] = {}
+    for question in (question for _, questions in asked.values() for question in questions):
+        name = _hash(question.messages)
+        if name not in found:
+            found[name] = student.template.prompt_ids(list(question.messages))
+            _check_length(student, question.item, found[name], decoding)
+    return found
+
+
+def _by_instruction(questions: Sequence[Question]) -> list[list[int]]:
+    """Places of the questions that have everything in front of the last message in common."""
+    places: dict[str, list[int]] = {}
+    for place, question in enumerate(questions):
+        places.setdefault(_hash(question.messages[:-1]), []).append(place)
+    return list(places.values())
 
 
 def _names(seed: int, items: Sequence[Item]) -> list[tuple[object, ...]]:
@@ -199,15 +251,10 @@ def _active(model: Any, variant: str | None) -> Iterator[Any]:
         yield model
 
 
-def _check_lengths(
-    student: Student, items: Sequence[Item], encoded: Sequence[Sequence[int]], decoding: GenerationParams
-) -> None:
+def _check_length(student: Student, item: Item, ids: Sequence[int], decoding: GenerationParams) -> None:
     context = getattr(student.model.config, "max_position_embeddings", None)
-    if context is None:
-        return
-    for item, ids in zip(items, encoded, strict=True):
-        if len(ids) + decoding.max_new_tokens > context:
-            raise ModelError(
-                f"{item.id} has {len(ids)} tokens; with generation.max_new_tokens {decoding.max_new_tokens} it exceeds "
-                f"the context of {student.source.name} ({context}). Lower max_new_tokens, or use another model."
-            )
+    if context is not None and len(ids) + decoding.max_new_tokens > context:
+        raise ModelError(
+            f"{item.id} has {len(ids)} tokens; with generation.max_new_tokens {decoding.max_new_tokens} it exceeds "
+            f"the context of {student.source.name} ({context}). Lower max_new_tokens, or use another model."
+        )
