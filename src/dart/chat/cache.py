@@ -67,14 +67,15 @@ class ResponseCache:
             row = connection.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
         return None if row is None else Completion(**json.loads(row[0]))
 
-    def put(self, key: str, answer: Completion, origin: Origin) -> Completion:
-        """Store a complete answer and return the one that stands.
+    def put(self, key: str, answer: Completion, origin: Origin, *, as_written: bool = False) -> Completion:
+        """Store a complete answer and return the one that stands; `as_written`: cut or empty, it is complete as well.
 
         If another process stored an answer to the same request in the meantime, the first one stands and is
         returned, so that both processes go on with the same text.
         """
-        if answer.fault is not None:
-            raise ValueError(f"only complete answers are stored, and of this one {answer.fault}")
+        fault = answer.broken if as_written else answer.fault
+        if fault is not None:
+            raise ValueError(f"only complete answers are stored, and of this one {fault}")
         text = json.dumps(answer._asdict(), sort_keys=True)
         with self.connection() as connection:
             written = connection.execute(

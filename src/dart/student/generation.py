@@ -18,15 +18,17 @@ from transformers import DynamicCache
 
 from dart import prompts
 from dart.errors import DataError, ModelError
+from dart.hub import Source
 from dart.records import Generation, Item, digest
 from dart.settings.recipe import GenerationParams
 from dart.settings.world import StudentSpec
 from dart.student import adapter, conclusion
-from dart.student.decode import continue_batch
-from dart.student.loading import Student, is_small, load
+from dart.student.decode import Finished, continue_batch
+from dart.student.loading import Student, is_small, load, load_reader
 from dart.student.lowrank import add_in_place
 from dart.student.prefix import can_begin_with_a_prefix, decoder_of, prefix_cache, shared_prefix
 from dart.student.resume import workspace
+from dart.student.served import ask_server
 from dart.student.sharing import shared
 from dart.student.shelf import kept
 from dart.student.template import Message
@@ -58,14 +60,16 @@ def generate(
     """
     if not items:
         raise DataError("There is nothing to generate: no item was given.")
-    student = load(base_dir, spec)
     messages = [list(ask(item)) for item in items]
+    if spec.engine == "openai":
+        return _generate_served(base_dir, spec, adapters, items, messages, decoding, seed)
+    student = load(base_dir, spec)
     encoded = [student.template.prompt_ids(message) for message in messages]
-    _check_lengths(student, items, encoded, decoding)
+    _check_lengths(student.source, student.model.config, items, encoded, decoding)
     model = _with_adapters(student, adapters)
     answers: dict[str, list[Generation]] = {}
     for variant, folder in adapters.items():
-        revision = student.source.revision + (f"+{adapter.fingerprint(folder)}" if folder else "")
+        revision = _revision(student.source, folder)
         # A small student answers again sooner than its texts are read.
         identity = None if is_small(student.model) else digest(student.source, revision, spec.model_dump())
         with (
@@ -75,13 +79,51 @@ def generate(
             shelf = scratch if identity else None
             texts = _answer_all(student, active, encoded, spec.generation_batch, decoding, _names(seed, items), shelf)
         answers[variant] = [
-            _record(item, variant, ids, student.tokenizer, spec.name, revision, _hash(message))
+            _record(item, variant, _text(student.tokenizer, ids), len(ids), spec.name, revision, _hash(message))
             for item, ids, message in zip(items, texts, messages, strict=True)
         ]
-        log.info(
-            "%s: %d answers, %d unparsed", variant, len(items), sum(r.prediction is None for r in answers[variant])
-        )
+        _report(variant, answers[variant])
     return answers
+
+
+def _generate_served(
+    base_dir: Path,
+    spec: StudentSpec,
+    adapters: Mapping[str, Path | None],
+    items: Sequence[Item],
+    messages: Sequence[Sequence[Message]],
+    decoding: GenerationParams,
+    seed: int,
+) -> dict[str, list[Generation]]:
+    """As `generate`, with the sums done by the server of `spec`."""
+    reader = load_reader(base_dir)
+    encoded = [reader.template.prompt_ids(message) for message in messages]
+    _check_lengths(reader.source, reader.config, items, encoded, decoding)
+    for folder in adapters.values():
+        if folder is not None:
+            adapter.check_base(reader.source, folder)
+    revisions = {variant: _revision(reader.source, folder) for variant, folder in adapters.items()}
+    written = ask_server(
+        reader, spec, adapters, revisions, items, messages, encoded, decoding, seed, _finished(reader.tokenizer)
+    )
+    answers = {
+        variant: [
+            _record(item, variant, text.text, len(text.ids), spec.name, revisions[variant], _hash(message))
+            for item, text, message in zip(items, written[variant], messages, strict=True)
+        ]
+        for variant in adapters
+    }
+    for variant, records in answers.items():
+        _report(variant, records)
+    return answers
+
+
+def _revision(source: Source, folder: Path | None) -> str:
+    return source.revision + (f"+{adapter.fingerprint(folder)}" if folder else "")
+
+
+def _report(variant: str, records: Sequence[Generation]) -> None:
+    log.info("%s: %d answers, %d unparsed", variant, len(records), sum(r.prediction is None for r in records))
 
 
 def _names(seed: int, items: Sequence[Item]) -> list[tuple[object, ...]]:
@@ -93,10 +135,13 @@ def _hash(messages: Sequence[Message]) -> str:
     return prompts.prompt_hash(list(messages))
 
 
+def _text(tokenizer: Any, ids: list[int]) -> str:
+    return str(tokenizer.decode(ids, skip_special_tokens=True))
+
+
 def _record(
-    item: Item, variant: str, ids: list[int], tokenizer: Any, model: str, revision: str, prompt_hash: str
+    item: Item, variant: str, text: str, new_tokens: int, model: str, revision: str, prompt_hash: str
 ) -> Generation:
-    text = tokenizer.decode(ids, skip_special_tokens=True)
     parsed = conclusion.parse(text)
     return Generation(
         item_id=item.id,
@@ -104,7 +149,7 @@ def _record(
         text=text,
         rationale=parsed.rationale,
         prediction=parsed.prediction,
-        new_tokens=len(ids),
+        new_tokens=new_tokens,
         model=model,
         revision=revision,
         prompt_hash=prompt_hash,
@@ -121,13 +166,7 @@ def _answer_all(
     shelf: Path | None,
 ) -> list[list[int]]:
     """New tokens of each prompt, computed in batches of similar length, returned in the given order."""
-    newlines = _newline_tokens(student.tokenizer)
-
-    def finished(ids: list[int]) -> bool:
-        # Deviates from the paper: stop-at-conclusion - what follows a complete conclusion line has no reader, and
-        # stopping each row there (not the batch) keeps a text independent of its neighbours.
-        return ids[-1] in newlines and _ends_conclusion(student.tokenizer, ids, newlines)
-
+    finished = _finished(student.tokenizer)
     order = sorted(range(len(encoded)), key=lambda index: (-len(encoded[index]), tuple(encoded[index])))
     new: list[list[int]] = [[] for _ in encoded]
 
@@ -154,6 +193,18 @@ def _prefix(student: Student, model: Any, ids: Sequence[int]) -> DynamicCache:
     return prefix_cache(decoder_of(model), torch.tensor([list(ids)], device=student.device))
 
 
+def _finished(tokenizer: Any) -> Finished:
+    """The rule that ends an answer besides the model's own end of turn."""
+    newlines = _newline_tokens(tokenizer)
+
+    def finished(ids: list[int]) -> bool:
+        # Deviates from the paper: stop-at-conclusion - what follows a complete conclusion line has no reader, and
+        # stopping each row there (not the batch) keeps a text independent of its neighbours.
+        return ids[-1] in newlines and _ends_conclusion(tokenizer, ids, newlines)
+
+    return finished
+
+
 def _newline_tokens(tokenizer: Any) -> frozenset[int]:
     """Tokens whose text ends a line: only after one of them can a conclusion line have become complete."""
     texts = tokenizer.batch_decode([[index] for index in range(len(tokenizer))])
@@ -177,7 +228,7 @@ def _with_adapters(student: Student, adapters: Mapping[str, Path | None]) -> Any
     for variant, folder in adapters.items():
         if folder is None:
             continue
-        adapter.check_base(student, folder)
+        adapter.check_base(student.source, folder)
         if isinstance(model, PeftModel):
             model.load_adapter(str(folder), adapter_name=variant, **options)
         else:
@@ -200,14 +251,14 @@ def _active(model: Any, variant: str | None) -> Iterator[Any]:
 
 
 def _check_lengths(
-    student: Student, items: Sequence[Item], encoded: Sequence[Sequence[int]], decoding: GenerationParams
+    source: Source, config: Any, items: Sequence[Item], encoded: Sequence[Sequence[int]], decoding: GenerationParams
 ) -> None:
-    context = getattr(student.model.config, "max_position_embeddings", None)
+    context = getattr(config, "max_position_embeddings", None)
     if context is None:
         return
     for item, ids in zip(items, encoded, strict=True):
         if len(ids) + decoding.max_new_tokens > context:
             raise ModelError(
                 f"{item.id} has {len(ids)} tokens; with generation.max_new_tokens {decoding.max_new_tokens} it exceeds "
-                f"the context of {student.source.name} ({context}). Lower max_new_tokens, or use another model."
+                f"the context of {source.name} ({context}). Lower max_new_tokens, or use another model."
             )
