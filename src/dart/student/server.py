@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shlex
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
-import platformdirs
 
 from dart.chat.models import ModelList, ServedModel
 from dart.errors import ModelError
@@ -24,6 +22,7 @@ from dart.hub import Source
 from dart.records import replacing, write_json
 from dart.settings.recipe import GenerationParams
 from dart.settings.world import Endpoint, Server, StudentSpec
+from dart.store import cache_folder
 from dart.student.adapter import CONFIG, WEIGHTS, fingerprint
 
 log = logging.getLogger(__name__)
@@ -181,9 +180,7 @@ def _with_its_base(source: Source, folder: Path) -> Path:
             f"`transformers serve` takes an adapter only from a folder that holds its base as well, and {source.name} "
             "is named by its id. Put the path of a downloaded checkpoint into `model`, or use a vLLM server."
         )
-    named = os.environ.get("DART_CACHE_DIR")
-    root = Path(named).expanduser() if named else platformdirs.user_cache_path("dart")
-    home = root.resolve() / "served" / f"{source.revision}-{adapter_name(folder)}"
+    home = cache_folder().resolve() / "served" / f"{source.revision}-{adapter_name(folder)}"
     if home.is_dir():
         return home
     with replacing(home) as made:
