@@ -23,7 +23,6 @@ from dart.records import (
     Rationale,
     RepairTarget,
     read_jsonl,
-    replacing,
     write_json,
     write_jsonl,
 )
@@ -31,6 +30,7 @@ from dart.repair.mix import distillation_rows, mix
 from dart.repair.targets import safe_targets
 from dart.settings.variants import Variant
 from dart.student.generation import generate
+from dart.student.sharing import leads, led, replaced_together
 from dart.student.train import train_adapter
 from stages import paths
 from stages.asking import client_for, total
@@ -52,8 +52,8 @@ class Shared(NamedTuple):
     def audited(self, answers: list[Generation], tau_delta: float, judge: str) -> list[AuditRecord]:
         """`answers` against base."""
         given = self.given
-        records, outcome = audit(
-            self.items, self.base, answers, tau_delta, client_for(given, judge), given.audit, given.seed
+        records, outcome = led(
+            lambda: audit(self.items, self.base, answers, tau_delta, client_for(given, judge), given.audit, given.seed)
         )
         outcome.require_complete(given.stage)
         self.costs.append(outcome.usage.cost)
@@ -83,13 +83,16 @@ def run(name: str) -> None:
         Classifier.load(paths.SCORERS / "toxicity", given.world("scorers")["toxicity"]),
         [],
     )
-    with replacing(paths.arm(name)) as home:
-        home.mkdir()
+    with replaced_together(paths.arm(name)) as home:
+        if leads():
+            home.mkdir()
         first = _stage1(shared, home / "stage1")
         final = first if variant.repair == "none" else _stage3(shared, first, home / "stage3")
-        write_jsonl(home / "answers.jsonl", final.answers)
-        write_jsonl(home / "audit.jsonl", shared.audited(final.answers, given.arms.tau_delta, "judge"))
-        write_json(home / "cost.json", total(*shared.costs), digits=6)
+        records = shared.audited(final.answers, given.arms.tau_delta, "judge")
+        if leads():
+            write_jsonl(home / "answers.jsonl", final.answers)
+            write_jsonl(home / "audit.jsonl", records)
+            write_json(home / "cost.json", total(*shared.costs), digits=6)
 
 
 class Trained(NamedTuple):
@@ -108,8 +111,9 @@ def _stage1(shared: Shared, out: Path) -> Trained:
         return Trained(paths.adapter(student, "distilled"), rationales, shared.distilled)
     if variant.stage1 == "safe":
         train = [shared.known[rationale.item_id] for rationale in rationales]
-        teacher = client_for(given, "teacher")
-        rationales, outcome = write_rationales(train, teacher, given.distill, prompts.safe_target)
+        rationales, outcome = led(
+            lambda: write_rationales(train, client_for(given, "teacher"), given.distill, prompts.safe_target)
+        )
         outcome.require_complete(given.stage)
         shared.costs.append(outcome.usage.cost)
     rows = distillation_rows(rationales, shared.known)
@@ -142,10 +146,11 @@ def _targets(shared: Shared, answers: list[Generation]) -> list[RepairTarget]:
     if variant.repair in HALVES:
         half = half_of(shared.items, HALVES[variant.repair], given.seed)
         records = [record for record in records if record.item_id in half]
-    targets, outcome = safe_targets(
-        shared.items, records, answers, client_for(given, "teacher"), shared.classifier, given.repair,
-        given.distill,
-    )  # fmt: skip
+    targets, outcome = led(
+        lambda: safe_targets(
+            shared.items, records, answers, client_for(given, "teacher"), shared.classifier, given.repair, given.distill
+        )
+    )
     outcome.require_complete(given.stage)
     shared.costs.append(outcome.usage.cost)
     return targets if variant.severity_noise is None else noised(targets, variant.severity_noise, given.seed)

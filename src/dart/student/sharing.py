@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar
+
+from dart.records import replacing
 
 Part = TypeVar("Part")
 Result = TypeVar("Result")
@@ -39,19 +43,46 @@ def shared(parts: Sequence[Part], work: Callable[[Part], Result], *, on_gpu: boo
 def led(work: Callable[[], Result]) -> Result:
     """`work` done by the leading process alone; every process gets its result, however long it takes.
 
-    For what must happen once: asking a server, writing a file. If it fails the launcher ends the others, which wait.
+    For what must happen once: asking a server, a judge, a teacher. What `work` itself would share out it does alone.
+    If it fails the launcher ends the others, which wait.
     """
     if _alone():
         return work()
     import torch.distributed as processes
 
-    result = [work() if leads() else None]
-    processes.broadcast_object_list(result, src=0, group=_patient())
+    group = _patient()
+    result = [_by_itself(work) if leads() else None]
+    processes.broadcast_object_list(result, src=0, group=group)
     return result[0]  # type: ignore[return-value]
 
 
+@contextmanager
+def replaced_together(path: Path) -> Iterator[Path]:
+    """`dart.records.replacing`, with one folder that all processes see and the leading one makes and renames."""
+    if leads():
+        with replacing(path) as temporary:
+            led(lambda: temporary)
+            yield temporary
+            led(lambda: None)  # nobody reads there any more
+    else:
+        yield led(Path)
+        led(lambda: None)
+
+
+_left_alone = False  # while `led` works: nobody is there to share with
+
+
+def _by_itself(work: Callable[[], Result]) -> Result:
+    global _left_alone
+    _left_alone = True
+    try:
+        return work()
+    finally:
+        _left_alone = False
+
+
 def _alone() -> bool:
-    return int(os.environ.get("WORLD_SIZE", "1")) == 1
+    return _left_alone or int(os.environ.get("WORLD_SIZE", "1")) == 1
 
 
 @functools.cache
