@@ -21,7 +21,7 @@ from dart.hub import Source, resolve, token
 from dart.records import Generation
 from dart.settings.world import ScorerSpec
 from dart.student.loading import device_for, is_small
-from dart.student.sharing import led, shared
+from dart.student.sharing import leads, led, shared
 
 log = logging.getLogger(__name__)
 DIGITS = 6  # significant digits of a score
@@ -112,6 +112,8 @@ class Classifier:
 
         for chunk, found in zip(chunks, shared(chunks, read, on_gpu=self._device.type == "cuda"), strict=True):
             scores.update(zip(chunk, found, strict=True))
+        if order:
+            self._keep({text: scores[text] for text in order})  # those that other processes read as well
         return [scores[text] for text in texts]
 
     def _known(self, distinct: Sequence[str]) -> dict[str, float]:
@@ -124,8 +126,13 @@ class Classifier:
         if self._cache is None:
             return self._probabilities(encoded)
         found = [self._probabilities([ids])[0] for ids in encoded]
-        self._cache.put(self._reading, dict(zip(texts, found, strict=True)))
+        self._keep(dict(zip(texts, found, strict=True)))
         return found
+
+    def _keep(self, scores: Mapping[str, float]) -> None:
+        # One process alone opens the file: SQLite's write-ahead log is for one machine.
+        if self._cache is not None and leads():
+            self._cache.put(self._reading, scores)
 
     @torch.inference_mode()
     def _probabilities(self, batch: Sequence[Sequence[int]]) -> list[float]:
