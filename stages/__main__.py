@@ -16,7 +16,7 @@ import sys
 
 from dart.errors import DartError
 
-LAUNCHED = {"train", "generate", "repair", "regenerate", "control", "policy", "external.answers"}
+LAUNCHED = {"train", "generate", "repair", "regenerate", "control", "policy", "arm", "external.answers"}
 WORKER = "DART_WORKER"
 
 

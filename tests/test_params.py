@@ -166,3 +166,40 @@ def test_dvc_reads_the_files_with_its_fast_parser(file: str) -> None:
     assert ruamel.__with_libyaml__, "install ruamel.yaml.clib, as requirements.lock does"
     text = (ROOT / file).read_text(encoding="utf-8")
     assert ruamel.YAML(typ="safe").load(text) == yaml.safe_load(text)
+
+
+SERVER = {
+    "kind": "vllm", "base_url": "http://localhost:8000/v1", "model": None, "api_key_env": None, "concurrency": 8,
+    "timeout_s": 60, "load_adapters": True,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"engine": "openai"}, "engine openai needs `server`, with kind, base_url"),
+        ({"engine": "openai", "server": SERVER}, "embedded://nano is trained on this machine, and no server of kind"),
+        ({"server": {**SERVER, "kind": "other"}}, "only a vLLM server loads adapters"),
+        ({"server": {**SERVER, "base_url": "embedded://student"}}, "no student is served in this process"),
+        ({"server": {**SERVER, "kind": "vlm"}}, "students.base.server.kind = 'vlm'"),
+        ({"engine": "vllm"}, "students.base.engine = 'vllm'"),
+    ],
+)
+def test_contradictions_of_engine_and_server_are_named(repository: Path, changes: dict[str, Any], problem: str) -> None:
+    _edit(repository / "profiles/embedded.yaml", lambda content: content["students"]["base"].update(changes))
+    with pytest.raises(ParameterError, match=problem):
+        params.check(repository)
+
+
+def test_the_paper_profile_switches_to_a_server_by_one_entry(repository: Path) -> None:
+    _edit(repository / "profiles/paper.yaml", lambda content: content["students"]["base"].update(engine="openai"))
+    _, world = params.check(repository, "paper")
+    assert world.students["base"].engine == "openai"
+    assert world.students["base"].server is not None
+
+
+def test_transformers_serve_may_serve_an_embedded_student(repository: Path) -> None:
+    server = {**SERVER, "kind": "transformers", "load_adapters": False}
+    changes = {"engine": "openai", "server": server}
+    _edit(repository / "profiles/embedded.yaml", lambda content: content["students"]["base"].update(changes))
+    assert params.check(repository)[1].students["base"].server is not None

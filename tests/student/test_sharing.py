@@ -33,6 +33,8 @@ from pathlib import Path
 from dart import params
 from dart.harm.classifier import Classifier, score_generations
 from dart.records import Item, read_jsonl, write_jsonl
+from dart.settings.recipe import GenerationParams, Lora, Training
+from dart.settings.world import ScorerSpec
 from dart.student.generation import generate
 from dart.student.sharing import leads
 from dart.student.rows import TrainingRow
@@ -84,6 +86,65 @@ def test_stages_that_can_share_are_started_through_the_launcher(monkeypatch: pyt
     monkeypatch.setenv(entry.WORKER, "1")
     assert entry._through_launcher(["train", "small"]) is None
     assert entry._through_launcher(["suite"]) is None
+    assert "arm" in entry.LAUNCHED
+
+
+TOGETHER = """
+import os
+import sys
+from pathlib import Path
+from dart.harm import classifier as subject
+from dart.harm.classifier import Classifier
+from dart.settings.world import ScorerSpec
+from dart.student.sharing import leads, led, replaced_together, shared
+
+work, rank = Path(sys.argv[1]), os.environ["RANK"]
+subject.is_small = lambda model: False  # as a large one: with a cache, which the leading process alone may open
+classifier = Classifier.load(work / "scorer", ScorerSpec.model_validate_json(sys.argv[2]))
+texts = ["one", "two", "three", "four four", "five"]
+if not leads():
+    os.environ["DART_CACHE_DIR"] = "/dev/null"
+    classifier._cache.path = Path("/dev/null/scores.sqlite")
+
+
+def ask():
+    with (work / "asked").open("a") as stream:
+        stream.write(rank)
+    return classifier.score(texts[:2]), shared([1, 2, 3], lambda part: part * 10, on_gpu=False)
+
+
+with replaced_together(work / "out") as folder:
+    if leads():
+        folder.mkdir()
+    asked = led(ask)
+    if leads():
+        (folder / "asked").write_text(str(asked))
+    led(lambda: None)
+    (work / f"seen-{rank}").write_text((folder / "asked").read_text())
+(work / f"scores-{rank}").write_text(str([*asked[0], *classifier.score(texts)]))
+led(lambda: 1 / 0)
+"""
+
+
+@pytest.mark.slow
+def test_what_one_process_does_all_know(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A judge is asked by one process, which shares nothing meanwhile; a folder is made once and seen by all."""
+    monkeypatch.setenv("DART_CACHE_DIR", str(tmp_path / "cache"))
+    classifier(tmp_path / "scorer")
+    (tmp_path / "script.py").write_text(TOGETHER)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*launch, str(tmp_path / "script.py"), str(tmp_path), SCORER.model_dump_json()],
+        cwd=ROOT, env=_environment(), capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0  # and the other process does not wait for ever
+    assert "ZeroDivisionError" in done.stderr, done.stderr[-2000:]
+    assert (tmp_path / "asked").read_text() == "0"
+    seen = [(tmp_path / f"seen-{rank}").read_text() for rank in (0, 1)]
+    assert seen[0] == seen[1] == (tmp_path / "out" / "asked").read_text()
+    assert "[10, 20, 30]" in seen[0]
+    assert (tmp_path / "scores-0").read_text() == (tmp_path / "scores-1").read_text()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".out")] == []
 
 
 @pytest.mark.slow

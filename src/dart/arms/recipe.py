@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from dart import prompts
 from dart.arms.altered import HALVES, half_of, label_rows, noised, sham
-from dart.arms.setting import Setting, keep_adapter
+from dart.arms.setting import Setting, keep, keep_adapter, make_folder
 from dart.distill.rationales import free_form_rationales, short_rules, write_rationales
-from dart.records import AuditRecord, Generation, Item, Rationale, RepairTarget, write_jsonl
+from dart.records import AuditRecord, Generation, Item, Rationale, RepairTarget
 from dart.repair.mix import distillation_rows, mix
 from dart.repair.targets import safe_targets
 from dart.settings.recipe import Lora
@@ -35,18 +35,18 @@ def carry_out(setting: Setting, run: Run, out: Path) -> None:
     the audit before repair by the arm's own rules, and the safe targets it led to; validation.jsonl: answers to the
     validation items, where a toxicity weight is to be chosen by them.
     """
-    out.mkdir()
+    make_folder(out)
     change = run.change
     first = _stage1(setting, change, run.seed)
     final = first if change.repair == "none" else _stage3(setting, run, first, out)
     keep_adapter(final.adapter, out / "adapter")
-    write_jsonl(out / "answers.jsonl", final.answers)
-    write_jsonl(out / "audit.jsonl", _audit(setting, final.answers))
+    keep(out / "answers.jsonl", final.answers)
+    keep(out / "audit.jsonl", _audit(setting, final.answers))
     if change.trains_stage1 and change.repair != "none":
-        write_jsonl(out / "first.jsonl", first.answers)
-        write_jsonl(out / "first_audit.jsonl", _audit(setting, first.answers))
+        keep(out / "first.jsonl", first.answers)
+        keep(out / "first_audit.jsonl", _audit(setting, first.answers))
     if change.toxicity_weight is not None:
-        write_jsonl(out / "validation.jsonl", setting.answered(first.adapter, setting.validation))
+        keep(out / "validation.jsonl", setting.answered(first.adapter, setting.validation))
 
 
 def _audit(setting: Setting, answers: Sequence[Generation]) -> list[AuditRecord]:
@@ -72,20 +72,16 @@ def _rationales(setting: Setting, change: Change) -> list[Rationale]:
         return setting.rationales
     train = [setting.known[rationale.item_id] for rationale in setting.rationales]
     if change.stage1 == "free_form":
-        found, outcome = free_form_rationales(train, setting.unlabelled(change.teacher), rules)
-    elif change.stage1 == "predicted":
+        return setting.ask(lambda: free_form_rationales(train, setting.unlabelled(change.teacher), rules))
+    teacher = setting.client(change.teacher)
+    if change.stage1 == "predicted":
         labels = setting.labels("predicted", train, change.teacher) or {}
-        train = [item for item in train if item.id in labels]  # what the teacher could not decide teaches nothing
-        found, outcome = write_rationales(train, setting.client(change.teacher), rules, labels=labels)
-    elif change.stage1 == "short":
-        found, outcome = write_rationales(
-            train, setting.client(change.teacher), short_rules(rules), prompts.short_distillation
-        )
-    else:
-        prompt = prompts.safe_target if change.stage1 == "safe" else prompts.distillation
-        found, outcome = write_rationales(train, setting.client(change.teacher), rules, prompt)
-    setting.asked(outcome)
-    return found
+        decided = [item for item in train if item.id in labels]  # what the teacher could not decide teaches nothing
+        return setting.ask(lambda: write_rationales(decided, teacher, rules, labels=labels))
+    if change.stage1 == "short":
+        return setting.ask(lambda: write_rationales(train, teacher, short_rules(rules), prompts.short_distillation))
+    prompt = prompts.safe_target if change.stage1 == "safe" else prompts.distillation
+    return setting.ask(lambda: write_rationales(train, teacher, rules, prompt))
 
 
 def _lora(setting: Setting, change: Change) -> Lora | None:
@@ -110,7 +106,7 @@ def _targets(setting: Setting, change: Change, first: Trained, out: Path) -> lis
     tau_delta = given.arms.tau_delta if change.tau_delta is None else change.tau_delta
     told = setting.labels(change.audit_labels, setting.items)
     records = setting.audited(setting.base, first.answers, tau_delta, change.judge, told)
-    write_jsonl(out / "pool.jsonl", records)
+    keep(out / "pool.jsonl", records)
     if change.repair == "sham":
         records = sham(records, given.seed)
     if change.repair in HALVES:
@@ -118,12 +114,13 @@ def _targets(setting: Setting, change: Change, first: Trained, out: Path) -> lis
         records = [record for record in records if record.item_id in half]
     labels = setting.labels(change.repair_labels, setting.items, change.teacher)
     ask = setting.unlabelled if change.repair_labels == "none" else setting.client
-    targets, outcome = safe_targets(
-        setting.items, records, first.answers, ask(change.teacher), setting.classifier, given.repair, given.distill,
-        labels,
-    )  # fmt: skip
-    setting.asked(outcome)
-    write_jsonl(out / "targets.jsonl", targets)
+    teacher = ask(change.teacher)
+    targets = setting.ask(
+        lambda: safe_targets(
+            setting.items, records, first.answers, teacher, setting.classifier, given.repair, given.distill, labels
+        )
+    )
+    keep(out / "targets.jsonl", targets)
     return targets if change.severity_noise is None else noised(targets, change.severity_noise, given.seed)
 
 
@@ -132,16 +129,14 @@ def cross_validate(setting: Setting, change: Change, out: Path) -> None:
 
     Writes out/fold_K.jsonl. Rationales of test items are asked of the teacher here; those of training items are known.
     """
-    out.mkdir()
-    given = setting.given
+    make_folder(out)
     items: list[Item] = list(setting.known.values())
-    rationales, outcome = write_rationales(items, setting.client("teacher"), given.distill)
-    setting.asked(outcome)
+    rationales = setting.ask(lambda: write_rationales(items, setting.client("teacher"), setting.given.distill))
     for fold in change.folds:
         others = [rationale for rationale in rationales if setting.folds[rationale.item_id] != fold]
         adapter = setting.trained(distillation_rows(others, setting.known), None)
         held_out = [item for item in items if setting.folds[item.id] == fold]
-        write_jsonl(out / f"fold_{fold}.jsonl", setting.answered(adapter, held_out))
+        keep(out / f"fold_{fold}.jsonl", setting.answered(adapter, held_out))
 
 
 def floor(setting: Setting, change: Change, out: Path) -> None:
@@ -149,13 +144,13 @@ def floor(setting: Setting, change: Change, out: Path) -> None:
 
     Writes reference.jsonl, answers.jsonl and audit.jsonl. With greedy decoding both answers are the same text.
     """
-    out.mkdir()
+    make_folder(out)
     given = setting.given
     trained = None if change.again == "base" else setting.sources.distilled
     decoding = given.generation
     if change.decoding is not None:
         decoding = decoding.model_copy(update=change.decoding.model_dump())
     reference, again = (setting.answered(trained, setting.items, decoding, draw) for draw in (0, 1))
-    write_jsonl(out / "reference.jsonl", reference)
-    write_jsonl(out / "answers.jsonl", again)
-    write_jsonl(out / "audit.jsonl", setting.audited(reference, again, given.arms.tau_delta, "judge"))
+    keep(out / "reference.jsonl", reference)
+    keep(out / "answers.jsonl", again)
+    keep(out / "audit.jsonl", setting.audited(reference, again, given.arms.tau_delta, "judge"))

@@ -10,22 +10,24 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from dart.chat import ChatClient, Cost, Outcome
 from dart.distill.labels import predict_labels
 from dart.harm.audit import audit
 from dart.harm.classifier import Classifier, score_generations
 from dart.params import StageParams
-from dart.records import AuditRecord, Generation, Item, Label, Rationale, digest
+from dart.records import AuditRecord, Generation, Item, Label, Rationale, Record, digest, write_jsonl
 from dart.settings.recipe import GenerationParams, Lora
 from dart.student import adapter
 from dart.student.generation import generate
 from dart.student.resume import workspace
 from dart.student.rows import TrainingRow
+from dart.student.sharing import leads, led
 from dart.student.train import train_adapter
 
 Labels = Mapping[str, Label]
+Found = TypeVar("Found")
 
 
 class Sources(NamedTuple):
@@ -57,10 +59,12 @@ class Setting(NamedTuple):
     def student(self) -> str:
         return str(self.given.arms.student)
 
-    def asked(self, outcome: Outcome[Any]) -> None:
-        """Account for what was asked; stop if an answer is missing."""
+    def ask(self, work: Callable[[], tuple[Found, Outcome[Any]]]) -> Found:
+        """What `work` asks for, asked by one process for all; stops if an answer is missing, and counts the cost."""
+        found, outcome = led(work)
         outcome.require_complete(self.given.stage)
         self.costs.append(outcome.usage.cost)
+        return found
 
     def audited(
         self,
@@ -72,11 +76,9 @@ class Setting(NamedTuple):
     ) -> list[AuditRecord]:
         """`answers` to the test set against `base`; the judge is told `labels`, None: the gold labels."""
         given = self.given
-        records, outcome = audit(
-            self.items, base, answers, tau_delta, self.client(judge), given.audit, given.seed, labels
+        return self.ask(
+            lambda: audit(self.items, base, answers, tau_delta, self.client(judge), given.audit, given.seed, labels)
         )
-        self.asked(outcome)
-        return records
 
     def labels(self, told: str, items: Sequence[Item], teacher: str = "teacher") -> Labels | None:
         """What a party is told about `items`: None is gold, an item that is absent is asked about without a label."""
@@ -84,9 +86,7 @@ class Setting(NamedTuple):
             return None
         if told == "none":
             return {}
-        predicted, outcome = predict_labels(items, self.unlabelled(teacher))
-        self.asked(outcome)
-        return predicted
+        return self.ask(lambda: predict_labels(items, self.unlabelled(teacher)))
 
     def answered(
         self, trained: Path | None, items: Sequence[Item], decoding: GenerationParams | None = None, draw: int = 0
@@ -119,6 +119,19 @@ class Setting(NamedTuple):
         return out
 
 
+def make_folder(out: Path) -> None:
+    """Make a folder of the arm's out; one process for all."""
+    if leads():
+        out.mkdir()
+
+
+def keep(file: Path, records: Sequence[Record]) -> None:
+    """Write a file of the arm's out; one process for all."""
+    if leads():
+        write_jsonl(file, records)
+
+
 def keep_adapter(trained: Path, out: Path) -> None:
-    """Copy an adapter into the arm's out."""
-    shutil.copytree(trained, out)
+    """Copy an adapter into the arm's out; one process for all."""
+    if leads():
+        shutil.copytree(trained, out)

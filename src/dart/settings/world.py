@@ -44,6 +44,26 @@ class Nano(Section):
     intermediate: int = Field(ge=8)
 
 
+class Server(Section):
+    """A server that generates a student's answers: OpenAI-compatible, with the base and its adapters by name."""
+
+    kind: Literal["vllm", "transformers", "other"]  # which fields a request may have, and how an adapter gets there
+    base_url: str
+    model: str | None  # how the server names the base; null: as the slot's `model` does
+    api_key_env: str | None  # name of the environment variable that holds the key; null: no key
+    concurrency: int = Field(ge=1)
+    timeout_s: float = Field(gt=0)
+    load_adapters: bool  # ask a vLLM server to load an adapter that it lacks, instead of ending with the command
+
+    @model_validator(mode="after")
+    def _can_load(self) -> Server:
+        if self.base_url.startswith("embedded:"):
+            raise ValueError(f"base_url {self.base_url}: no student is served in this process; give an http address")
+        if self.load_adapters and self.kind != "vllm":
+            raise ValueError(f"load_adapters: only a vLLM server loads adapters on request, and kind is {self.kind!r}")
+        return self
+
+
 class StudentSpec(Section):
     """One slot: which model fills it and what belongs to that model rather than to the method."""
 
@@ -56,6 +76,21 @@ class StudentSpec(Section):
     precision: Literal["fp32", "bf16"]
     quantize: Literal["none", "nf4"]
     nano: Nano | None
+    engine: Literal["transformers", "openai"]  # who generates: this process, or `server`
+    server: Server | None  # may stand ready while engine is transformers
+
+    @model_validator(mode="after")
+    def _can_generate(self) -> StudentSpec:
+        if self.engine == "transformers":
+            return self
+        if self.server is None:
+            raise ValueError(f"engine openai needs `server`, with {', '.join(Server.model_fields)}")
+        if self.model.startswith("embedded://") and self.server.kind != "transformers":
+            raise ValueError(
+                f"{self.model} is trained on this machine, and no server of kind {self.server.kind!r} has it: serve it "
+                "here with `transformers serve` (server.kind: transformers), or use engine transformers"
+            )
+        return self
 
 
 class ScorerSpec(Section):

@@ -18,15 +18,17 @@ from transformers import DynamicCache
 
 from dart import prompts
 from dart.errors import DataError, ModelError
+from dart.hub import Source
 from dart.records import Generation, Item, digest
 from dart.settings.recipe import GenerationParams
 from dart.settings.world import StudentSpec
 from dart.student import adapter, conclusion
-from dart.student.decode import continue_batch
-from dart.student.loading import Student, is_small, load
+from dart.student.decode import Finished, continue_batch
+from dart.student.loading import Reader, Student, is_small, load, load_reader
 from dart.student.lowrank import add_in_place
 from dart.student.prefix import can_begin_with_a_prefix, decoder_of, prefix_cache, shared_prefix
 from dart.student.resume import workspace
+from dart.student.served import ask_server
 from dart.student.sharing import shared
 from dart.student.shelf import kept
 from dart.student.template import Message
@@ -88,12 +90,14 @@ def answer(
     Raises:
         ModelError: an adapter of another base, or a prompt that leaves no room for an answer.
     """
+    if spec.engine == "openai":
+        return _answer_served(base_dir, spec, asked, decoding, seed)
     student = load(base_dir, spec)
-    encoded = _encoded(student, asked, decoding)
+    encoded = _encoded(student, student.model.config, asked, decoding)
     model = _with_adapters(student, {variant: folder for variant, (folder, _) in asked.items()})
     answers: dict[str, list[Generation]] = {}
     for variant, (folder, questions) in asked.items():
-        revision = student.source.revision + (f"+{adapter.fingerprint(folder)}" if folder else "")
+        revision = _revision(student.source, folder)
         # A small student answers again sooner than its texts are read.
         identity = None if is_small(student.model) else digest(student.source, revision, spec.model_dump())
         with (
@@ -110,21 +114,57 @@ def answer(
                     _names(seed, [question.item for question in part]), shelf,
                 )  # fmt: skip
                 for place, question, ids, name in zip(places, part, texts, hashes, strict=True):
-                    found[place] = _record(question.item, variant, ids, student.tokenizer, spec.name, revision, name)
+                    text = _text(student.tokenizer, ids)
+                    found[place] = _record(question.item, variant, text, len(ids), spec.name, revision, name)
         answers[variant] = [found[place] for place in range(len(questions))]
-        unparsed = sum(record.prediction is None for record in answers[variant])
-        log.info("%s: %d answers, %d unparsed", variant, len(questions), unparsed)
+        _report(variant, answers[variant])
     return answers
 
 
-def _encoded(student: Student, asked: Mapping[str, Asked], decoding: GenerationParams) -> dict[str, list[int]]:
+def _answer_served(
+    base_dir: Path, spec: StudentSpec, asked: Mapping[str, Asked], decoding: GenerationParams, seed: int
+) -> dict[str, list[Generation]]:
+    """As `answer`, with the sums done by the server of `spec`."""
+    reader = load_reader(base_dir)
+    encoded = _encoded(reader, reader.config, asked, decoding)
+    for folder, _ in asked.values():
+        if folder is not None:
+            adapter.check_base(reader.source, folder)
+    answers: dict[str, list[Generation]] = {}
+    for variant, (folder, questions) in asked.items():
+        revision = _revision(reader.source, folder)
+        hashes = [_hash(question.messages) for question in questions]
+        written = ask_server(
+            reader, spec, {variant: folder}, {variant: revision}, [question.item for question in questions],
+            [question.messages for question in questions], [encoded[name] for name in hashes], decoding, seed,
+            _finished(reader.tokenizer),
+        )[variant]  # fmt: skip
+        answers[variant] = [
+            _record(question.item, variant, text.text, len(text.ids), spec.name, revision, name)
+            for question, text, name in zip(questions, written, hashes, strict=True)
+        ]
+        _report(variant, answers[variant])
+    return answers
+
+
+def _revision(source: Source, folder: Path | None) -> str:
+    return source.revision + (f"+{adapter.fingerprint(folder)}" if folder else "")
+
+
+def _report(variant: str, records: Sequence[Generation]) -> None:
+    log.info("%s: %d answers, %d unparsed", variant, len(records), sum(r.prediction is None for r in records))
+
+
+def _encoded(
+    student: Student | Reader, config: Any, asked: Mapping[str, Asked], decoding: GenerationParams
+) -> dict[str, list[int]]:
     """Token ids of every prompt by its hash: variants that are asked the same share them."""
     found: dict[str, list[int]] = {}
     for question in (question for _, questions in asked.values() for question in questions):
         name = _hash(question.messages)
         if name not in found:
             found[name] = student.template.prompt_ids(list(question.messages))
-            _check_length(student, question.item, found[name], decoding)
+            _check_length(student.source, config, question.item, found[name], decoding)
     return found
 
 
@@ -145,10 +185,13 @@ def _hash(messages: Sequence[Message]) -> str:
     return prompts.prompt_hash(list(messages))
 
 
+def _text(tokenizer: Any, ids: list[int]) -> str:
+    return str(tokenizer.decode(ids, skip_special_tokens=True))
+
+
 def _record(
-    item: Item, variant: str, ids: list[int], tokenizer: Any, model: str, revision: str, prompt_hash: str
+    item: Item, variant: str, text: str, new_tokens: int, model: str, revision: str, prompt_hash: str
 ) -> Generation:
-    text = tokenizer.decode(ids, skip_special_tokens=True)
     parsed = conclusion.parse(text)
     return Generation(
         item_id=item.id,
@@ -156,7 +199,7 @@ def _record(
         text=text,
         rationale=parsed.rationale,
         prediction=parsed.prediction,
-        new_tokens=len(ids),
+        new_tokens=new_tokens,
         model=model,
         revision=revision,
         prompt_hash=prompt_hash,
@@ -173,13 +216,7 @@ def _answer_all(
     shelf: Path | None,
 ) -> list[list[int]]:
     """New tokens of each prompt, computed in batches of similar length, returned in the given order."""
-    newlines = _newline_tokens(student.tokenizer)
-
-    def finished(ids: list[int]) -> bool:
-        # Deviates from the paper: stop-at-conclusion - what follows a complete conclusion line has no reader, and
-        # stopping each row there (not the batch) keeps a text independent of its neighbours.
-        return ids[-1] in newlines and _ends_conclusion(student.tokenizer, ids, newlines)
-
+    finished = _finished(student.tokenizer)
     order = sorted(range(len(encoded)), key=lambda index: (-len(encoded[index]), tuple(encoded[index])))
     new: list[list[int]] = [[] for _ in encoded]
 
@@ -206,6 +243,18 @@ def _prefix(student: Student, model: Any, ids: Sequence[int]) -> DynamicCache:
     return prefix_cache(decoder_of(model), torch.tensor([list(ids)], device=student.device))
 
 
+def _finished(tokenizer: Any) -> Finished:
+    """The rule that ends an answer besides the model's own end of turn."""
+    newlines = _newline_tokens(tokenizer)
+
+    def finished(ids: list[int]) -> bool:
+        # Deviates from the paper: stop-at-conclusion - what follows a complete conclusion line has no reader, and
+        # stopping each row there (not the batch) keeps a text independent of its neighbours.
+        return ids[-1] in newlines and _ends_conclusion(tokenizer, ids, newlines)
+
+    return finished
+
+
 def _newline_tokens(tokenizer: Any) -> frozenset[int]:
     """Tokens whose text ends a line: only after one of them can a conclusion line have become complete."""
     texts = tokenizer.batch_decode([[index] for index in range(len(tokenizer))])
@@ -229,7 +278,7 @@ def _with_adapters(student: Student, adapters: Mapping[str, Path | None]) -> Any
     for variant, folder in adapters.items():
         if folder is None:
             continue
-        adapter.check_base(student, folder)
+        adapter.check_base(student.source, folder)
         if isinstance(model, PeftModel):
             model.load_adapter(str(folder), adapter_name=variant, **options)
         else:
@@ -251,10 +300,10 @@ def _active(model: Any, variant: str | None) -> Iterator[Any]:
         yield model
 
 
-def _check_length(student: Student, item: Item, ids: Sequence[int], decoding: GenerationParams) -> None:
-    context = getattr(student.model.config, "max_position_embeddings", None)
+def _check_length(source: Source, config: Any, item: Item, ids: Sequence[int], decoding: GenerationParams) -> None:
+    context = getattr(config, "max_position_embeddings", None)
     if context is not None and len(ids) + decoding.max_new_tokens > context:
         raise ModelError(
             f"{item.id} has {len(ids)} tokens; with generation.max_new_tokens {decoding.max_new_tokens} it exceeds "
-            f"the context of {student.source.name} ({context}). Lower max_new_tokens, or use another model."
+            f"the context of {source.name} ({context}). Lower max_new_tokens, or use another model."
         )

@@ -87,7 +87,7 @@ class ChatTemplate:
         # A merge across the border would give the prompt other ids than inference has; the prompt's ids win.
         return [*self.tokenizer(response, add_special_tokens=False).input_ids, self.end_of_turn]
 
-    def _folded(self, messages: Sequence[Message]) -> list[Message]:
+    def folded(self, messages: Sequence[Message]) -> list[Message]:
         """System text in front of the next user message, where the template has no system role (Gemma-2)."""
         if self.system_role:
             return [dict(message) for message in messages]
@@ -107,7 +107,7 @@ class ChatTemplate:
     def _encode(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> list[int]:
         # sanitize_control_tokens: a "<|eot_id|>" inside a question is text and must not end the turn.
         encoded = self.tokenizer.apply_chat_template(
-            self._folded(messages),
+            self.folded(messages),
             add_generation_prompt=add_generation_prompt,
             tokenize=True,
             return_dict=False,

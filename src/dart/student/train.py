@@ -155,7 +155,7 @@ def _adapted(student: Student, spec: StudentSpec, lora: Lora, seed: int, start_f
         student = student._replace(model=prepared)
     if start_from is None:
         return adapter.attach(student, lora, seed)
-    adapter.check_base(student, start_from)
+    adapter.check_base(student.source, start_from)
     adapter.check_settings(start_from, lora)
     return adapter.load_adapter(student, start_from, trainable=True)
 
