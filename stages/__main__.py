@@ -16,7 +16,7 @@ import sys
 
 from dart.errors import DartError
 
-LAUNCHED = {"train", "generate", "repair", "regenerate", "control", "external.answers"}
+LAUNCHED = {"train", "generate", "repair", "regenerate", "control", "external.answers", "external.openended"}
 WORKER = "DART_WORKER"
 
 

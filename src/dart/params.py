@@ -26,6 +26,7 @@ from dart.settings.recipe import (
     GenerationParams,
     Hypotheses,
     Lora,
+    OpenEnded,
     Repair,
     SeverityWeights,
     Split,
@@ -55,7 +56,7 @@ class Params(Section):
     repair: Repair
     severity_weights: SeverityWeights
     annotation: Annotation
-    failing_share: float = Field(gt=0, le=1, strict=True)
+    openended: OpenEnded
     statistics: Statistics
     hypotheses: Hypotheses
     equivalence: Equivalence

@@ -17,9 +17,9 @@ from typing import Any
 
 import httpx
 
-from dart.embedded import bank, judge, rules, teacher, truth
+from dart.embedded import bank, judge, openended_judge, rules, teacher, truth
 from dart.errors import DataError, ModelError, ParameterError
-from dart.prompts import judging
+from dart.prompts import judging, openended
 from dart.prompts.messages import Message
 from dart.records import digest
 from dart.settings.world import Endpoint, World
@@ -32,7 +32,7 @@ Answer = Callable[[Sequence[Message], str, int], str]  # (messages, model, repea
 # Source that decides a party's answers, beside this file.
 _MODULES: dict[str, tuple[ModuleType, ...]] = {
     "teacher": (bank, rules, teacher),
-    "judge": (bank, judge, truth, judging),
+    "judge": (bank, judge, openended_judge, truth, judging, openended),
 }
 
 
@@ -78,11 +78,14 @@ def transport_for(endpoint: Endpoint, world: World | None, seed: int) -> Embedde
             lambda messages, model, repeat: teacher.answer(messages, world.teacher, seed),
             _fingerprint("teacher", settings, seed),
         )
-    settings = world.judge.model_dump()
-    return EmbeddedTransport(
-        lambda messages, model, repeat: judge.answer(messages, world.judge, seed, model, repeat),
-        _fingerprint("judge", settings, seed),
-    )
+
+    def judged(messages: Sequence[Message], model: str, repeat: int) -> str:
+        if openended_judge.is_request(messages):
+            return openended_judge.answer(messages, world.openended, seed, model)
+        return judge.answer(messages, world.judge, seed, model, repeat)
+
+    settings = {**world.judge.model_dump(), **world.openended.model_dump()}
+    return EmbeddedTransport(judged, _fingerprint("judge", settings, seed))
 
 
 def _fingerprint(party: str, settings: dict[str, float], seed: int) -> str:
