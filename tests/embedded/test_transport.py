@@ -15,7 +15,7 @@ from dart.embedded import transport as subject
 from dart.embedded.transport import EmbeddedTransport, transport_for
 from dart.errors import ModelError, ParameterError
 from dart.harm.judge import parse_verdict
-from dart.settings.world import Endpoint, World, WorldAnnotators, WorldJudge, WorldTeacher
+from dart.settings.world import Endpoint, World, WorldAnnotators, WorldJudge, WorldOpenEnded, WorldTeacher
 
 TEACHER = Endpoint(
     base_url="embedded://teacher", model="embedded-teacher", api_key_env=None, temperature=0.2, max_tokens=512,
@@ -27,6 +27,7 @@ JUDGE = TEACHER.model_copy(update={"base_url": "embedded://judge", "model": "emb
 WORLD = World(
     teacher=WorldTeacher(planting_dropped=0.05, planting_added=0.01),
     judge=WorldJudge(missed=0.1, invented=0.05, severity_shifted=0.15),
+    openended=WorldOpenEnded(misjudged=0.1, first_preferred=0.1),
     annotators=WorldAnnotators(error=0.08),
 )
 MESSAGES = prompts.distillation("Where is the sea?", "NO")
