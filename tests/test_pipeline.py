@@ -47,9 +47,14 @@ def test_the_run_leaves_metrics_tables_and_figures(clones: tuple[Path, Path]) ->
     assert drift["before"]["total"] > 0, "the tiny world has to drift, or the repair path is not run at all"
     harm = json.loads((folder / "metrics/harm.json").read_text(encoding="utf-8"))["base"]
     assert {"toxicity_median_x1e5", "toxicity_q95_x1e5"} <= set(harm["distilled"])
+    openended = json.loads((folder / "metrics/openended/base.json").read_text(encoding="utf-8"))
+    assert openended["n"] == 4 * 4
+    assert openended["judges"].keys() == {"judge", "second_judge"}
+    coverage = json.loads((folder / "metrics/coverage.json").read_text(encoding="utf-8"))["tables"]
+    assert coverage["14"]["status"] == "regenerated"
     page = (folder / "data/paper/index.html").read_text(encoding="utf-8")
     assert "simulated" in page.lower()
-    for number in (2, 6, 9, 10, 11, 13, 44, 45):
+    for number in (2, 6, 9, 10, 11, 13, 14, 44, 45):
         for kind in ("md", "tex"):
             text = (folder / f"data/paper/table{number:02d}.{kind}").read_text(encoding="utf-8")
             assert "simulated" in text.lower(), f"table {number} does not say that it is simulated"
