@@ -117,7 +117,8 @@ def table_judges(run: Run) -> Table:
     def rows(student: StudentRun, entry: Mapping[str, Any]) -> list[Row]:
         made: list[Row] = [
             (student.name, _MEASURES[name], str(part["n"]), _counted(part["same"], part["n"]), _kappa(part["kappa"]))
-            for name, part in entry["agreement"].items()
+            for name in _MEASURES
+            if (part := entry["agreement"].get(name)) is not None
         ]
         for party, judged in entry["judges"].items():
             found, place = judged["orders"], f"{PARTIES.get(party, party)} judge"
