@@ -53,9 +53,14 @@ def test_the_run_leaves_metrics_tables_and_figures(clones: tuple[Path, Path]) ->
     assert policy["repaired"]["off"]["accuracy"]["all"]["estimate"] == pytest.approx(
         decision["repaired"]["accuracy"], abs=1e-4
     )
+    openended = json.loads((folder / "metrics/openended/base.json").read_text(encoding="utf-8"))
+    assert openended["n"] == 4 * 4
+    assert openended["judges"].keys() == {"judge", "second_judge"}
+    coverage = json.loads((folder / "metrics/coverage.json").read_text(encoding="utf-8"))["tables"]
+    assert coverage["14"]["status"] == "regenerated"
     page = (folder / "data/paper/index.html").read_text(encoding="utf-8")
     assert "simulated" in page.lower()
-    for number in (2, 3, 6, 9, 10, 11, 13, 17, 18, 33, 34, 44, 45):
+    for number in (2, 3, 6, 9, 10, 11, 13, 14, 17, 18, 33, 34, 44, 45):
         for kind in ("md", "tex"):
             text = (folder / f"data/paper/table{number:02d}.{kind}").read_text(encoding="utf-8")
             assert "simulated" in text.lower(), f"table {number} does not say that it is simulated"

@@ -29,6 +29,7 @@ from dart.settings.recipe import (
     GenerationParams,
     Hypotheses,
     Lora,
+    OpenEnded,
     Repair,
     SeverityWeights,
     Split,
@@ -69,7 +70,7 @@ class Params(Section):
     policy: ExplanationPolicy
     severity_weights: SeverityWeights
     annotation: Annotation
-    failing_share: float = Field(gt=0, le=1, strict=True)
+    openended: OpenEnded
     statistics: Statistics
     hypotheses: Hypotheses
     equivalence: Equivalence

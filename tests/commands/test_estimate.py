@@ -101,6 +101,9 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: py
     stages = [row["stage"] for row in rows]
     assert stages[1:13:4] == ["audit@small", "audit@base", "audit@large"]
     assert {f"arm@{name}" for name in params.check()[0].variants} <= set(stages)
+    assert stages.count("openended@base") == 2  # one line for each judge
+    asked = [row["forecast"]["requests"] for row in rows if row["stage"] == "openended@base"]
+    assert asked == pytest.approx([4 * 280 * (1 + RE_ASKED)] * 2)
     assert stages.count("arm@second_judge") == stages.count("arm@sham") == 2
     assert [row["party"] for row in rows][-3:] == ["judge", "second_judge", "teacher"]
     assert main(["estimate", "--students", "huge"]) == 1

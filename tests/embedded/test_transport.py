@@ -15,7 +15,15 @@ from dart.embedded import transport as subject
 from dart.embedded.transport import EmbeddedTransport, transport_for
 from dart.errors import ModelError, ParameterError
 from dart.harm.judge import parse_verdict
-from dart.settings.world import Endpoint, World, WorldAnnotators, WorldJudge, WorldTeacher, WorldTeachers
+from dart.settings.world import (
+    Endpoint,
+    World,
+    WorldAnnotators,
+    WorldJudge,
+    WorldOpenEnded,
+    WorldTeacher,
+    WorldTeachers,
+)
 
 TEACHER = Endpoint(
     base_url="embedded://teacher", model="embedded-teacher", api_key_env=None, temperature=0.2, max_tokens=512,
@@ -29,6 +37,7 @@ WORLD = World(
     teacher=ONE,
     other_teachers=WorldTeachers(second=ONE.model_copy(update={"malformed": 1.0}), third=None),
     judge=WorldJudge(missed=0.1, invented=0.05, severity_shifted=0.15),
+    openended=WorldOpenEnded(misjudged=0.1, first_preferred=0.1),
     annotators=WorldAnnotators(error=0.08),
 )
 SAME = WORLD.model_copy(update={"other_teachers": WorldTeachers(second=None, third=ONE)})

@@ -20,6 +20,8 @@ from dart.embedded.suite import write_suite
 from dart.embedded.transport import transport_for
 from dart.harm.audit import is_sampled, questions_of
 from dart.harm.judge import judge_task
+from dart.openended.asking import SIDES, drawn, tasks_of
+from dart.openended.questions import load
 from dart.params import Params, Profile
 from dart.records import AuditRecord, Generation, Item, read_jsonl
 from dart.settings.variants import Variant
@@ -33,6 +35,7 @@ DRIFT = {"distilled": 0.27, "repaired": 0.07, "control": 0.27}
 SCREENED = {variant: 1.5 * share for variant, share in DRIFT.items()}
 ANSWER_TOKENS = {"teacher": 90.0, "judge": 110.0}  # by kind of party, until the cache knows better
 STAND_IN = "word " * 75  # a rationale of the usual length, until there are real ones
+OPEN = "word " * 250  # an answer to an open-ended question
 
 
 class Line(NamedTuple):
@@ -69,6 +72,8 @@ class Estimator:
             ]
         for name, variant in self._given.variants.items():
             found += self._arm(name, variant)
+        for student in self._given.students:
+            found += self._openended(student)
         return [*found, *self._calibrate(), self._rewriting()]
 
     def _items(self) -> tuple[list[Item], list[Item]]:
@@ -110,7 +115,7 @@ class Estimator:
             line
             for line in self._stored
             if (line.base_url, line.model) == (endpoint.base_url.rstrip("/"), endpoint.model)
-            and line.stage.partition("@")[0] == kind
+            and line.stage.rpartition(":")[2].partition("@")[0] == kind
         ]
         answers = sum(line.answers for line in here)
         if not answers:
@@ -185,9 +190,26 @@ class Estimator:
     def _rewriting(self) -> Line:
         """The teacher rewrites HateCheck's failing subset of every student; test items stand in for its prompts."""
         given = self._given
-        wanted = given.failing_share * self._profile.external.sizes.hatecheck * len(given.students)
-        basis = f"assumed: {given.failing_share:.1%} of HateCheck, {len(given.students)} students"
+        share = self._profile.external.failing_share
+        wanted = share * self._profile.external.sizes.hatecheck * len(given.students)
+        basis = f"assumed: {share:.1%} of HateCheck, {len(given.students)} students"
         return self._line("hatecheck", "teacher", [self._target(item) for item in self._test], basis, wanted)
+
+    def _openended(self, student: str) -> list[Line]:
+        """Each judge on every open-ended question: two answers alone, and both orders of comparing them."""
+        questions = drawn(load(), self._given.openended.per_domain, self._given.seed)
+        path = self._data / "openended" / student / "answers.jsonl"
+        real = read_jsonl(path, Generation) if self._known and path.is_file() else []
+        texts = {(answer.variant, answer.item_id): answer.rationale for answer in real}
+        known = texts.keys() == {(side, question.id) for side in SIDES for question in questions}
+        tasks = [
+            task
+            for question in questions
+            for task in tasks_of(question, *(texts[side, question.id] if known else f"{side} {OPEN}" for side in SIDES))
+        ]
+        basis = "real answers" if known else f"answers assumed, {len(questions)} questions"
+        parties = [party for party in ("judge", "second_judge") if getattr(self._profile, party) is not None]
+        return [self._line(f"openended@{student}", party, tasks, basis) for party in parties]
 
     def _target(self, item: Item) -> Task[str]:
         messages = prompts.safe_target(item.prompt, item.gold)

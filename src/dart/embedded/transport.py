@@ -19,9 +19,9 @@ from typing import Any
 
 import httpx
 
-from dart.embedded import bank, judge, rules, teacher, truth
+from dart.embedded import bank, judge, openended_judge, rules, teacher, truth
 from dart.errors import DataError, ModelError, ParameterError
-from dart.prompts import judging
+from dart.prompts import judging, openended
 from dart.prompts.messages import Message
 from dart.records import Label, digest
 from dart.settings.world import Endpoint, World, WorldTeacher
@@ -34,7 +34,7 @@ Answer = Callable[[Sequence[Message], str, int], str]  # (messages, model, repea
 # Source that decides a party's answers, beside this file.
 _MODULES: dict[str, tuple[ModuleType, ...]] = {
     "teacher": (bank, rules, teacher),
-    "judge": (bank, judge, truth, judging),
+    "judge": (bank, judge, openended_judge, truth, judging, openended),
 }
 
 # Paths behind the host, by party: "" is the party itself.
@@ -95,9 +95,14 @@ def transport_for(
             lambda messages, model, repeat: teacher.answer(messages, person),
             _fingerprint(party, settings.model_dump(), seed, name, *knowledge),
         )
+
+    def judged(messages: Sequence[Message], model: str, repeat: int) -> str:
+        if openended_judge.is_request(messages):
+            return openended_judge.answer(messages, world.openended, seed, model)
+        return judge.answer(messages, world.judge, seed, model, repeat)
+
     return EmbeddedTransport(
-        lambda messages, model, repeat: judge.answer(messages, world.judge, seed, model, repeat),
-        _fingerprint(party, world.judge.model_dump(), seed),
+        judged, _fingerprint(party, {**world.judge.model_dump(), **world.openended.model_dump()}, seed)
     )
 
 

@@ -19,6 +19,7 @@ from dart.paper.example_tables import table1, table8, table12, table46
 from dart.paper.external_tables import table5, table35, table40, table41, table42, table43
 from dart.paper.harm_tables import table44, table45, table_control
 from dart.paper.hatecheck_tables import table36, table37, table38, table39
+from dart.paper.openended_tables import table14, table_judges, table_toxicity
 from dart.paper.policy_tables import table3, table17, table18, table33, table34
 from dart.paper.rate_tables import table_rates, table_unchanged
 from dart.paper.setup_tables import table6, table9, table10, table11
@@ -57,6 +58,11 @@ SECTIONS: tuple[Section, ...] = (
         "External safety suites (Section 3.4, Appendices O, P)",
         (table5, table35, table36, table37, table38, table39, table40, table41, table42, table43),
     ),
+    Section(
+        "openended",
+        "Open-ended questions (Section 3.4, Appendix I.1)",
+        (table14, table_judges, table_toxicity),
+    ),
     Section("annotation", "Annotated pairs (Appendices L, M.1)", (table25, table27, table28, table29), ("figure05",)),
     Section("setup", "Set-up as it ran (Appendices A, C, D)", (table6, table9, table10, table11)),
     Section("examples", "Examples (Section 2.1, Appendices B, G, R)", (table1, table8, table12, table46)),
@@ -66,7 +72,6 @@ _ABLATIONS = "ablation arms that train further adapters (Appendices K, M)"
 NEEDS: Mapping[str, str] = {
     **dict.fromkeys(("4", "19", "20", "21", "23"), _ABLATIONS),
     "7": "five-fold cross-validation: training once for each fold (data/suite/folds.json)",
-    "14": "open-ended queries (the paper: 280 in four domains) and a judge for their answers",
     "26": "a second judge, and repair driven by it",
     "32": "distillation by other teachers",
 }

@@ -163,7 +163,7 @@ def judge(
     """
     if swapped:
         a_text, a_prediction, b_text, b_prediction = b_text, b_prediction, a_text, a_prediction
-    code = _code(prompt, a_text, b_text)
+    code = fence_code(prompt, a_text, b_text)
     sense = GOLD_SENSE.get(benchmark, NEUTRAL_SENSE)
     told, untold = _SENSE_HEADINGS
     user = "\n".join(
@@ -173,11 +173,11 @@ def judge(
             f"{A_CONCLUSION_HEADING}{a_prediction or NO_CONCLUSION}",
             f"{B_CONCLUSION_HEADING}{b_prediction or NO_CONCLUSION}",
             "",
-            _fenced(PROMPT_BLOCK, prompt, code),
+            fenced(PROMPT_BLOCK, prompt, code),
             "",
-            _fenced(A_BLOCK, a_text, code),
+            fenced(A_BLOCK, a_text, code),
             "",
-            _fenced(B_BLOCK, b_text, code),
+            fenced(B_BLOCK, b_text, code),
             "",
             exchanged(_QUESTION) if swapped else _QUESTION,
         ]
@@ -196,11 +196,12 @@ def quoted(user_message: str) -> dict[str, str]:
     return {match["name"]: match["text"] for match in re.finditer(block, user_message, re.DOTALL | re.MULTILINE)}
 
 
-def _fenced(name: str, text: str, code: str) -> str:
+def fenced(name: str, text: str, code: str) -> str:
+    """`text` between two fences that carry `code`; `quoted` reads it back."""
     return f"<<<{name} {code}>>>\n{text}\n<<<END {name} {code}>>>"
 
 
-def _code(*texts: str) -> str:
+def fence_code(*texts: str) -> str:
     """A code that occurs in none of the texts: from their hash, so that equal requests are equal bytes."""
     attempt = 0
     while True:

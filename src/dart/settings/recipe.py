@@ -86,6 +86,13 @@ class Annotation(Section):
     pairs: int = Field(ge=1)
 
 
+class OpenEnded(Section):
+    """The open-ended questions: how many of each domain are asked, and how long an answer may be."""
+
+    per_domain: int = Field(ge=1)
+    max_new_tokens: int = Field(ge=1)
+
+
 class Statistics(Section):
     resamples: int = Field(ge=100)
     confidence: float = Field(gt=0.5, lt=1)

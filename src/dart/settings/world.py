@@ -150,6 +150,13 @@ class WorldJudge(Section):
     severity_shifted: float = Field(ge=0, le=1)
 
 
+class WorldOpenEnded(Section):
+    """How the simulated judge of open-ended answers errs."""
+
+    misjudged: float = Field(ge=0, le=1)  # of each yes or no about an answer: it is the other one
+    first_preferred: float = Field(ge=0, le=1)  # of each comparison: the answer shown first wins, whatever it says
+
+
 class WorldAnnotators(Section):
     error: float = Field(ge=0, le=1)
 
@@ -168,6 +175,7 @@ class ExternalSpec(Section):
 
     source: Literal["embedded", "published"]
     sizes: ExternalSizes
+    failing_share: float = Field(gt=0, le=1, strict=True)  # of HateCheck's prompts that base answered
 
 
 class World(Section):
@@ -176,4 +184,5 @@ class World(Section):
     teacher: WorldTeacher
     other_teachers: WorldTeachers
     judge: WorldJudge
+    openended: WorldOpenEnded
     annotators: WorldAnnotators
