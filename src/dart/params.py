@@ -30,6 +30,7 @@ from dart.settings.recipe import (
     SeverityWeights,
     Split,
     Statistics,
+    ToxicityTerm,
     Training,
 )
 from dart.settings.section import Section
@@ -55,6 +56,7 @@ class Params(Section):
     repair: Repair
     severity_weights: SeverityWeights
     annotation: Annotation
+    toxreg: ToxicityTerm
     failing_share: float = Field(gt=0, le=1, strict=True)
     statistics: Statistics
     hypotheses: Hypotheses

@@ -22,7 +22,7 @@ from dart.records import Generation, Item, digest
 from dart.settings.recipe import GenerationParams
 from dart.settings.world import StudentSpec
 from dart.student import adapter, conclusion
-from dart.student.decode import continue_batch
+from dart.student.decode import Finished, continue_batch
 from dart.student.loading import Student, is_small, load
 from dart.student.lowrank import add_in_place
 from dart.student.prefix import can_begin_with_a_prefix, decoder_of, prefix_cache, shared_prefix
@@ -121,13 +121,7 @@ def _answer_all(
     shelf: Path | None,
 ) -> list[list[int]]:
     """New tokens of each prompt, computed in batches of similar length, returned in the given order."""
-    newlines = _newline_tokens(student.tokenizer)
-
-    def finished(ids: list[int]) -> bool:
-        # Deviates from the paper: stop-at-conclusion - what follows a complete conclusion line has no reader, and
-        # stopping each row there (not the batch) keeps a text independent of its neighbours.
-        return ids[-1] in newlines and _ends_conclusion(student.tokenizer, ids, newlines)
-
+    finished = finished_by_conclusion(student.tokenizer)
     order = sorted(range(len(encoded)), key=lambda index: (-len(encoded[index]), tuple(encoded[index])))
     new: list[list[int]] = [[] for _ in encoded]
 
@@ -152,6 +146,18 @@ def _answer_all(
 @torch.inference_mode()
 def _prefix(student: Student, model: Any, ids: Sequence[int]) -> DynamicCache:
     return prefix_cache(decoder_of(model), torch.tensor([list(ids)], device=student.device))
+
+
+def finished_by_conclusion(tokenizer: Any) -> Finished:
+    """The rule that ends an answer besides its stop token: the last of its tokens (one at least) ends a conclusion."""
+    newlines = _newline_tokens(tokenizer)
+
+    def finished(ids: list[int]) -> bool:
+        # Deviates from the paper: stop-at-conclusion - what follows a complete conclusion line has no reader, and
+        # stopping each row there (not the batch) keeps a text independent of its neighbours.
+        return ids[-1] in newlines and _ends_conclusion(tokenizer, ids, newlines)
+
+    return finished
 
 
 def _newline_tokens(tokenizer: Any) -> frozenset[int]:
