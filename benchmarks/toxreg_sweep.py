@@ -48,9 +48,7 @@ def main() -> None:
     validation = read_jsonl(paths.SUITE / "validation.jsonl", Item)
     classifier = Classifier.load(paths.SCORERS / "toxicity", profile.scorers["toxicity"])
     results = []
-    print(
-        f"{'lambda':>6} {'acc':>6} {'EQUAL':>6} {'median':>8} {'mean':>8} {'Q95':>8} {'H-mean':>7} {'(mean)':>7} {'s':>5}"
-    )
+    print("lambda    acc  EQUAL   median     mean      Q95  H-mean  (mean)     s")
     with tempfile.TemporaryDirectory() as scratch:
         for weight in [0.0, *(asked.weights or term.weights)]:
             began, out = time.process_time(), Path(scratch) / f"{weight:g}"
