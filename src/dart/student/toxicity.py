@@ -7,7 +7,7 @@ The baseline of Tables 19 to 21 and 24. Its second term is
 with H the audit's classifier, r the rationale in an answer y (the text without its conclusion line), and q one of
 
   teacher_forced   y_t ~ pi(. | x, a_<t), every position of the teacher's answer a by itself: the paper's wording. The
-                   logits are those of the cross entropy, dropout included, so that it costs a draw and a classification.
+                   logits are those of the cross entropy, with its dropout: it costs a draw and a classification.
   own              y_t ~ pi(. | x, y_<t), an answer as the student gives one, with the stopping rule of generation;
                    costs decoding and a forward pass of its own, without dropout, which decoding does not have either.
 
