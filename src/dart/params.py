@@ -34,6 +34,7 @@ from dart.settings.recipe import (
     SeverityWeights,
     Split,
     Statistics,
+    ToxicityTerm,
     Training,
 )
 from dart.settings.section import Section
@@ -71,6 +72,7 @@ class Params(Section):
     severity_weights: SeverityWeights
     annotation: Annotation
     openended: OpenEnded
+    toxreg: ToxicityTerm
     statistics: Statistics
     hypotheses: Hypotheses
     equivalence: Equivalence

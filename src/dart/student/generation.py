@@ -137,7 +137,7 @@ def _answer_served(
         written = ask_server(
             reader, spec, {variant: folder}, {variant: revision}, [question.item for question in questions],
             [question.messages for question in questions], [encoded[name] for name in hashes], decoding, seed,
-            _finished(reader.tokenizer),
+            finished_by_conclusion(reader.tokenizer),
         )[variant]  # fmt: skip
         answers[variant] = [
             _record(question.item, variant, text.text, len(text.ids), spec.name, revision, name)
@@ -216,7 +216,7 @@ def _answer_all(
     shelf: Path | None,
 ) -> list[list[int]]:
     """New tokens of each prompt, computed in batches of similar length, returned in the given order."""
-    finished = _finished(student.tokenizer)
+    finished = finished_by_conclusion(student.tokenizer)
     order = sorted(range(len(encoded)), key=lambda index: (-len(encoded[index]), tuple(encoded[index])))
     new: list[list[int]] = [[] for _ in encoded]
 
@@ -243,8 +243,8 @@ def _prefix(student: Student, model: Any, ids: Sequence[int]) -> DynamicCache:
     return prefix_cache(decoder_of(model), torch.tensor([list(ids)], device=student.device))
 
 
-def _finished(tokenizer: Any) -> Finished:
-    """The rule that ends an answer besides the model's own end of turn."""
+def finished_by_conclusion(tokenizer: Any) -> Finished:
+    """The rule that ends an answer besides its stop token: the last of its tokens (one at least) ends a conclusion."""
     newlines = _newline_tokens(tokenizer)
 
     def finished(ids: list[int]) -> bool:

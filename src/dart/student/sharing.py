@@ -26,6 +26,19 @@ def leads() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def pooled(mine: list[Part], *, on_gpu: bool) -> tuple[list[Part], int]:
+    """The parts of all processes, in the processes' order, and where one's own begin; all processes must call it."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return mine, 0
+    from accelerate import PartialState
+    from accelerate.utils import gather_object
+
+    state = PartialState() if on_gpu else PartialState(cpu=True)
+    everyone: list[list[Part]] = gather_object([mine])
+    first = sum(len(parts) for parts in everyone[: state.process_index])
+    return [part for parts in everyone for part in parts], first
+
+
 def shared(parts: Sequence[Part], work: Callable[[Part], Result], *, on_gpu: bool) -> list[Result]:
     """`work` of every part, in order, in every process; part i is worked on by process i modulo their number."""
     if _alone():
