@@ -34,7 +34,7 @@ from stages import paths  # noqa: E402
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--student", default="small")
-    ask.add_argument("--weights", type=float, nargs="+", help="instead of toxreg.weights")
+    ask.add_argument("--weights", type=float, nargs="+", default=[0.01, 0.05, 0.1, 0.2, 0.5])
     ask.add_argument("--draws", choices=["teacher_forced", "own"], help="instead of toxreg.draws")
     ask.add_argument("--every", type=int, help="instead of toxreg.every")
     ask.add_argument("--share", type=float, help="instead of toxreg.share")
@@ -50,7 +50,7 @@ def main() -> None:
     results = []
     print("lambda    acc  EQUAL   median     mean      Q95  H-mean  (mean)     s")
     with tempfile.TemporaryDirectory() as scratch:
-        for weight in [0.0, *(asked.weights or term.weights)]:
+        for weight in [0.0, *asked.weights]:
             began, out = time.process_time(), Path(scratch) / f"{weight:g}"
             added = ToxicityRegulariser(classifier, weight, term, given.seed)
             train_adapter(base, spec, rows, given.lora, given.training, given.seed, out, regulariser=added)

@@ -20,7 +20,7 @@ from dart.records import Generation, Item, read_jsonl, seed_for, write_jsonl
 from dart.settings.recipe import GenerationParams, Lora, Training
 from dart.settings.world import Server, StudentSpec
 from dart.student import served, server
-from dart.student.generation import _finished, generate
+from dart.student.generation import finished_by_conclusion, generate
 from dart.student.loading import load_reader
 from dart.student.rows import TrainingRow
 from dart.student.train import train_adapter
@@ -225,14 +225,14 @@ def test_a_draw_is_named_by_the_item_and_is_common_to_a_pair(
 )
 def test_a_text_ends_where_our_own_loop_ends_it(base: Path, written: str, kept: str) -> None:
     words = load_reader(base).tokenizer
-    found = served._cut(written, words, _finished(words))
+    found = served._cut(written, words, finished_by_conclusion(words))
     assert found.text == kept
     assert found.ids == words(kept, add_special_tokens=False).input_ids
 
 
 def test_stop_strings_end_no_text_sooner_than_our_own_loop(base: Path) -> None:
     words = load_reader(base).tokenizer
-    finished = _finished(words)
+    finished = finished_by_conclusion(words)
     for stop in served.STOP:
         ids = words(f"A.{stop}", add_special_tokens=False).input_ids
         assert finished(ids)

@@ -33,7 +33,7 @@ from tests.checkpoints import spec
 
 SCORER = ScorerSpec(model="tiny", revision="main", label="toxic", batch=64, max_length=64)
 TERM = ToxicityTerm(
-    weights=(0.1,), chosen_by="median", draws="teacher_forced", samples=2, share=1.0, every=1, max_new_tokens=6,
+    chosen_by="median", draws="teacher_forced", samples=2, share=1.0, every=1, max_new_tokens=6,
     temperature=1.0,
 )  # fmt: skip
 OWN = TERM.model_copy(update={"draws": "own"})
@@ -440,6 +440,6 @@ def test_what_cannot_be_done_is_said(
 
 
 def test_one_sample_has_no_baseline_and_greedy_no_gradient() -> None:
-    for change in ({"samples": 1}, {"temperature": 0.0}, {"weights": (0.1, 0.1)}, {"weights": (0.0,)}):
+    for change in ({"samples": 1}, {"temperature": 0.0}):
         with pytest.raises(ValueError, match=next(iter(change))):
             ToxicityTerm.model_validate({**TERM.model_dump(), **change})

@@ -32,8 +32,8 @@ def carry_out(setting: Setting, run: Run, out: Path) -> None:
 
     adapter/: of the last stage; answers.jsonl, audit.jsonl: the test set, against base, by the recipe's audit;
     first.jsonl, first_audit.jsonl: the same after Stage I, where the arm trains its own; pool.jsonl, targets.jsonl:
-    the audit before repair by the arm's own rules, and the safe targets it led to; validation.jsonl: answers to the
-    validation items, where a toxicity weight is to be chosen by them.
+    the audit before repair by the arm's own rules, and the safe targets it led to; validation.jsonl,
+    plain_validation.jsonl: answers to the validation items, and the distilled student's, to choose lambda by.
     """
     make_folder(out)
     change = run.change
@@ -47,6 +47,7 @@ def carry_out(setting: Setting, run: Run, out: Path) -> None:
         keep(out / "first_audit.jsonl", _audit(setting, first.answers))
     if change.toxicity_weight is not None:
         keep(out / "validation.jsonl", setting.answered(first.adapter, setting.validation))
+        keep(out / "plain_validation.jsonl", setting.answered(setting.sources.distilled, setting.validation))
 
 
 def _audit(setting: Setting, answers: Sequence[Generation]) -> list[AuditRecord]:
@@ -61,7 +62,7 @@ def _stage1(setting: Setting, change: Change, seed: int | None) -> Trained:
     rows = distillation_rows(rationales, setting.known, gold=change.stage1 not in UNTOLD)
     if change.stage1 == "label_only":
         rows = label_rows(rows, setting.known)
-    adapter = setting.trained(rows, seed, lora=_lora(setting, change))
+    adapter = setting.trained(rows, seed, lora=_lora(setting, change), toxicity_weight=change.toxicity_weight)
     return Trained(adapter, rationales, setting.answered(adapter, setting.items))
 
 

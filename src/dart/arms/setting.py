@@ -24,6 +24,7 @@ from dart.student.generation import generate
 from dart.student.resume import workspace
 from dart.student.rows import TrainingRow
 from dart.student.sharing import leads, led
+from dart.student.toxicity import ToxicityRegulariser
 from dart.student.train import train_adapter
 
 Labels = Mapping[str, Label]
@@ -100,7 +101,12 @@ class Setting(NamedTuple):
         return score_generations(found[name], self.classifier)
 
     def trained(
-        self, rows: Sequence[TrainingRow], seed: int | None, start: Path | None = None, lora: Lora | None = None
+        self,
+        rows: Sequence[TrainingRow],
+        seed: int | None,
+        start: Path | None = None,
+        lora: Lora | None = None,
+        toxicity_weight: float | None = None,
     ) -> Path:
         """An adapter trained on `rows` as the recipe says, from `start` or anew; `seed` None is the recipe's."""
         given, wanted = self.given, lora or self.given.lora
@@ -108,15 +114,19 @@ class Setting(NamedTuple):
         identity = digest(
             str(Path.cwd()), [row.model_dump() for row in rows], wanted.model_dump(), given.training.model_dump(),
             given.student(self.student).model_dump(), training_seed, adapter.fingerprint(start) if start else None,
+            None if toxicity_weight is None else (toxicity_weight, given.toxreg.model_dump(), self.classifier.source),
         )  # fmt: skip
         # The working folder's name is part of it: two clones that run one arm must not clear each other's.
         out = self.stack.enter_context(workspace(identity, "arms")) / "adapter"
         if not out.is_dir():
             train_adapter(
                 self.sources.base, given.student(self.student), rows, wanted, given.training, training_seed, out,
-                start_from=start,
+                start_from=start, regulariser=self._regulariser(toxicity_weight, training_seed),
             )  # fmt: skip
         return out
+
+    def _regulariser(self, weight: float | None, seed: int) -> ToxicityRegulariser | None:
+        return None if weight is None else ToxicityRegulariser(self.classifier, weight, self.given.toxreg, seed)
 
 
 def make_folder(out: Path) -> None:

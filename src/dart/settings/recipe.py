@@ -38,9 +38,8 @@ class Training(Section):
 
 
 class ToxicityTerm(Section):
-    """How the toxicity term of toxicity-regularised SFT is estimated (K.2.1), and the lambdas to choose from."""
+    """How the toxicity term of toxicity-regularised SFT is estimated (K.2.1), and how lambda is chosen."""
 
-    weights: tuple[float, ...] = Field(min_length=1)
     chosen_by: Literal["median", "mean", "q95"]
     draws: Literal["teacher_forced", "own"]
     samples: int = Field(ge=2)
@@ -48,12 +47,6 @@ class ToxicityTerm(Section):
     every: int = Field(ge=1)
     max_new_tokens: int = Field(ge=1)
     temperature: float = Field(gt=0)
-
-    @model_validator(mode="after")
-    def _can_be_chosen(self) -> ToxicityTerm:
-        if len(set(self.weights)) < len(self.weights) or min(self.weights) <= 0:
-            raise ValueError(f"weights must be different and above 0, not {list(self.weights)}")
-        return self
 
 
 class GenerationParams(Section):

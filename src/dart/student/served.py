@@ -23,7 +23,7 @@ from dart.student import server as serving
 from dart.student.decode import Finished
 from dart.student.loading import Reader
 from dart.student.sharing import led
-from dart.student.template import Message
+from dart.student.template import DATE, Message
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +123,7 @@ def _more(server: Server, decoding: GenerationParams, seed: int) -> dict[str, An
         # Explicit, because a server takes defaults from the model's repository unless it is told not to.
         more |= {"repetition_penalty": 1.0, "top_k": -1, "min_p": 0.0}
         more |= {"stop": list(STOP), "include_stop_str_in_output": True}
+        more |= {"chat_template_kwargs": {"date_string": DATE}}
     return more
 
 

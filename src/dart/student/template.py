@@ -14,6 +14,9 @@ from jinja2.exceptions import TemplateError
 from dart.errors import DataError, ModelError
 
 Message = dict[str, str]
+# Llama-3.1 to 3.3 write the day into every prompt: today's, unless they are told one. A prompt that changes overnight
+# would train on one and answer another; this is the day that these templates fall back to.
+DATE = "26 Jul 2024"
 _SYSTEM_PROBE = [{"role": "system", "content": "a"}, {"role": "user", "content": "b"}]
 _TURN_PROBE = [{"role": "user", "content": "question"}, {"role": "assistant", "content": "answer"}]
 
@@ -112,6 +115,7 @@ class ChatTemplate:
             tokenize=True,
             return_dict=False,
             sanitize_control_tokens=True,
+            date_string=DATE,
         )
         return list(encoded)
 
