@@ -27,6 +27,7 @@ from dart.student.prefix import can_begin_with_a_prefix
 
 GUESSES = 4  # tokens guessed per pass; more are right less often, fewer save less
 ROWS = 64  # of one pass: keys and values of more rows do not stay in a processor's cache from one pass to the next
+_PIECE = 32  # tokens of each prompt read per pass: what a pass needs in between stays small
 _CONTEXTS = (3, 2)  # how many tokens must agree for a guess, the longer first
 _ATTENTION = "dart_shared_prefix"
 # Families whose attention is softmax(scale * Q K^T + mask) V and nothing else, which is what `attend` computes.
@@ -254,8 +255,10 @@ def continue_ahead(
         return False
 
     with _attending(model):
-        if int(lengths.max()) > 0:  # the last token of a prompt is the first that is asked what follows
-            run([prompt[known:-1] for prompt in prompts], torch.zeros_like(lengths), keep=1)
+        # The last token of a prompt is left: it is the first that is asked what follows.
+        for start in range(known, known + int(lengths.max()), _PIECE):
+            piece = [prompt[start : min(start + _PIECE, len(prompt) - 1)] for prompt in prompts]
+            run(piece, torch.full_like(lengths, start - known), keep=1)
         while rows:
             guessed = [
                 phrases.guess(texts[row], min(guesses, decoding.max_new_tokens - len(new[row]) - 1)) for row in rows
