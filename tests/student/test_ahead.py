@@ -41,9 +41,7 @@ def test_what_it_does_not_know_is_decoded_by_the_other_loop(bases: dict[str, Pat
 
 
 @pytest.mark.parametrize("kind", ["none", "wrong", "right for a while"])
-def test_guesses_decide_no_token(
-    kind: str, base: Path, items: list[Item], monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+def test_guesses_decide_no_token(kind: str, base: Path, items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
     expected = generate(base, spec(), {"base": None}, items, GREEDY, 1)["base"]
     student = load(base, spec())
     texts = [

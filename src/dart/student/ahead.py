@@ -62,7 +62,8 @@ class Phrases:
 
     def guess(self, ids: Sequence[int], count: int) -> list[int]:
         """Up to `count` tokens that may follow `ids`."""
-        known, guessed = list(ids[-_CONTEXTS[0] :]), []
+        known = list(ids[-_CONTEXTS[0] :])
+        guessed: list[int] = []
         while len(guessed) < count:
             found = (self._next.get(tuple(known[-length:])) for length in _CONTEXTS)
             token = next((token for token in found if token is not None), None)
@@ -193,7 +194,7 @@ AttentionInterface.register(_ATTENTION, attend)
 @contextlib.contextmanager
 def _attending(model: Any) -> Iterator[None]:
     """`attend` as the attention of `model`; afterwards what it was."""
-    causal = model.get_base_model() if isinstance(model, PeftModel) else model
+    causal: Any = model.get_base_model() if isinstance(model, PeftModel) else model
     usual = causal.config._attn_implementation
     causal.set_attn_implementation(_ATTENTION)
     try:

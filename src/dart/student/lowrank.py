@@ -93,8 +93,9 @@ class AddingLinear(Linear):
         name = str(self.active_adapters[0])
         if name not in self.lora_A or name in self.lora_variant or self.lora_bias.get(name):
             return None
-        types = {dtype, self.base_layer.weight.dtype, self.lora_A[name].weight.dtype}
-        if types != {torch.float32} or torch.is_autocast_enabled(self.base_layer.weight.device.type):
+        base: Any = self.base_layer
+        types = {dtype, base.weight.dtype, self.lora_A[name].weight.dtype}
+        if types != {torch.float32} or torch.is_autocast_enabled(base.weight.device.type):
             return None
         return name
 
