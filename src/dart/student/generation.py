@@ -23,9 +23,10 @@ from dart.records import Generation, Item, digest
 from dart.settings.recipe import GenerationParams
 from dart.settings.world import StudentSpec
 from dart.student import adapter, conclusion
+from dart.student.ahead import ROWS, Phrases, can_look_ahead, continue_ahead
 from dart.student.decode import Finished, continue_batch
 from dart.student.loading import Reader, Student, is_small, load, load_reader
-from dart.student.lowrank import add_in_place
+from dart.student.lowrank import add_in_place, folded
 from dart.student.prefix import can_begin_with_a_prefix, decoder_of, prefix_cache, shared_prefix
 from dart.student.resume import workspace
 from dart.student.served import ask_server
@@ -222,15 +223,19 @@ def _answer_all(
 
     known = shared_prefix(encoded) if can_begin_with_a_prefix(model.config) else 0
     prefix = _prefix(student, model, encoded[0][:known]) if known else None
+    ahead, phrases = can_look_ahead(model), Phrases()
 
     def answer(chunk: list[int]) -> list[list[int]]:
         prompts, named = [encoded[index] for index in chunk], [names[index] for index in chunk]
 
         def work() -> list[list[int]]:
-            return continue_batch(model, prompts, named, decoding, student.stop_ids, student.pad_id, finished, prefix)
+            given = (model, prompts, named, decoding, student.stop_ids, student.pad_id, finished, prefix)
+            return continue_ahead(*given, phrases) if ahead else continue_batch(*given)
 
         return kept(shelf, [prompts, named, decoding.model_dump()], work)
 
+    if ahead:
+        batch = min(batch, ROWS)
     chunks = [order[start : start + batch] for start in range(0, len(order), batch)]
     for chunk, tokens in zip(chunks, shared(chunks, answer, on_gpu=student.device.type == "cuda"), strict=True):
         for index, ids in zip(chunk, tokens, strict=True):
@@ -297,7 +302,8 @@ def _active(model: Any, variant: str | None) -> Iterator[Any]:
             yield model
     else:
         model.set_adapter(variant)
-        yield model
+        with folded(model) if is_small(model) else contextlib.nullcontext():
+            yield model
 
 
 def _check_length(source: Source, config: Any, item: Item, ids: Sequence[int], decoding: GenerationParams) -> None:
