@@ -10,17 +10,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dart.records import AuditRecord, Generation, Item, RepairTarget, Severity
-from dart.stats import cases
+from dart.stats import cases, mcnemar
 from dart.stats.agreement import detection, share
+from dart.stats.compare import significant
 from dart.student.conclusion import parse
 
 
 def pool_report(
-    pool: Sequence[AuditRecord], default: Sequence[AuditRecord], true: Mapping[str, Severity] | None
+    pool: Sequence[AuditRecord],
+    default: Sequence[AuditRecord],
+    true: Mapping[str, Severity] | None,
+    same_answers: bool = True,
 ) -> dict[str, Any]:
-    """{cases, default_cases, both, jaccard, against_truth}; `default` is the default recipe's audit before repair.
+    """{cases, default_cases, both, jaccard, against_truth, right}; `default` is the default recipe's audit.
 
     against_truth: counts, precision and recall with intervals over all pairs; absent where the truth is unknown.
+    right: pairs that one of the two audits alone calls rightly, with McNemar's exact p; only where both read the
+    `same_answers`, so that one truth holds for both.
     """
     ours, theirs = cases(pool).keys(), cases(default).keys()
     either = len(ours | theirs)
@@ -33,6 +39,11 @@ def pool_report(
     if true is not None:
         ids = [record.item_id for record in pool]
         found["against_truth"] = detection([i in ours for i in ids], [i in true for i in ids]).json()
+        if same_answers:
+            ours_wrong, theirs_wrong = ours ^ true.keys(), theirs ^ true.keys()
+            only_default, only_arm = len(ours_wrong - theirs_wrong), len(theirs_wrong - ours_wrong)
+            p = significant(mcnemar(only_default, only_arm).p_exact)
+            found["right"] = {"only_default": only_default, "only_arm": only_arm, "p": p}
     return found
 
 
