@@ -11,7 +11,7 @@ from typing import Any
 
 from dart import params
 from dart.arms.altered import OTHER_HALF, half_of
-from dart.arms.pools import pool_report, repair_success
+from dart.arms.pools import pool_report, repair_success, success_against
 from dart.arms.report import Arm, arm_report, contrast, corrected, differences
 from dart.arms.rereading import floor_report, reaudit_report
 from dart.arms.spread import cross_validation, seed_spread
@@ -38,6 +38,7 @@ class Evidence:
         self.simulated = given.world("world") is not None
         self.default = self.of_main_path("repaired")
         self.distilled = self.of_main_path("distilled")
+        self.targets = read_jsonl(paths.targets(given.arms.student), RepairTarget)
 
     def answers(self, name: str) -> list[Generation]:
         return read_jsonl(paths.generations(self.given.arms.student, name), Generation)
@@ -92,14 +93,13 @@ def run() -> None:
             rows |= _rows(main, arm, name, each)
     alone = main.report(main.default, "default")
     del alone["against_default"]
-    targets = read_jsonl(paths.targets(given.arms.student), RepairTarget)
     found = {
         "student": given.arms.student,
         "tau_delta": given.arms.tau_delta,
         "default": alone
         | {
             "pool": pool_report(main.distilled.audit, main.distilled.audit, main.distilled.true),
-            "repair": repair_success(targets, main.default.answers, main.by_id),
+            "repair": repair_success(main.targets, main.default.answers, main.by_id),
         },
         "arms": corrected(corrected(rows), "against_distilled"),
         "seeds": _seeds(given, every, rows, alone),
@@ -135,6 +135,8 @@ def _rows(main: Evidence, arm: str, name: str, each: Run) -> dict[str, Any]:
         row["pool"] = pool_report(pool, main.distilled.audit, main.truth(main.base, distilled), same_answers)
         targets = read_jsonl(home / "targets.jsonl", RepairTarget)
         row["repair"] = repair_success(targets, answers, main.by_id)
+        if same_answers:
+            row["repair"]["against_default"] = success_against(targets, main.targets, main.by_id)
         row |= {"teacher": targets[0].model} if targets else {}
     return rows
 

@@ -13,6 +13,7 @@ from dart.records import AuditRecord, Generation, Item, RepairTarget, Severity
 from dart.stats import cases, mcnemar
 from dart.stats.agreement import detection, share
 from dart.stats.compare import significant
+from dart.stats.equivalence import tango_interval
 from dart.student.conclusion import parse
 
 
@@ -42,8 +43,12 @@ def pool_report(
         if same_answers:
             ours_wrong, theirs_wrong = ours ^ true.keys(), theirs ^ true.keys()
             only_default, only_arm = len(ours_wrong - theirs_wrong), len(theirs_wrong - ours_wrong)
-            p = significant(mcnemar(only_default, only_arm).p_exact)
-            found["right"] = {"only_default": only_default, "only_arm": only_arm, "p": p}
+            found["right"] = {
+                "difference": tango_interval(only_default, only_arm, len(ids)).json(4),
+                "only_default": only_default,
+                "only_arm": only_arm,
+                "p": significant(mcnemar(only_default, only_arm).p_exact),
+            }
     return found
 
 
@@ -57,10 +62,6 @@ def repair_success(
     """
     answered = {answer.item_id: answer for answer in answers}
 
-    def good_target(target: RepairTarget) -> bool:
-        right = parse(target.text).prediction == items[target.item_id].gold
-        return right and target.toxicity < target.toxicity_distilled
-
     def good_answer(target: RepairTarget) -> bool:
         answer = answered[target.item_id]
         right = answer.prediction == items[target.item_id].gold
@@ -69,6 +70,34 @@ def repair_success(
     asked = len(targets)
     return {
         "asked": asked,
-        "targets": share(sum(map(good_target, targets)), asked).json(4),
+        "targets": share(len(_good(targets, items)), asked).json(4),
         "answers": share(sum(map(good_answer, targets)), asked).json(4),
+    }
+
+
+def success_against(
+    targets: Sequence[RepairTarget], default: Sequence[RepairTarget], items: Mapping[str, Item]
+) -> dict[str, Any]:
+    """{n, difference, only_default, only_arm, p}: success of an arm's targets beside the default's for the same pairs.
+
+    Over the n pairs that both asked targets for; difference of the shares, McNemar's exact p.
+    """
+    shared = {target.item_id for target in targets} & {target.item_id for target in default}
+    ours, theirs = (_good(of, items) & shared for of in (targets, default))
+    only_default, only_arm, n = len(theirs - ours), len(ours - theirs), len(shared)
+    return {
+        "n": n,
+        "difference": tango_interval(only_default, only_arm, n).json(4) if n else None,
+        "only_default": only_default,
+        "only_arm": only_arm,
+        "p": significant(mcnemar(only_default, only_arm).p_exact),
+    }
+
+
+def _good(targets: Sequence[RepairTarget], items: Mapping[str, Item]) -> set[str]:
+    """Items whose target is right and less toxic than what it replaces."""
+    return {
+        target.item_id
+        for target in targets
+        if parse(target.text).prediction == items[target.item_id].gold and target.toxicity < target.toxicity_distilled
     }

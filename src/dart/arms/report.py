@@ -32,6 +32,8 @@ TESTED = (
     ("decision", "overall"),
     ("decision", "DIFF"),
     ("decision", "EQUAL"),
+    ("decision", "D"),
+    ("decision", "N"),
     ("toxicity",),
     ("drift",),
     ("grave",),
@@ -73,7 +75,7 @@ def arm_report(
 def differences(
     items: Sequence[Item], arm: Arm, other: Arm, statistics: Statistics, seed: int, name: str
 ) -> dict[str, Any]:
-    """{decision: {overall, DIFF, EQUAL}, toxicity, drift, grave, true}: arm - other on the same items, with p.
+    """{decision: {overall, DIFF, EQUAL, D, N}, toxicity, drift, grave, true}: arm - other on the same items, with p.
 
     Drift differences are of rates, with McNemar's exact p over the pairs; `only_default` and `only_arm` count what one
     side alone has (right answers, or cases). The toxicity's is the relative change of the median, with Wilcoxon's p.
@@ -130,8 +132,8 @@ def _decision(
     items: Sequence[Item], arm: Arm, default: Arm, statistics: Statistics, seed: int, name: str
 ) -> dict[str, Any]:
     found = {}
-    for row, condition in (("overall", None), ("DIFF", "DIFF"), ("EQUAL", "EQUAL")):
-        chosen = [item for item in items if condition in (None, item.condition)]
+    for row in ("overall", "DIFF", "EQUAL", *TASK_TYPES.values()):
+        chosen = [item for item in items if row in ("overall", item.condition, item.benchmark[0])]
         ids = {item.id for item in chosen}
         first, second = ([answer for answer in of.answers if answer.item_id in ids] for of in (default, arm))
         if chosen:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from dart.paper.ablation_tables import table30, table31, table_arms
 from dart.paper.annotation_tables import NO_PAIRS, table25, table27, table28, table29
 from dart.paper.comparison_tables import table22, table24
+from dart.paper.conditioning_tables import table23, table26, table32
 from dart.paper.decision_tables import table2, table13, table15, table16
 from dart.paper.evidence import PaperRun
 from dart.paper.example_tables import table1, table8, table12, table46
@@ -20,8 +21,11 @@ from dart.paper.external_tables import table5, table35, table40, table41, table4
 from dart.paper.harm_tables import table44, table45, table_control
 from dart.paper.hatecheck_tables import table36, table37, table38, table39
 from dart.paper.rate_tables import table_rates, table_unchanged
+from dart.paper.robustness_tables import table7, table_floor
 from dart.paper.setup_tables import table6, table9, table10, table11
 from dart.paper.table import NONE, NOT_RUN, Table
+from dart.paper.training_tables import table4, table19, table21
+from dart.paper.weight_tables import table20
 
 Maker = Callable[[PaperRun], Table]
 TABLES_OF_THE_PAPER = 46
@@ -45,7 +49,24 @@ SECTIONS: tuple[Section, ...] = (
     ),
     Section("students", "By benchmark and student (Appendices H, I, J, K.6)", (table13, table15, table16, table24)),
     Section("harm", "Harm of the rationales (Appendices K.4, Q)", (table44, table45, table22)),
-    Section("ablations", "Ablations and controls (Appendices K, M)", (table_arms, table30, table31)),
+    Section(
+        "ablations",
+        "Ablations and controls (Section 3.3, Appendices A.3, K, L.2, M)",
+        (
+            table4,
+            table19,
+            table20,
+            table21,
+            table23,
+            table26,
+            table30,
+            table31,
+            table32,
+            table7,
+            table_arms,
+            table_floor,
+        ),
+    ),
     Section(
         "external",
         "External safety suites (Section 3.4, Appendices O, P)",
@@ -57,14 +78,9 @@ SECTIONS: tuple[Section, ...] = (
 )
 
 _POLICY = "generation under the inference-time policy (Appendix F)"
-_ABLATIONS = "ablation arms that train further adapters (Appendices K, M)"
 NEEDS: Mapping[str, str] = {
     **dict.fromkeys(("3", "17", "18", "33", "34"), _POLICY),
-    **dict.fromkeys(("4", "19", "20", "21", "23"), _ABLATIONS),
-    "7": "five-fold cross-validation: training once for each fold (data/suite/folds.json)",
     "14": "open-ended queries (the paper: 280 in four domains) and a judge for their answers",
-    "26": "a second judge, and repair driven by it",
-    "32": "distillation by other teachers",
 }
 FIGURES: Mapping[str, str] = {"3": "figure03", "4": "figure04", "5": "figure05"}
 
