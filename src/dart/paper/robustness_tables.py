@@ -184,10 +184,8 @@ def _seed_row(run: Run, point: str) -> Row:
     if paired is not None and point != DEFAULT:
         besides.append(f"drift rate − default's, paired {signed(paired.mean)} {bounds(paired.interval)}")
     n = str(len(rates.values)) if rates else NONE
-    return (
-        "over training seeds", point, n, NONE, *(_ranged(known[key]) for key in ("drift_rate", "true_rate", "grave_rate")),
-        "; ".join(besides),
-    )  # fmt: skip
+    ranges = (_ranged(known[key]) for key in ("drift_rate", "true_rate", "grave_rate"))
+    return ("over training seeds", point, n, NONE, *ranges, "; ".join(besides))
 
 
 def _ranged(known: Seeds | None) -> str:

@@ -77,9 +77,10 @@ def seed_note(run: Run, measure: Measure = "drift_rate") -> str:
     known = seeds(run, measure)
     if known is None:
         return "No arm tries another training seed, so how much one seed differs from the next is unknown. "
+    low, high = number(min(known.values)), number(max(known.values))
     return (
-        f"Over {len(known.values)} training seeds the default's {_NAMES[measure]} lies between "
-        f"{number(min(known.values))} and {number(max(known.values))} (sd {number(known.sd)}): no interval here contains that. "
+        f"Over {len(known.values)} training seeds the default's {_NAMES[measure]} lies between {low} and {high} "
+        f"(sd {number(known.sd)}): no interval here contains that. "
     )
 
 
