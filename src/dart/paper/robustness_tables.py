@@ -120,7 +120,7 @@ def table_floor(run: Run) -> Table:
         number="E",
         title=f"Noise floor, repaired answers read again, and training seeds ({student(run).name})",
         columns=(
-            "Question", "Answers", "n", "Drift cases", "Drift rate [95 % CI]", "True drift rate", "Severe or extreme",
+            "What", "Answers", "n", "Drift cases", "Drift rate [95 % CI]", "True drift rate", "Severe or extreme",
             "Besides",
         ),
         rows=body.rows,
