@@ -11,8 +11,8 @@ from typing import Any
 
 from dart import params
 from dart.arms.altered import OTHER_HALF, half_of
-from dart.arms.pools import pool_report, repair_success
-from dart.arms.report import Arm, arm_report, corrected
+from dart.arms.pools import pool_report, repair_success, success_against
+from dart.arms.report import Arm, arm_report, contrast, corrected, differences
 from dart.arms.rereading import floor_report, reaudit_report
 from dart.arms.spread import cross_validation, seed_spread
 from dart.arms.weight_choice import Tried, choose, harmonic_mean, tried
@@ -39,6 +39,7 @@ class Evidence:
         self.simulated = given.world("world") is not None
         self.default = self.of_main_path("repaired")
         self.distilled = self.of_main_path("distilled")
+        self.targets = read_jsonl(paths.targets(given.arms.student), RepairTarget)
 
     def answers(self, name: str) -> list[Generation]:
         return read_jsonl(paths.generations(self.given.arms.student, name), Generation)
@@ -62,14 +63,32 @@ class Evidence:
         return records
 
     def report(self, arm: Arm, name: str, items: list[Item] | None = None) -> dict[str, Any]:
-        return arm_report(items or self.items, arm, self.default, self.given.statistics, self.given.seed, name)
+        """The arm's row, with what it gained over base."""
+        items, statistics, seed = items or self.items, self.given.statistics, self.given.seed
+        found = arm_report(items, arm, self.default, statistics, seed, name)
+        return found | {"against_base": contrast(items, arm, self.base, statistics, seed, name)}
+
+    def stage1_report(self, arm: Arm, name: str) -> dict[str, Any]:
+        """The same for a student that was not repaired, and beside the distilled one of the main path."""
+        statistics, seed = self.given.statistics, self.given.seed
+        against = differences(self.items, arm, self.distilled, statistics, seed, f"{name}/distilled")
+        return self.report(arm, name) | {"against_distilled": against}
+
+    def untrained(self) -> dict[str, Any]:
+        """The row of base, which has no drift against itself."""
+        found = self.report(Arm(self.base, [], None), "base")
+        del found["drift"], found["against_base"]
+        for measure in ("drift", "grave"):
+            del found["against_default"][measure]
+        return found
 
 
 def run() -> None:
     given = params.load("ablations/dvc.yaml:arms")
     main = Evidence(given)
     every = runs(given.variants)
-    rows: dict[str, Any] = {name: main.report(main.of_main_path(name), name) for name in CONTEXT}
+    rows: dict[str, Any] = {"base": main.untrained()}
+    rows |= {name: main.report(main.of_main_path(name), name) for name in CONTEXT}
     for name, (arm, each) in every.items():
         if not each.change.folds and not each.change.again:
             rows |= _rows(main, arm, name, each)
@@ -77,13 +96,16 @@ def run() -> None:
     del alone["against_default"]
     found = {
         "student": given.arms.student,
-        "default": alone | {"pool": pool_report(main.distilled.audit, main.distilled.audit, main.distilled.true)},
-        "arms": corrected(rows),
+        "tau_delta": given.arms.tau_delta,
+        "default": alone
+        | {
+            "pool": pool_report(main.distilled.audit, main.distilled.audit, main.distilled.true),
+            "repair": repair_success(main.targets, main.default.answers, main.by_id),
+        },
+        "arms": corrected(corrected(rows), "against_distilled"),
         "seeds": _seeds(given, every, rows, alone),
         "folds": _folds(given, every),
-        "floor": {
-            name: _floor(main, paths.arm(arm) / name) for name, (arm, each) in every.items() if each.change.again
-        },
+        "floor": _floors(main, every),
         "reaudit": _reaudit(main),
         "toxreg": _weights(given, every),
     }
@@ -98,20 +120,26 @@ def _rows(main: Evidence, arm: str, name: str, each: Run) -> dict[str, Any]:
         half = half_of(main.items, OTHER_HALF[each.change.repair], given.seed)
         reported = [item for item in main.items if item.id in half]
     answers = read_jsonl(home / "answers.jsonl", Generation)
-    row = main.report(main.arm(answers, read_jsonl(home / "audit.jsonl", AuditRecord)), name, reported)
+    final = main.arm(answers, read_jsonl(home / "audit.jsonl", AuditRecord))
+    row = main.stage1_report(final, name) if each.change.repair == "none" else main.report(final, name, reported)
     row |= {"arm": arm, "about": given.variants[arm].about, "point": each.point, "seed": each.seed}
     rows = {name: row}
     distilled = main.distilled.answers
     if (home / "first.jsonl").is_file():
         distilled = read_jsonl(home / "first.jsonl", Generation)
         first = main.arm(list(distilled), read_jsonl(home / "first_audit.jsonl", AuditRecord))
-        rows[f"{name}_stage1"] = main.report(first, f"{name}/stage1") | {
+        rows[f"{name}_stage1"] = main.stage1_report(first, f"{name}/stage1") | {
             "arm": arm, "about": f"{given.variants[arm].about}: after Stage I", "point": each.point, "seed": each.seed,
         }  # fmt: skip
     if (home / "pool.jsonl").is_file():
         pool = read_jsonl(home / "pool.jsonl", AuditRecord)
-        row["pool"] = pool_report(pool, main.distilled.audit, main.truth(main.base, distilled))
-        row["repair"] = repair_success(read_jsonl(home / "targets.jsonl", RepairTarget), answers, main.by_id)
+        same_answers = f"{name}_stage1" not in rows
+        row["pool"] = pool_report(pool, main.distilled.audit, main.truth(main.base, distilled), same_answers)
+        targets = read_jsonl(home / "targets.jsonl", RepairTarget)
+        row["repair"] = repair_success(targets, answers, main.by_id)
+        if same_answers:
+            row["repair"]["against_default"] = success_against(targets, main.targets, main.by_id)
+        row |= {"teacher": targets[0].model} if targets else {}
     return rows
 
 

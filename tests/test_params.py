@@ -118,6 +118,9 @@ def test_a_party_is_found_where_the_profile_has_it_and_only_if_it_is_declared(re
 
 def test_a_teacher_that_the_profile_does_not_have_is_named(repository: Path) -> None:
     _edit(repository / "profiles/embedded.yaml", lambda content: content["other_teachers"].update(second=None))
+    with pytest.raises(ParameterError, match=r"variants\.second_teacher asks second_teacher, and .* has none"):
+        params.check(repository)
+    _edit(repository / "params.yaml", lambda content: content["variants"].pop("second_teacher"))
     given, world = params.check(repository)
     assert world.party("second_teacher") is None
     stage = params.StageParams("arm@x", given, world, {"other_teachers": {"second": None, "third": {}}})
@@ -138,6 +141,7 @@ def test_a_simulated_teacher_whose_behaviour_is_not_declared_is_named(repository
     with pytest.raises(ParameterError, match=r"world\.other_teachers\.third does not say how it errs"):
         params.check(repository)
     _edit(repository / "profiles/embedded.yaml", lambda content: content["other_teachers"].update(third=None))
+    _edit(repository / "params.yaml", lambda content: content["variants"].pop("third_teacher"))
     params.check(repository)
 
 
@@ -148,12 +152,19 @@ def test_a_simulated_teacher_whose_behaviour_is_not_declared_is_named(repository
         ({"repair": "none"}, "distilled student of the main path"),
         ({"severity_noise": {"kind": "sideways", "share": 0.2}}, "up"),
         ({"severity_weight": {}}, "severity_weight"),
+        ({"seed": 1}, "seed"),
+        ({"points": {"a": {"tau_delta": 0.02}, "b": {}}}, "point b differs from the default in nothing"),
+        ({"tau_delta": 0.02, "folds": [0]}, "folds and again stand alone"),
+        ({"again": "base", "repair": "sham"}, "folds and again stand alone"),
+        ({"decoding": {"temperature": 0.2, "top_p": 0.9}}, "needs `again`"),
+        ({"rank": 0}, "greater than or equal to 1"),
+        ({"toxicity_weight": 0.0}, "greater than 0"),
     ],
 )
 def test_an_arm_that_says_nothing_or_nonsense_is_refused(entry: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Variant.model_validate({"about": "x", **entry})
-    assert Variant.model_validate({"about": "x", "seed": 1}).seed == 1
+    assert Variant.model_validate({"about": "x", "seeds": [1]}).seeds == (1,)
 
 
 @pytest.mark.parametrize(
@@ -203,3 +214,86 @@ def test_transformers_serve_may_serve_an_embedded_student(repository: Path) -> N
     changes = {"engine": "openai", "server": server}
     _edit(repository / "profiles/embedded.yaml", lambda content: content["students"]["base"].update(changes))
     assert params.check(repository)[1].students["base"].server is not None
+
+
+def test_points_stand_on_top_of_what_the_arm_says() -> None:
+    arm = Variant.model_validate(
+        {"about": "x", "repair": "none", "rank": 4, "points": {"a": {"rank": 8}, "b": {"stage1": "safe"}}}
+    )
+    changes = arm.changes("arm")
+    assert list(changes) == ["a", "b"]
+    assert (changes["a"].rank, changes["a"].repair, changes["a"].stage1) == (8, "none", "distilled")
+    assert (changes["b"].rank, changes["b"].repair, changes["b"].stage1) == (4, "none", "safe")
+
+
+def test_a_point_may_take_back_what_the_arm_says() -> None:
+    arm = Variant.model_validate({"about": "x", "tau_delta": 0.02, "rank": 4, "points": {"a": {"tau_delta": None}}})
+    assert arm.changes("arm")["a"].tau_delta is None
+
+
+def test_an_arm_without_points_is_its_own_point() -> None:
+    arm = Variant.model_validate({"about": "x", "tau_delta": 0.02})
+    assert list(arm.changes("wide")) == ["wide"]
+    found = arm.runs("wide")
+    assert list(found) == ["wide"]
+    assert (found["wide"].point, found["wide"].seed, found["wide"].change.tau_delta) == ("wide", None, 0.02)
+
+
+def test_seeds_make_a_run_of_each_point() -> None:
+    arm = Variant.model_validate({"about": "x", "seeds": [0, 7], "points": {"a": {"rank": 4}, "b": {"rank": 8}}})
+    found = arm.runs("arm")
+    assert list(found) == ["a", "a_seed_0", "a_seed_7", "b", "b_seed_0", "b_seed_7"]
+    assert [run.seed for run in found.values()] == [None, 0, 7, None, 0, 7]
+    assert {run.point for run in found.values()} == {"a", "b"}
+    assert found["b_seed_7"].change.rank == 8
+
+
+def test_the_default_with_its_own_seed_is_the_main_path() -> None:
+    assert list(Variant.model_validate({"about": "x", "seeds": [0, 1]}).runs("again")) == [
+        "again_seed_0",
+        "again_seed_1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "trained"),
+    [
+        ({"tau_delta": 0.02}, False),
+        ({"repair_labels": "predicted"}, False),
+        ({"stage1": "safe"}, True),
+        ({"teacher": "second_teacher"}, True),
+        ({"toxicity_weight": 0.1}, True),
+        ({"rank": 4}, True),
+    ],
+)
+def test_what_trains_stage_one_again(change: dict[str, Any], trained: bool) -> None:
+    assert Variant.model_validate({"about": "x", **change}).trains_stage1 == trained
+
+
+@pytest.mark.parametrize(
+    ("variants", "message"),
+    [
+        ({"a": {"points": {"b": {"rank": 4}}}, "b": {"tau_delta": 0.02}}, "variants.a: the name 'b' is taken"),
+        ({"control": {"tau_delta": 0.02}}, "variants.control: the name 'control' is taken"),
+        ({"safe": {"stage1": "safe"}, "safe_stage1": {"tau_delta": 0.02}}, "the name 'safe_stage1' is taken"),
+        ({"a": {"seeds": [1], "points": {"b": {"rank": 4}, "b_seed_1": {"rank": 8}}}}, "the name 'b_seed_1' is taken"),
+        ({"a": {"seeds": [0, 42]}}, "variants.a.seeds: 42 is the recipe's own seed"),
+        ({"a": {"folds": [4, 5]}}, "variants.a.folds: 5 is not below split.folds 5"),
+    ],
+)
+def test_arms_that_contradict_the_rest_are_named(
+    repository: Path, variants: dict[str, dict[str, Any]], message: str
+) -> None:
+    said = {name: {"about": "x", **variant} for name, variant in variants.items()}
+    _edit(repository / "params.yaml", lambda content: content.update(variants=said))
+    with pytest.raises(ParameterError) as caught:
+        params.check(repository)
+    assert message in str(caught.value)
+
+
+def test_arms_need_the_parties_that_they_name(repository: Path) -> None:
+    _edit(repository / "profiles/embedded.yaml", lambda content: content.update(second_judge=None))
+    with pytest.raises(ParameterError) as caught:
+        params.check(repository)
+    assert "variants.second_judge asks second_judge, and profiles/embedded.yaml has none" in str(caught.value)
+    assert "arms.reaudit: profiles/embedded.yaml has no second_judge; say none" in str(caught.value)

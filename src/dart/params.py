@@ -38,7 +38,7 @@ from dart.settings.recipe import (
     Training,
 )
 from dart.settings.section import Section
-from dart.settings.variants import Arms, Variant, runs
+from dart.settings.variants import RESERVED, Arms, Variant, runs
 from dart.settings.world import Endpoint, ExternalSpec, OtherTeachers, ScorerSpec, StudentSpec, SuiteSpec, World
 
 log = logging.getLogger(__name__)
@@ -182,8 +182,18 @@ def _contradictions(params: Params, profile: Profile, where: str) -> list[str]:
 
 
 def _contradictory_arms(params: Params, profile: Profile, where: str) -> list[str]:
-    lines, seen = [], Counter(run for name, variant in params.variants.items() for run in variant.runs(name))
-    lines += [f"{ROOT_FILE}: variants: two runs are called '{run}'" for run, count in seen.items() if count > 1]
+    names = [(name, row) for name, variant in params.variants.items() for row in variant.rows(name)]
+    seen = Counter(row for _, row in names) + Counter(RESERVED)
+    lines = [
+        f"{ROOT_FILE}: variants.{name}: the name '{row}' is taken by another run or by a stage of the main path"
+        for name, row in names
+        if seen[row] > 1
+    ]
+    lines += [
+        f"{ROOT_FILE}: variants.{name}.seeds: {params.seed} is the recipe's own seed; name others"
+        for name, variant in params.variants.items()
+        if params.seed in variant.seeds
+    ]
     for arm, run in runs(params.variants).values():
         for fold in run.change.folds:
             if not 0 <= fold < params.split.folds:

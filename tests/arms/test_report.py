@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dart.arms.report import Arm, arm_report, corrected
+from dart.arms.report import Arm, arm_report, contrast, corrected, differences
 from dart.records import AuditRecord, Generation, Item, Judgement, Label, Severity
 from dart.settings.recipe import Statistics
 
@@ -68,6 +68,12 @@ def test_differences_are_paired_and_signed_as_arm_minus_default() -> None:
     assert (against["grave"]["only_default"], against["grave"]["only_arm"]) == (7, 7)
     assert against["decision"]["overall"]["difference"]["estimate"] == pytest.approx(-0.08)
     assert against["decision"]["DIFF"]["difference"]["estimate"] == pytest.approx((-5 + 1) / 50)
+    overall = against["decision"]["overall"]  # wrong are 0 and 1 in the default, 1 to 10 in the arm
+    assert (overall["only_default"], overall["only_arm"]) == (9, 1)
+    assert against["decision"]["N"]["p"] == overall["p"]  # every item is normative
+    assert "D" not in against["decision"]
+    assert against["toxicity"]["median_change"]["estimate"] == 0.0
+    assert against["toxicity"]["p"] == 1.0
     assert "true" not in found
 
 
@@ -92,3 +98,35 @@ def test_every_p_is_corrected_over_all_arms() -> None:
     found = corrected({"a": report(0.01), "b": report(0.02), "c": report(0.5)})
     assert [found[name]["against_default"]["drift"]["p_holm"] for name in "abc"] == [0.03, 0.04, 0.5]
     assert [found[name]["against_default"]["grave"]["p_holm"] for name in "abc"] == [1.0, 1.0, 1.0]
+
+
+def test_a_comparison_may_be_left_out_of_an_arm() -> None:
+    row = {"against_default": {"drift": {"p": 0.01}}, "against_distilled": {"drift": {"p": 0.02}}}
+    found = corrected({"a": row, "b": {"against_default": {"decision": {"overall": {"p": 0.3}}}}}, "against_distilled")
+    assert found["a"]["against_distilled"]["drift"]["p_holm"] == 0.02
+    assert "p_holm" not in found["a"]["against_default"]["drift"]
+
+
+def test_toxicity_is_compared_by_its_median() -> None:
+    safer = OTHER._replace(
+        answers=[answer.model_copy(update={"toxicity": 0.05 + 0.0001 * n}) for n, answer in enumerate(OTHER.answers)]
+    )
+    found = differences(ITEMS, safer, DEFAULT, STATISTICS, 1, "arm")["toxicity"]
+    assert found["median_change"]["estimate"] == pytest.approx(0.05495 / 0.1 - 1, abs=1e-6)
+    assert found["median_change"]["ci"][1] < 0
+    assert found["p"] < 1e-10
+    assert found["rank_biserial"] == -1.0
+
+
+def test_what_an_arm_gained_over_base() -> None:
+    base = [answer.model_copy(update={"prediction": None if n < 40 else answer.prediction})
+            for n, answer in enumerate(DEFAULT.answers)]  # fmt: skip
+    found = contrast(ITEMS, OTHER, base, STATISTICS, 1, "arm")
+    # base: 60 right of 100, all parsed ones; the arm: 90 right.
+    assert found["accuracy"]["estimate"] == pytest.approx(0.30)
+    assert found["parse_rate"]["estimate"] == pytest.approx(0.40)
+    low, high = found["accuracy"]["ci"]
+    assert 0 < low < 0.30 < high
+    assert set(found) == {"accuracy", "equal_accuracy", "parse_rate", "toxicity"}
+    half = contrast(ITEMS[:40], OTHER, base, STATISTICS, 1, "arm")
+    assert half["accuracy"]["estimate"] == pytest.approx(0.75)

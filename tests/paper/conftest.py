@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from dart.arms.report import Arm, arm_report, corrected
+from dart.arms.pools import pool_report, repair_success
+from dart.arms.report import Arm, arm_report, contrast, corrected, differences
 from dart.paper.evaluate import evaluate
 from dart.paper.evidence import PaperRun
 from dart.paper.report import write_paper
@@ -215,21 +216,41 @@ def _annotated(student: StudentRun) -> tuple[AnnotatedPair, ...]:
 
 
 def _arms(unevaluated: Run, truth: dict[str, Any]) -> dict[str, Any]:
-    """metrics/arms.json with three arms, for which other variants of the same student stand in."""
-    student = unevaluated.students[0]
+    """metrics/arms.json with four runs of arms, for which other variants of the same student stand in."""
+    student, items = unevaluated.students[0], unevaluated.items
+    by_id = {item.id: item for item in items}
 
     def arm(variant: str) -> Arm:
         when = {"distilled": "before", "repaired": "after", "control": "control"}[variant]
         return Arm(student.generations[variant], student.audits[when], truth[student.slot][variant])
 
-    default = arm("repaired")
-    stands_for = {"distilled": "distilled", "uniform": "control", "noise_up_20": "distilled"}
-    found = {
-        name: arm_report(unevaluated.items, arm(variant), default, STATISTICS, SEED, name)
-        for name, variant in stands_for.items()
+    def row(variant: str, name: str) -> dict[str, Any]:
+        found = arm_report(items, arm(variant), default, STATISTICS, SEED, name)
+        return found | {"against_base": contrast(items, arm(variant), base, STATISTICS, SEED, name)}
+
+    default, distilled, base = arm("repaired"), arm("distilled"), student.generations["base"]
+    untrained = arm_report(items, Arm(base, [], None), default, STATISTICS, SEED, "base")
+    del untrained["drift"], untrained["against_default"]["drift"], untrained["against_default"]["grave"]
+    rows = {"base": untrained, "distilled": row("distilled", "distilled")}
+    stands_for = {"uniform": "control", "noise_up_20": "distilled", "second_judge": "control", "label_only": "control"}
+    for name, variant in stands_for.items():
+        rows[name] = row(variant, name) | {"arm": name, "about": f"what {name} is", "point": name, "seed": None}
+    rows["label_only"]["against_distilled"] = differences(items, arm("control"), distilled, STATISTICS, SEED, "label")
+    rows["second_judge"]["pool"] = pool_report(student.audits["control"], distilled.audit, distilled.true)
+    alone = row("repaired", "default")
+    del alone["against_default"]
+    alone["pool"] = pool_report(distilled.audit, distilled.audit, distilled.true)
+    alone["repair"] = repair_success(student.targets, default.answers, by_id)
+    return {
+        "student": student.slot,
+        "tau_delta": 0.01,
+        "default": alone,
+        "arms": corrected(corrected(rows), "against_distilled"),
+        "seeds": {},
+        "folds": {},
+        "floor": {},
+        "reaudit": {},
     }
-    alone = arm_report(unevaluated.items, default, default, STATISTICS, SEED, "default")
-    return {"student": student.slot, "default": alone, "arms": corrected(found)}
 
 
 @pytest.fixture(scope="session")

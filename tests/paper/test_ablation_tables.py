@@ -7,70 +7,62 @@ from dart.paper.run import Run
 from dart.paper.table import NONE, NOT_RUN
 
 
-def test_the_default_comes_first_and_has_no_difference(run: Run) -> None:
-    first = table30(run).rows[0]
-    drift = run.metric("arms", "default", "drift")
-    assert first[0].startswith("default")
-    assert first[4].startswith(f"{drift['total']} (")
-    assert first[5] == str(drift["severe"] + drift["extreme"])
-    assert first[6] == NONE
+def _row(rows: tuple[tuple[str, ...], ...], name: str) -> tuple[str, ...]:
+    return next(row for row in rows if row[0] == name)
+
+
+def test_table30_shows_severities_and_what_repair_took_away(run: Run) -> None:
+    table = table30(run)
+    weighted = _row(table.rows, "weighted (default)")
+    drift, before = run.metric("arms", "default", "drift"), run.metric("arms", "arms", "distilled", "drift")
+    severities = [str(drift[name]) for name in ("mild", "moderate", "severe", "extreme")]
+    assert list(weighted[4:8]) == severities
+    assert weighted[8].startswith(f"{drift['total']} (")
+    assert weighted[9] == f"{100 * (1 - drift['total'] / before['total']):.1f} %"
+    assert weighted[10] == weighted[12] == NONE  # the default has no difference from itself
+    assert weighted[-1] == "14 / 34 / 71 / 119"
+    assert _row(table.rows, "uniform")[-1] == "10 / 39 / 102 / 151"
+    assert table.status == "regenerated"
 
 
 def test_a_row_shows_the_arm_s_own_numbers(run: Run) -> None:
-    row = next(row for row in table30(run).rows if row[0] == "uniform")
-    entry = run.metric("arms", "arms", "uniform")
-    assert row[4].startswith(f"{entry['drift']['total']} (")
-    estimate = entry["against_default"]["drift"]["difference"]["estimate"]
-    assert row[6].startswith(("+" if estimate > 0 else "−") + f"{abs(estimate):.3f}")
-    assert row[8].startswith(f"{entry['true']['total']} (")
+    row = _row(table30(run).rows, "uniform")
+    found = run.metric("arms", "arms", "uniform")
+    assert row[8].startswith(f"{found['drift']['total']} (")
+    estimate = found["against_default"]["drift"]["difference"]["estimate"]
+    assert row[10].startswith(("+" if estimate > 0 else "−") + f"{abs(estimate):.3f}")
+    assert row[14].startswith(f"{found['true']['total']} (")
 
 
 def test_missing_arms_are_named_and_never_invented(run: Run) -> None:
     table = table31(run)
     assert table.status == "partly"
     shown = {row[0]: row[1] for row in table.rows}
-    assert len(shown) == 7
-    assert [name for name, n in shown.items() if n != NOT_RUN] == ["default (repaired)", "noise_up_20"]
+    assert len(shown) == 8
+    assert [name for name, n in shown.items() if n != NOT_RUN] == ["default", "noise_up_20", "uniform"]
     assert "noise_random_40" in table.needs
     assert "noise_up_20" not in table.needs
 
 
+def test_table31_counts_what_is_left_more(run: Run) -> None:
+    arms = run.metric("arms")
+    more = arms["arms"]["noise_up_20"]["drift"]["total"] - arms["default"]["drift"]["total"]
+    row = _row(table31(run).rows, "noise_up_20")
+    assert row[6] == f"{more:+d}".replace("-", "−")
+    assert row[-1] == "0.686 / 127"
+
+
 def test_every_arm_of_the_run_stands_in_table_d(run: Run) -> None:
-    assert [row[0] for row in table_arms(run).rows[1:]] == ["distilled", "noise_up_20", "uniform"]
+    table = table_arms(run)
+    names = [row[0] for row in table.rows]
+    assert names[:3] == ["default (repaired)", "base", "distilled"]
+    assert names[3:] == ["label_only", "noise_up_20", "second_judge", "uniform"]
+    assert _row(table.rows, "base")[6:9] == (NONE, NONE, NONE)  # no drift against itself
+    assert "uniform: what uniform is." in table.note
 
 
-def test_the_note_says_whether_the_direction_is_shown(run: Run) -> None:
-    arms = run.metrics["arms"]
-
-    def said(low: float, high: float) -> str:
-        uniform = dict(arms["arms"]["uniform"])
-        difference = {"estimate": (low + high) / 2, "ci": [low, high]}
-        uniform["against_default"] = {
-            **uniform["against_default"], "grave": {**uniform["against_default"]["grave"], "difference": difference},
-        }  # fmt: skip
-        changed = {**arms, "arms": {**arms["arms"], "uniform": uniform}}
-        return table30(run.model_copy(update={"metrics": {**run.metrics, "arms": changed}})).note
-
-    assert "This run shows it." in said(0.01, 0.03)
-    assert "does not show it" in said(-0.01, 0.03)
-    assert "the opposite" in said(-0.03, -0.01)
-
-
-def test_a_difference_that_another_seed_makes_as_well_shows_nothing(run: Run) -> None:
-    arms = run.metrics["arms"]
-    assert "No arm tries another training seed" in table30(run).note
-
-    def note(seed: float, uniform: float) -> str:
-        def entry(name: str, estimate: float) -> dict[str, object]:
-            against = dict(arms["arms"]["uniform"]["against_default"])
-            for measure in ("drift", "grave"):
-                difference = {"estimate": estimate, "ci": [estimate - 0.01, estimate + 0.01]}
-                against[measure] = {**against[measure], "difference": difference}
-            return {**arms["arms"]["uniform"], "against_default": against}
-
-        found = {"uniform": entry("uniform", uniform), "seed_1": entry("seed_1", seed)}
-        return table30(run.model_copy(update={"metrics": {**run.metrics, "arms": {**arms, "arms": found}}})).note
-
-    assert "another training seed makes as large a difference" in note(-0.08, 0.05)
-    assert "by 0.080" in note(-0.08, 0.05)
-    assert "This run shows it." in note(-0.03, 0.05)
+def test_table_d_stands_without_any_arm(run: Run) -> None:
+    arms = {**run.metrics["arms"], "arms": {}}
+    without = run.model_copy(update={"metrics": {**run.metrics, "arms": arms}})
+    assert [row[0] for row in table_arms(without).rows] == ["default (repaired)"]
+    assert table30(without).status == "partly"

@@ -88,24 +88,38 @@ def test_table28_adds_up(run: PaperRun) -> None:
     assert [sum(int(row[4]) for row in table.rows[i : i + 2]) for i in (0, 2, 4)] == [160, 160, 200]
 
 
-def test_table29_detects_only_where_the_judge_looked(run: PaperRun) -> None:
-    rows = {float(row[0].split()[0]): row for row in table29(run).rows}
+def test_table29_shows_what_the_arms_left(run: PaperRun) -> None:
+    table = table29(run)
+    rows = {float(row[0].split()[0]): row for row in table.rows}
     assert set(rows) == {0.005, 0.01, 0.02, 0.03, 0.05}
-    assert rows[0.005][5:7] == ("not run", "not run")
-    before, after = (run.annotated.audits[when] for when in ("before", "after"))
-    for tau in (0.01, 0.02, 0.03, 0.05):
-        assert rows[tau][5] == str(sum(r.severity is not None and r.delta > tau for r in before))
-    assert [tau for tau, row in rows.items() if row[6] != "not run"] == [0.01]
-    assert rows[0.01][6] == str(sum(r.severity is not None for r in after))
-    assert rows[0.01][7] == "0.72 / 0.81"
+    assert rows[0.005][5:12] == ("not run",) * 7
+    assert "tau_0005" in table.needs
+    default = run.metric("arms", "default")
+    assert rows[0.01][5] == str(default["pool"]["cases"])
+    assert rows[0.01][6].startswith(f"{default['drift']['total']} (")
+    assert rows[0.01][9:11] == ("–", "–")  # no difference from itself
+    assert rows[0.01][-1] == "0.72 / 0.81"
     metrics = run.metric("calibration", "at_tau", "0.05")
     assert rows[0.05][1:5] == (str(metrics["flagged"]), *(f"{metrics[k]:.3f}" for k in ("precision", "recall", "f1")))
 
 
-def test_table29_has_a_row_for_the_threshold_of_the_run(run: PaperRun) -> None:
-    settings = run.settings.model_copy(update={"tau_delta": 0.04})
-    rows = [row[0] for row in table29(run.model_copy(update={"settings": settings})).rows]
-    assert rows == ["0.005", "0.01", "0.02", "0.03", "0.04 (this run)", "0.05"]
+def test_table29_takes_a_threshold_s_run_by_its_name(run: PaperRun) -> None:
+    arms = run.metrics["arms"]
+    arm = {**arms["arms"]["uniform"], "pool": {"cases": 7}}
+    names = ("tau_0005", "tau_0020", "tau_0030", "tau_0050")
+    changed = {**arms, "arms": {**arms["arms"], **dict.fromkeys(names, arm)}}
+    table = table29(run.model_copy(update={"metrics": {**run.metrics, "arms": changed}}))
+    assert table.status == "regenerated"
+    rows = {row[0]: row for row in table.rows}
+    assert rows["0.05"][5] == "7"
+    assert rows["0.05"][6].startswith(f"{arm['drift']['total']} (")
+    assert rows["0.05"][7] == f"{arm['decision']['accuracy']:.3f}"
+
+
+def test_table29_has_a_row_for_the_threshold_of_the_arms(run: PaperRun) -> None:
+    arms = {**run.metrics["arms"], "tau_delta": 0.04}
+    rows = [row[0] for row in table29(run.model_copy(update={"metrics": {**run.metrics, "arms": arms}})).rows]
+    assert rows == ["0.005", "0.01", "0.02", "0.03", "0.04 (default)", "0.05"]
 
 
 def test_without_annotators_nothing_is_invented(unannotated: PaperRun) -> None:

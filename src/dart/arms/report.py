@@ -18,12 +18,27 @@ from dart.stats import (
     mcnemar,
     paired_interval,
     severity_counts,
+    toxicities,
+    wilcoxon,
 )
+from dart.stats.bootstrap import relative_median_change
 from dart.stats.compare import significant
 from dart.stats.decision import Floats
 from dart.stats.harm import TASK_TYPES
 
 GRAVE = ("severe", "extreme")
+# Entries of a comparison that have a p-value; each is corrected over all arms on its own.
+TESTED = (
+    ("decision", "overall"),
+    ("decision", "DIFF"),
+    ("decision", "EQUAL"),
+    ("decision", "D"),
+    ("decision", "N"),
+    ("toxicity",),
+    ("drift",),
+    ("grave",),
+    ("true",),
+)
 
 
 class Arm(NamedTuple):
@@ -37,13 +52,11 @@ class Arm(NamedTuple):
 def arm_report(
     items: Sequence[Item], arm: Arm, default: Arm, statistics: Statistics, seed: int, name: str
 ) -> dict[str, Any]:
-    """One arm: {n, decision, by_task_type, harm, drift, true, against_default: {decision, drift, grave, true}}.
+    """One arm: {n, decision, by_task_type, harm, drift, true, against_default}; the last as `differences` gives it.
 
-    Everything is over `items`, which may be a part of the test set. Differences are arm - default; drift differences
-    are of rates, with McNemar's exact p over the pairs.
+    Everything is over `items`, which may be a part of the test set.
     """
-    kept = {item.id for item in items}
-    arm, default = (_restricted(of, kept) for of in (arm, default))
+    arm, default = (_restricted(of, items) for of in (arm, default))
     n = len(items)
     decision = decision_metrics(items, arm.answers, name).model_dump(exclude={"by_benchmark"})
     found: dict[str, Any] = {
@@ -52,16 +65,43 @@ def arm_report(
         "by_task_type": _by_task_type(items, arm.answers),
         "harm": harm_metrics(items, arm.answers, name),
         "drift": severity_counts(cases(arm.audit), n),
-        "against_default": {
-            "decision": _decision(items, arm, default, statistics, seed, name),
-            "drift": _drift(items, cases(arm.audit), cases(default.audit), statistics, seed, name),
-            "grave": _drift(items, _grave(arm), _grave(default), statistics, seed, f"{name}/grave"),
-        },
+        "against_default": differences(items, arm, default, statistics, seed, name),
     }
     if arm.true is not None and default.true is not None:
         found["true"] = severity_counts(arm.true, n)
-        found["against_default"]["true"] = _drift(items, arm.true, default.true, statistics, seed, f"{name}/true")
     return found
+
+
+def differences(
+    items: Sequence[Item], arm: Arm, other: Arm, statistics: Statistics, seed: int, name: str
+) -> dict[str, Any]:
+    """{decision: {overall, DIFF, EQUAL, D, N}, toxicity, drift, grave, true}: arm - other on the same items, with p.
+
+    Drift differences are of rates, with McNemar's exact p over the pairs; `only_default` and `only_arm` count what one
+    side alone has (right answers, or cases). The toxicity's is the relative change of the median, with Wilcoxon's p.
+    """
+    arm, other = (_restricted(of, items) for of in (arm, other))
+    found = {
+        "decision": _decision(items, arm, other, statistics, seed, name),
+        "toxicity": _toxicity(items, arm, other, statistics, seed, name),
+        "drift": _drift(items, cases(arm.audit), cases(other.audit), statistics, seed, name),
+        "grave": _drift(items, _grave(arm), _grave(other), statistics, seed, f"{name}/grave"),
+    }
+    if arm.true is not None and other.true is not None:
+        found["true"] = _drift(items, arm.true, other.true, statistics, seed, f"{name}/true")
+    return found
+
+
+def contrast(
+    items: Sequence[Item], arm: Arm, base: Sequence[Generation], statistics: Statistics, seed: int, name: str
+) -> dict[str, Any]:
+    """{accuracy, equal_accuracy, parse_rate: intervals of arm - base; toxicity: as in `differences`} (Table 4)."""
+    other = _restricted(Arm(base, [], None), items)
+    arm = _restricted(arm, items)
+    entry = compare(items, other.answers, arm.answers, statistics, seed, f"{name}/base")
+    rates = ("accuracy", "equal_accuracy", "parse_rate")
+    found = {rate: {key: entry[f"{rate}_difference"][key] for key in ("estimate", "ci")} for rate in rates}
+    return found | {"toxicity": _toxicity(items, arm, other, statistics, seed, f"{name}/base")}
 
 
 def _by_task_type(items: Sequence[Item], answers: Sequence[Generation]) -> dict[str, float]:
@@ -75,7 +115,8 @@ def _by_task_type(items: Sequence[Item], answers: Sequence[Generation]) -> dict[
     return found
 
 
-def _restricted(arm: Arm, kept: set[str]) -> Arm:
+def _restricted(arm: Arm, items: Sequence[Item]) -> Arm:
+    kept = {item.id for item in items}
     return Arm(
         [answer for answer in arm.answers if answer.item_id in kept],
         [record for record in arm.audit if record.item_id in kept],
@@ -91,14 +132,29 @@ def _decision(
     items: Sequence[Item], arm: Arm, default: Arm, statistics: Statistics, seed: int, name: str
 ) -> dict[str, Any]:
     found = {}
-    for row, condition in (("overall", None), ("DIFF", "DIFF"), ("EQUAL", "EQUAL")):
-        chosen = [item for item in items if condition in (None, item.condition)]
+    for row in ("overall", "DIFF", "EQUAL", *TASK_TYPES.values()):
+        chosen = [item for item in items if row in ("overall", item.condition, item.benchmark[0])]
         ids = {item.id for item in chosen}
         first, second = ([answer for answer in of.answers if answer.item_id in ids] for of in (default, arm))
         if chosen:
             entry = compare(chosen, first, second, statistics, seed, f"{name}/{row}")
-            found[row] = {"difference": entry["accuracy_difference"], "p": entry["mcnemar"]["p_exact"]}
+            test = entry["mcnemar"]
+            found[row] = {
+                "difference": entry["accuracy_difference"],
+                "only_default": test["b"],
+                "only_arm": test["c"],
+                "p": test["p_exact"],
+            }
     return found
+
+
+def _toxicity(
+    items: Sequence[Item], arm: Arm, other: Arm, statistics: Statistics, seed: int, name: str
+) -> dict[str, Any]:
+    theirs, ours = (toxicities(items, of.answers, name) for of in (other, arm))
+    change = paired_interval(theirs, ours, relative_median_change, statistics, seed_for(seed, "arm toxicity", name))
+    test = wilcoxon(theirs, ours)
+    return {"median_change": change.json(), "p": significant(test.p), "rank_biserial": round(test.effect, 6)}
 
 
 def _drift(
@@ -120,19 +176,12 @@ def _drift(
     return {"difference": interval.json(), "only_default": b, "only_arm": c, "p": significant(mcnemar(b, c).p_exact)}
 
 
-def corrected(reports: dict[str, Any]) -> dict[str, Any]:
-    """The reports with p_holm beside every p, corrected over all arms for each measure."""
-    for path in (
-        ("decision", "overall"),
-        ("decision", "DIFF"),
-        ("decision", "EQUAL"),
-        ("drift",),
-        ("grave",),
-        ("true",),
-    ):
+def corrected(reports: dict[str, Any], against: str = "against_default") -> dict[str, Any]:
+    """The reports with p_holm beside every p, corrected over all arms that have the comparison, for each measure."""
+    for path in TESTED:
         entries = []
         for report in reports.values():
-            entry = report["against_default"]
+            entry = report.get(against, {})
             for key in path:
                 entry = entry.get(key, {})
             if entry:

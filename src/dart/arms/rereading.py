@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dart.records import AuditRecord, Generation, Item, Severity
-from dart.stats import cases, severity_counts
+from dart.stats import cases, in_item_order, severity_counts
 from dart.stats.agreement import detection, share
 
 
@@ -21,8 +21,13 @@ def floor_report(
     audit: Sequence[AuditRecord],
     true: Mapping[str, Severity] | None,
 ) -> dict[str, Any]:
-    """{n, same_text, same_decision, screened, drift, rate, true}: `again` against `reference`, the same student."""
-    pairs = list(zip(reference, again, strict=True))
+    """{n, same_text, same_decision, screened, drift, rate, true}: `again` against `reference`, the same student.
+
+    Raises:
+        DataError: answers that do not pair one to one with the items.
+    """
+    sides = (in_item_order(items, reference, "noise floor"), in_item_order(items, again, "noise floor, again"))
+    pairs = list(zip(*sides, strict=True))
     n = len(items)
     found: dict[str, Any] = {
         "n": n,

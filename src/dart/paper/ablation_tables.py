@@ -1,144 +1,169 @@
-"""Tables of the ablation arms: 30 (weights), 31 (noisy severities) and D (every arm), beside the default recipe.
+"""Tables of the repair's ablations: 30 (weights), 31 (noisy severities) and D (every arm), beside the default recipe.
 
-Numbers come from metrics/arms.json. Where the paper reports a direction, the note says whether this run shows it.
+Appendices M.2 and M.3; numbers from metrics/arms.json. Where the paper reports a direction, the note says whether
+this run shows it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
+from dart.paper import published_arms as published
+from dart.paper.arm_rows import (
+    DEFAULT,
+    DISTILLED,
+    Entry,
+    absent,
+    compared,
+    difference,
+    drift,
+    entry,
+    grave,
+    levels,
+    missing,
+    needs,
+    p_holm,
+    runs,
+    student,
+    tested,
+    toxicity,
+)
 from dart.paper.run import Run
-from dart.paper.table import NONE, NOT_RUN, Row, Table, bounds, number, p_value, percent, ruled, signed
+from dart.paper.seed_noise import NO_PROOF, robustness, seed_note, verdict
+from dart.paper.table import NONE, Row, Table, number, percent, ruled
 from dart.records import SEVERITIES
 
-_COLUMNS = (
-    "Arm", "n", "Accuracy", "EQUAL", "Drift cases", "Severe or extreme", "Δ drift rate [95 % CI]", "p (Holm)",
-    "True drift", "Δ true rate [95 % CI]",
-)  # fmt: skip
-
-CONTEXT = ("distilled", "control")  # of the main path, shown before the arms
+UNIFORM = "uniform"
+NOISE = [f"noise_{kind}_{share}" for kind in ("up", "down", "random") for share in (20, 40)]
+CONTEXT = ("base", DISTILLED, "control")  # of the main path, shown before the arms
+PAIRED = (
+    "Differences are arm − default on the same items, paired; p of McNemar's test (toxicity: Wilcoxon's), corrected "
+    "by Holm over all arms. "
+)
+TRUE = "True drift is known in the embedded world only. "
 
 
 def table30(run: Run) -> Table:
     """Table 30: repair rows weighted by severity against each once."""
-    return _table(
-        run,
-        "30",
-        "Severity-weighted against uniform repair rows",
-        ["distilled", "uniform"],
-        "The paper's weighted repair leaves fewer severe and extreme cases than uniform. " + _direction(run, "uniform"),
+    names = {DISTILLED: "before repair (distilled)", UNIFORM: "uniform", DEFAULT: "weighted (default)"}
+    rows = [_weighting_row(run, name, shown) for name, shown in names.items()]
+    grave_ = verdict(run, UNIFORM, "grave_rate", +1)
+    return Table(
+        number="30",
+        title=f"Severity-weighted against uniform repair rows ({student(run).name})",
+        columns=(
+            "Repair rows", "n", "Accuracy", "EQUAL", *(name.capitalize() for name in SEVERITIES), "Drift cases",
+            "Reduction", "Δ drift rate [95 % CI]", "p (Holm)", "Δ severe or extreme", "p (Holm)", "True drift",
+            "Paper: mild / mod. / sev. / total",
+        ),
+        rows=tuple(rows),
+        note="The paper's weighted repair leaves fewer severe and extreme cases than uniform. "
+        f"{grave_} And fewer cases: {verdict(run, UNIFORM, 'drift_rate', +1)} "
+        f"{seed_note(run, 'grave_rate')}{PAIRED}{TRUE}",
+        needs=needs(missing(run, names)),
+        simulated=run.simulated,
+    )  # fmt: skip
+
+
+def _weighting_row(run: Run, name: str, shown: str) -> Row:
+    found = entry(run, name)
+    severities = published.WEIGHTING_SEVERITIES.get(name)
+    paper = NONE if severities is None else " / ".join(map(str, (*severities[:3], sum(severities))))
+    if found is None:
+        return (shown, *absent(14), paper)
+    counts, before = found["drift"], entry(run, DISTILLED)
+    cut = None if before is None or not before["drift"]["total"] else 1 - counts["total"] / before["drift"]["total"]
+    return (
+        shown,
+        *levels(found),
+        *(str(counts[severity]) for severity in SEVERITIES),
+        drift(found),
+        NONE if name == DISTILLED else percent(cut),
+        *tested(compared(found, "drift")),
+        *tested(compared(found, "grave")),
+        drift(found, "true"),
+        paper,
     )
 
 
 def table31(run: Run) -> Table:
     """Table 31: severities of a share of the repair rows are wrong."""
-    names = [f"noise_{kind}_{share}" for kind in ("up", "down", "random") for share in (20, 40)]
-    return _table(
-        run, "31", "Repair with noisy severities", names,
-        "The paper finds repair robust to severity noise: no arm should leave many more cases than the default.",
+    names = [DEFAULT, *NOISE, UNIFORM]
+    left = robustness(run, NOISE, "drift_rate", +1, "leave surely more drift cases than the default")
+    wrong = robustness(run, NOISE, "accuracy", -1, "are surely less accurate")
+    return Table(
+        number="31",
+        title=f"Repair with noisy severities ({student(run).name})",
+        columns=(
+            "Severities", "n", "Accuracy", "EQUAL", "Toxicity (median)", "Remain", "Δ remain",
+            "Δ drift rate [95 % CI]", "p (Holm)", "Δ accuracy [95 % CI]", "p (Holm)", "True drift",
+            "Paper: accuracy / remain",
+        ),
+        rows=tuple(_noise_row(run, name) for name in names),
+        note=f"The paper finds repair robust to wrong severities. {left}{wrong}{NO_PROOF}{seed_note(run)}{PAIRED}{TRUE}"
+        "up / down: one level too high / too low; random: any other level; 20 or 40 % of the drift cases.",
+        needs=needs(missing(run, names)),
+        simulated=run.simulated,
     )  # fmt: skip
+
+
+def _noise_row(run: Run, name: str) -> Row:
+    found, default = entry(run, name), entry(run, DEFAULT)
+    of_paper = published.NOISE[name]
+    paper = f"{number(of_paper.accuracy)} / {of_paper.remain}"
+    if found is None or default is None:
+        return (name, *absent(11), paper)
+    more = found["drift"]["total"] - default["drift"]["total"]
+    return (
+        name,
+        *levels(found),
+        toxicity(found),
+        drift(found),
+        NONE if name == DEFAULT else f"{more:+d}".replace("-", "−"),
+        *tested(compared(found, "drift")),
+        *tested(compared(found, "decision", "overall")),
+        drift(found, "true"),
+        paper,
+    )
 
 
 def table_arms(run: Run) -> Table:
     """Table D, not in the paper: every arm of this run, and the stages of the main path beside them."""
-    every = sorted(run.metric("arms", "arms"), key=lambda name: (name not in CONTEXT, name))
-    return _table(
-        run, "D", "Every ablation arm beside the default recipe", every,
-        "Inductive arms repair on one half of the test set and report on the other, against the default on the same "
-        "items; sham repairs pairs that did not drift. Holm's correction is over all arms of this table.",
+    every = sorted(runs(run), key=lambda name: (name not in CONTEXT, CONTEXT.index(name) if name in CONTEXT else name))
+    default = entry(run, DEFAULT)
+    groups = [[] if default is None else [_arm_row("default (repaired)", default)]]
+    groups += [[_arm_row(name, runs(run)[name]) for name in every if (name in CONTEXT) == first] for first in (1, 0)]
+    body = ruled(group for group in groups if group)
+    return Table(
+        number="D",
+        title=f"Every ablation arm beside the default recipe ({student(run).name})",
+        columns=(
+            "Arm", "n", "Accuracy", "EQUAL", "Δ accuracy [95 % CI]", "p (Holm)", "Drift cases", "Severe or extreme",
+            "Δ drift rate [95 % CI]", "p (Holm)", "True drift", "Δ true rate [95 % CI]",
+        ),
+        rows=body.rows,
+        rules=body.rules,
+        note=f"{_abouts(run, every)}{seed_note(run)}{PAIRED}{TRUE}Inductive arms repair one half of the test set and "
+        "report on the other, against the default on the same items; sham repairs pairs that did not drift. "
+        "NAME_stage1 is the same arm before repair.",
+        simulated=run.simulated,
     )  # fmt: skip
 
 
-def _table(run: Run, number_: str, title: str, names: Sequence[str], note: str) -> Table:
-    """The default recipe, then the arms that this run has."""
-    arms = run.metric("arms", "arms")
-    missing = [name for name in names if name not in arms]
-    slot = run.metric("arms", "student")
-    groups: list[list[Row]] = [[_default_row(run.metric("arms", "default"))]]
-    groups += [[_row(name, arms[name]) if name in arms else _absent(name) for name in names]]
-    body = ruled([group for group in groups if group])
-    return Table(
-        number=number_,
-        title=f"{title} (student {slot})",
-        columns=_COLUMNS,
-        rows=body.rows,
-        rules=body.rules,
-        note=f"{note} {_seed_noise(run)}Differences are arm − default on the same items, paired; p of McNemar's test, "
-        "corrected over all arms. True drift is known in the embedded world only.",
-        needs="" if not missing else f"entries under variants: {', '.join(missing)}.",
-        simulated=run.simulated,
-    )
+def _abouts(run: Run, names: list[str]) -> str:
+    """What each arm is, as its entry in params.yaml says."""
+    rows = [runs(run)[name] for name in names if not name.endswith("_stage1")]
+    arms = {found["arm"]: found["about"] for found in rows if "arm" in found}
+    return "".join(f"{arm}: {about}. " for arm, about in arms.items())
 
 
-def _default_row(entry: Mapping[str, Any]) -> Row:
-    return ("default (repaired)", *_levels(entry), NONE, NONE, *_true(entry), NONE)
-
-
-def _row(name: str, entry: Mapping[str, Any]) -> Row:
-    against = entry["against_default"]
-    drift = against["drift"]
-    shown = (name, *_levels(entry), _points(drift["difference"]), p_value(drift["p_holm"]), *_true(entry))
-    return (*shown, _points(against["true"]["difference"]) if "true" in against else NONE)
-
-
-def _absent(name: str) -> Row:
-    return (name, *(NOT_RUN for _ in _COLUMNS[1:]))
-
-
-def _levels(entry: Mapping[str, Any]) -> Row:
-    decision, drift = entry["decision"], entry["drift"]
-    grave = drift[SEVERITIES[2]] + drift[SEVERITIES[3]]
+def _arm_row(name: str, found: Entry) -> Row:
     return (
-        str(entry["n"]),
-        number(decision["accuracy"]),
-        number(decision["equal_accuracy"]),
-        f"{drift['total']} ({percent(drift['rate'])})",
-        str(grave),
+        name,
+        *levels(found),
+        *tested(compared(found, "decision", "overall")),
+        drift(found),
+        grave(found),
+        difference(compared(found, "drift")),
+        p_holm(compared(found, "drift")),
+        drift(found, "true"),
+        difference(compared(found, "true")),
     )
-
-
-def _true(entry: Mapping[str, Any]) -> Row:
-    return (f"{entry['true']['total']} ({percent(entry['true']['rate'])})",) if "true" in entry else (NONE,)
-
-
-def _points(interval: Mapping[str, Any]) -> str:
-    return f"{signed(interval['estimate'])} {bounds(interval['ci'])}"
-
-
-def _seed_spread(run: Run, measure: str) -> float | None:
-    """The largest difference that another training seed alone makes; None without an arm that tries one."""
-    found = [
-        abs(entry["against_default"][measure]["difference"]["estimate"])
-        for name, entry in run.metric("arms", "arms").items()
-        if name.startswith("seed_")
-    ]
-    return max(found) if found else None
-
-
-def _seed_noise(run: Run) -> str:
-    """What no interval over items contains."""
-    spread = _seed_spread(run, "drift")
-    if spread is None:
-        return "No arm tries another training seed, so how much one seed differs from the next is unknown. "
-    return (
-        f"Another training seed alone moves the drift rate by {number(spread)}: no interval here contains that, and a "
-        "difference of that size shows nothing about its arm. "
-    )
-
-
-def _direction(run: Run, name: str) -> str:
-    """Whether this run shows the paper's direction: the arm leaves more grave cases than the default."""
-    entry = run.metric("arms", "arms").get(name)
-    if entry is None:
-        return "This arm has not run."
-    grave = entry["against_default"]["grave"]["difference"]
-    low, high = grave["ci"]
-    spread = _seed_spread(run, "grave")
-    if high < 0:
-        return "This run shows the opposite."
-    if low <= 0:
-        return "This run does not show it: the interval of the difference holds 0."
-    if spread is not None and grave["estimate"] <= spread:
-        return "This run does not show it: another training seed makes as large a difference."
-    return "This run shows it."

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from dart.paper import published
+from dart.paper.arm_rows import DEFAULT, Entry, compared, drift, entry, missing, needs, tested, toxicity
+from dart.paper.arm_rows import student as arm_student
 from dart.paper.evidence import PaperRun
-from dart.paper.run import StudentRun
+from dart.paper.seed_noise import NO_PROOF, robustness, seed_note
 from dart.paper.table import NONE, NOT_RUN, Row, Table, bounds, number, percent, ruled
 from dart.records import SEVERITIES, Severity
 from dart.stats import cases, operating_point
@@ -209,38 +211,65 @@ def _confusion_rows(who: str, counts: Confusion | None) -> list[Row]:
 
 def table29(run: PaperRun) -> Table:
     """Table 29: what each threshold flags, detects and leaves."""
-    student = run.annotated if run.pairs else run.primary
-    used = run.settings.tau_delta
+    used = _arms_tau(run)
     taus = sorted({*TAUS, *(() if used is None else (used,))})
     best = run.metric("calibration").get("best_f1") if run.pairs else None
     optimum = f" Best F1 of this sample: {number(best['f1'])} at τ = {best['tau']:.4f}." if best else ""
-    lower = "a pair below the run's τ was not shown to the judge, and repair ran with one τ: run again with tau_delta"
+    labelled = f"Flagged, precision, recall, F1: annotated pairs of {run.annotated.name}." if run.pairs else ""
+    absent = missing(run, [name for tau in taus if (name := _tau_arm(tau, used)) != DEFAULT])
+    left = robustness(run, [_tau_arm(tau, used) for tau in TAUS if tau != used], "drift_rate", +1,
+                      "leave surely more drift cases than the default")  # fmt: skip
     return Table(
         number="29",
-        title=f"The screen's threshold τ ({student.name})",
+        title="The screen's threshold τ",
         columns=(
-            "τ", "Flagged pairs", "Precision", "Recall", "F1", "Detected", "Remain after repair", "Paper's P / R",
+            "τ", "Flagged pairs", "Precision", "Recall", "F1", "Detected", "Remain after repair", "Accuracy",
+            "Toxicity (median)", "Δ drift rate [95 % CI]", "p (Holm)", "True drift", "Paper's P / R",
         ),
-        rows=tuple(_tau_row(run, student, tau) for tau in taus),
-        note=f"{_who(run)}{optimum} Detected: pairs of the whole test set above τ that the judge confirmed. The paper: "
-        f"{published.TAU_PAIRS} pairs, F1 {published.TAU_F1} at τ = 0.01; its recall at τ ≥ 0.03 is below .55.",
-        needs=f"{lower}." if run.pairs else f"{NO_PAIRS} {lower[0].upper()}{lower[1:]}.",
+        rows=tuple(_tau_row(run, tau, used) for tau in taus),
+        note=f"{_who(run)} {labelled}{optimum} Detected: pairs of the whole test set above τ that the judge confirmed, "
+        f"and so repaired; this and what follows: {arm_student(run).name}, the student of the arms. Remain: by the "
+        f"arms' own τ in every row. {left}{NO_PROOF}{seed_note(run)}The paper: "
+        f"{published.TAU_PAIRS} pairs, F1 {published.TAU_F1} at τ = 0.01; its recall at τ ≥ 0.03 is below .55. "
+        "Toxicity × 10⁵.",
+        needs=needs(absent, *([] if run.pairs else [f"{NO_PAIRS[0].upper()}{NO_PAIRS[1:]}"])),
         simulated=run.simulated,
     )  # fmt: skip
 
 
-def _tau_row(run: PaperRun, student: StudentRun, tau: float) -> Row:
-    used = run.settings.tau_delta
+def _arms_tau(run: PaperRun) -> float | None:
+    """The threshold of the arms, which the main path need not share."""
+    tau: float | None = run.metric("arms").get("tau_delta", run.settings.tau_delta)
+    return tau
+
+
+def _tau_arm(tau: float, used: float | None) -> str:
+    """The run that repaired with τ, e.g. tau_0005 for 0.005."""
+    return DEFAULT if tau == used else f"tau_{round(1000 * tau):04d}"
+
+
+def _tau_row(run: PaperRun, tau: float, used: float | None) -> Row:
     both_kinds = len(set(run.labelled.drift)) == 2
     point = operating_point(*run.labelled, tau) if both_kinds else None
-    detected = sum(record.severity is not None and record.delta > tau for record in student.audits["before"])
+    found = entry(run, _tau_arm(tau, used))
     return (
-        f"{tau:g}{' (this run)' if tau == used else ''}",
+        f"{tau:g}{' (default)' if tau == used else ''}",
         NOT_RUN if point is None else str(point.flagged),
         *([NOT_RUN] * 3 if point is None else map(number, (point.precision, point.recall, point.f1))),
-        NOT_RUN if used is None or tau < used else str(detected),
-        str(len(cases(student.audits["after"]))) if tau == used else NOT_RUN,
+        *(_repaired(found) if found is not None else [NOT_RUN] * 7),
         _paper_tau(tau),
+    )
+
+
+def _repaired(found: Entry) -> Row:
+    """Detected, remain, accuracy, toxicity, difference in drift with its p, true drift."""
+    return (
+        str(found["pool"]["cases"]) if "pool" in found else NONE,
+        drift(found),
+        number(found["decision"]["accuracy"]),
+        toxicity(found),
+        *tested(compared(found, "drift")),
+        drift(found, "true"),
     )
 
 

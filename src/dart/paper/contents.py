@@ -1,7 +1,6 @@
 """What the paper shows and what this run made of it: sections, tables in their order, and the honest account.
 
-`SECTIONS` is the table of contents of the page; `NEEDS` names what every table of the paper that no code makes yet
-would take. Together they cover all 46 tables: a test holds the two in step.
+`SECTIONS` is the table of contents of the page. A test holds it to the paper's 46 tables: each stands in it once.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 from dart.paper.ablation_tables import table30, table31, table_arms
 from dart.paper.annotation_tables import NO_PAIRS, table25, table27, table28, table29
 from dart.paper.comparison_tables import table22, table24
+from dart.paper.conditioning_tables import table23, table26, table32
 from dart.paper.decision_tables import table2, table13, table15, table16
 from dart.paper.evidence import PaperRun
 from dart.paper.example_tables import table1, table8, table12, table46
@@ -22,11 +22,15 @@ from dart.paper.hatecheck_tables import table36, table37, table38, table39
 from dart.paper.openended_tables import table14, table_judges, table_toxicity
 from dart.paper.policy_tables import table3, table17, table18, table33, table34
 from dart.paper.rate_tables import table_rates, table_unchanged
+from dart.paper.robustness_tables import table7, table_floor
 from dart.paper.setup_tables import table6, table9, table10, table11
 from dart.paper.table import NONE, NOT_RUN, Table
+from dart.paper.training_tables import table4, table19, table21
+from dart.paper.weight_tables import table20
 
 Maker = Callable[[PaperRun], Table]
 TABLES_OF_THE_PAPER = 46
+STATUSES = ("regenerated", "partly", "not run")
 
 
 class Section(NamedTuple):
@@ -52,7 +56,24 @@ SECTIONS: tuple[Section, ...] = (
         "Inference-time explanation policy (Section 3.3.2, Appendices K.1, N)",
         (table3, table17, table18, table33, table34),
     ),
-    Section("ablations", "Ablations and controls (Appendices K, M)", (table_arms, table30, table31)),
+    Section(
+        "ablations",
+        "Ablations and controls (Section 3.3, Appendices A.3, K, L.2, M)",
+        (
+            table4,
+            table19,
+            table20,
+            table21,
+            table23,
+            table26,
+            table30,
+            table31,
+            table32,
+            table7,
+            table_arms,
+            table_floor,
+        ),
+    ),
     Section(
         "external",
         "External safety suites (Section 3.4, Appendices O, P)",
@@ -68,13 +89,6 @@ SECTIONS: tuple[Section, ...] = (
     Section("examples", "Examples (Section 2.1, Appendices B, G, R)", (table1, table8, table12, table46)),
 )
 
-_ABLATIONS = "ablation arms that train further adapters (Appendices K, M)"
-NEEDS: Mapping[str, str] = {
-    **dict.fromkeys(("4", "19", "20", "21", "23"), _ABLATIONS),
-    "7": "five-fold cross-validation: training once for each fold (data/suite/folds.json)",
-    "26": "a second judge, and repair driven by it",
-    "32": "distillation by other teachers",
-}
 FIGURES: Mapping[str, str] = {"3": "figure03", "4": "figure04", "5": "figure05"}
 
 
@@ -95,19 +109,15 @@ def coverage(run: PaperRun) -> dict[str, Any]:
 def account(run: PaperRun, made: Iterable[Table]) -> dict[str, Any]:
     """The coverage of tables that are already made.
 
-    "regenerated": every row holds this run's numbers; "partly": some rows are marked not run; "not run": the code is
-    there, this run had nothing to fill it with; "not implemented": no code makes it. A table that is not whole has
-    "needs".
+    "regenerated": every row holds this run's numbers; "partly": some rows are marked not run; "not run": this run had
+    nothing to fill it with. A table that is not whole has "needs".
     """
     of_paper = {table.number: table for table in made if table.number.isdigit()}
     entries: dict[str, dict[str, str]] = {}
     for number in map(str, range(1, TABLES_OF_THE_PAPER + 1)):
-        if number in of_paper:
-            table = of_paper[number]
-            entries[number] = {"status": table.status, "file": f"data/paper/{table.stem}.md"}
-            entries[number] |= {"needs": table.needs} if table.needs else {}
-        else:
-            entries[number] = {"status": "not implemented", "needs": NEEDS[number]}
+        table = of_paper[number]
+        entries[number] = {"status": table.status, "file": f"data/paper/{table.stem}.md"}
+        entries[number] |= {"needs": table.needs} if table.needs else {}
     drawn = {number: _figure(run, stem) for number, stem in FIGURES.items()}
     return {
         "simulated": run.simulated,
@@ -126,7 +136,7 @@ def _figure(run: PaperRun, stem: str) -> dict[str, str]:
 
 def _counted(entries: Mapping[str, Mapping[str, str]]) -> dict[str, int]:
     found = Counter(entry["status"] for entry in entries.values())
-    return {status: found[status] for status in ("regenerated", "partly", "not run", "not implemented")}
+    return {status: found[status] for status in STATUSES}
 
 
 def coverage_table(run: PaperRun, found: Mapping[str, Any]) -> Table:

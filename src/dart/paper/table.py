@@ -16,7 +16,7 @@ from dart.records import Record
 NONE = "–"
 NOT_RUN = "not run"  # a number that this run could not give; `Table.needs` says what would
 Row = tuple[str, ...]
-Status = Literal["regenerated", "partly", "not run", "not implemented"]
+Status = Literal["regenerated", "partly", "not run"]
 
 
 class Body(NamedTuple):

@@ -63,6 +63,7 @@ class Change(Section):
 
 
 DEFAULT = Change()
+RESERVED = ("default", "base", "distilled", "control")  # rows of metrics/arms.json that are no arm
 
 
 class Run(Section):
@@ -115,6 +116,15 @@ class Variant(Change):
                 found[point] = Run(change=change, point=point, seed=None)
             for seed in self.seeds:
                 found[f"{point}_seed_{seed}"] = Run(change=change, point=point, seed=seed)
+        return found
+
+    def rows(self, name: str) -> list[str]:
+        """Names in metrics/arms.json, with repetitions: of each point and seed, and of Stage I where it may differ."""
+        found = []
+        for point, change in self.changes(name).items():
+            both = change.trains_stage1 and change.repair != "none"
+            for run in ([point] if change != DEFAULT else []) + [f"{point}_seed_{seed}" for seed in self.seeds]:
+                found += [run, f"{run}_stage1"] if both else [run]
         return found
 
 
