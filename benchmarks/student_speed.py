@@ -42,7 +42,7 @@ TRAINING = Training(epochs=1, global_batch=16, warmup_ratio=0.03, weight_decay=0
 GREEDY = GenerationParams(max_new_tokens=NEW_TOKENS, temperature=0.0, top_p=1.0)
 SPEC = StudentSpec(
     name="shape", model="shape", revision="main", learning_rate=0.0002, batch_per_device=16, generation_batch=128,
-    precision="fp32", quantize="none", nano=None,
+    precision="fp32", quantize="none", nano=None, engine="transformers", server=None,
 )  # fmt: skip
 
 
@@ -70,10 +70,9 @@ def prepare(
     suite = split_suite(write_suite(SEED).items, sizes, Split(by="item", folds=2), SEED)
     if len(suite.test) < items:
         raise SystemExit(f"the suite has {len(suite.test)} test items and not {items}")
-    world = WorldTeacher(planting_dropped=0.05, planting_added=0.01)
-    answers = {
-        item.id: teacher.answer(prompts.distillation(item.prompt, item.gold), world, SEED) for item in suite.train
-    }
+    world = WorldTeacher(planting_dropped=0.05, planting_added=0.01, label_error=0.0, malformed=0.0)
+    person = teacher.Teacher(world, SEED)
+    answers = {item.id: teacher.answer(prompts.distillation(item.prompt, item.gold), person) for item in suite.train}
     texts = [*(item.prompt for item in suite.train), *answers.values(), prompts.inference("")[0]["content"]]
     words = student_tokenizer(texts, fixed=(), size=2000)
     ends = {"bos_token_id": words.bos_token_id, "eos_token_id": words.eos_token_id, "pad_token_id": words.pad_token_id}

@@ -16,7 +16,9 @@ import sys
 
 from dart.errors import DartError
 
-LAUNCHED = {"train", "generate", "repair", "regenerate", "control", "external.answers"}
+LAUNCHED = {
+    "train", "generate", "repair", "regenerate", "control", "policy", "arm", "external.answers", "external.openended"
+}  # fmt: skip
 WORKER = "DART_WORKER"
 
 

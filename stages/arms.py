@@ -15,6 +15,7 @@ from dart.arms.pools import pool_report, repair_success, success_against
 from dart.arms.report import Arm, arm_report, contrast, corrected, differences
 from dart.arms.rereading import floor_report, reaudit_report
 from dart.arms.spread import cross_validation, seed_spread
+from dart.arms.weight_choice import Tried, choose, harmonic_mean, tried
 from dart.embedded.truth import true_drift
 from dart.harm.audit import audit
 from dart.records import AuditRecord, Generation, Item, RepairTarget, Severity, read_json, read_jsonl, write_json
@@ -106,6 +107,7 @@ def run() -> None:
         "folds": _folds(given, every),
         "floor": _floors(main, every),
         "reaudit": _reaudit(main),
+        "toxreg": _weights(given, every),
     }
     write_json(paths.METRICS / "arms.json", found)
 
@@ -189,3 +191,27 @@ def _reaudit(main: Evidence) -> dict[str, Any]:
     again = main.audited(list(main.default.answers), EVERYTHING, judge)
     repaired = set(cases(main.distilled.audit))
     return {"judge": judge, **reaudit_report(again, main.default.audit, repaired, main.default.true)}
+
+
+def _weights(given: params.StageParams, every: dict[str, tuple[str, Run]]) -> dict[str, Any]:
+    """The toxicity weights on the validation split, and the run of the one that is chosen by it (Table 20)."""
+    validation = read_jsonl(paths.SUITE / "validation.jsonl", Item)
+    by, plain, results = given.toxreg.chosen_by, None, {}
+    for name, (arm, each) in every.items():
+        if (weight := each.change.toxicity_weight) is not None and each.seed is None:
+            home = paths.arm(arm) / name
+            results[name] = tried(weight, validation, read_jsonl(home / "validation.jsonl", Generation))
+            plain = tried(0, validation, read_jsonl(home / "plain_validation.jsonl", Generation))
+    if plain is None:
+        return {}
+    best = choose(list(results.values()), plain, by)
+
+    def row(result: Tried) -> dict[str, Any]:
+        return {**result.model_dump(), "h_mean": harmonic_mean(result, plain, by)}
+
+    return {
+        "chosen_by": by,
+        "chosen": next(name for name, result in results.items() if result.weight == best),
+        "plain": row(plain),
+        "rows": {name: row(result) for name, result in results.items()},
+    }

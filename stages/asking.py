@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dart.chat import ChatClient, Cost
 from dart.embedded.transport import transport_for
 from dart.params import StageParams
-from dart.records import write_json
+from dart.records import Item, write_json
 from stages import paths
 
 
-def client_for(given: StageParams, party: str) -> ChatClient:
-    """A client for the profile's `party` (teacher, judge, second_judge), simulated or on the network."""
-    endpoint = given.world(party)
-    return ChatClient(endpoint, stage=given.stage, transport=transport_for(endpoint, given.world("world"), given.seed))
+def client_for(given: StageParams, party: str, known: Sequence[Item] = ()) -> ChatClient:
+    """A client for one of the profile's `params.PARTIES`, simulated or on the network.
+
+    Args:
+        known: items whose labels a simulated teacher has to know, because it will be asked to conclude by itself. It
+            errs from them at its declared rate; a real teacher never sees them.
+
+    Raises:
+        ParameterError: the stage does not declare the party, or the profile has none.
+    """
+    endpoint = given.party(party)
+    labels = {item.prompt: item.gold for item in known} if known else None
+    transport = transport_for(endpoint, given.world("world"), given.seed, labels)
+    return ChatClient(endpoint, stage=given.stage, transport=transport)
 
 
 def keep_cost(stage: str, *costs: Cost) -> None:

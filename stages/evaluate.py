@@ -11,7 +11,9 @@ from dart import params
 from dart.annotation.sample import primary
 from dart.embedded.truth import true_drift
 from dart.paper.evaluate import evaluate
-from dart.paper.run import Run, Settings, load_run
+from dart.paper.run import Run, Settings, StudentRun, load_run
+from dart.policy.records import PolicyAnswer, Premise
+from dart.policy.report import PolicyRun, policy_report
 from dart.records import Severity, read_jsonl, write_json
 from dart.stats.annotation import AnnotatedPair
 from stages import paths
@@ -37,7 +39,18 @@ def run() -> None:
         finished, given.statistics, given.seed, truth, given.hypotheses, given.equivalence, annotated
     ).items():
         write_json(Path(path), content)
+    write_json(paths.METRICS / "policy.json", {s.slot: _policy(finished, s, given) for s in finished.students})
     write_json(paths.METRICS / "cost.json", _costs(given.students))
+
+
+def _policy(finished: Run, student: StudentRun, given: params.StageParams) -> dict[str, Any]:
+    """What the policy stage left of one student, analysed: every file <variant>/<scheme>.jsonl."""
+    folder = paths.policy(student.slot)
+    answers: dict[str, dict[str, list[PolicyAnswer]]] = {}
+    for file in sorted(folder.glob("*/*.jsonl")):
+        answers.setdefault(file.parent.name, {})[file.stem] = read_jsonl(file, PolicyAnswer)
+    done = PolicyRun(read_jsonl(folder / "premises.jsonl", Premise), student.generations, answers)
+    return policy_report(finished.items, done, given.statistics, given.seed, student.slot)
 
 
 def _costs(students: Sequence[str]) -> dict[str, Any]:

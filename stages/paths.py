@@ -34,6 +34,10 @@ def generations(student: str, variant: str) -> Path:
     return DATA / "generations" / student / f"{variant}.jsonl"
 
 
+def policy(student: str) -> Path:
+    return DATA / "policy" / student
+
+
 def audit(student: str, when: str) -> Path:
     return DATA / "audit" / student / f"{when}.jsonl"
 

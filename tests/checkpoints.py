@@ -174,6 +174,7 @@ def spec(**changes: Any) -> StudentSpec:
     settings: dict[str, Any] = {
         "name": "tiny", "model": "tiny", "revision": "main", "learning_rate": 0.005, "batch_per_device": 4,
         "generation_batch": 8, "precision": "fp32", "quantize": "none", "nano": None,
+        "engine": "transformers", "server": None,
     }  # fmt: skip
     return StudentSpec.model_validate({**settings, **changes})
 

@@ -70,6 +70,7 @@ def tiny_clone(folder: Path, **overrides: Any) -> Path:
     given["variants"] = _few_arms(given["variants"])
     given["generation"]["max_new_tokens"] = 96
     given["annotation"]["pairs"] = 40
+    given["openended"] = {"per_domain": 4, "max_new_tokens": 64}
     given["statistics"]["resamples"] = 200
     (folder / "params.yaml").write_text(yaml.safe_dump(given), encoding="utf-8")
     home = folder.parent / f"{folder.name}-home"

@@ -13,11 +13,13 @@ import yaml
 
 from dart.external.items import SUITES
 from dart.graph import feeds, mermaid, stages
+from dart.settings.world import StudentSpec
 
 ROOT = Path(__file__).resolve().parents[1]
 GRAPH = stages(ROOT)
 EXTERNAL: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "external/dvc.yaml").read_text(encoding="utf-8"))["stages"]
 # These start a stage and print its errors; they decide no number.
+TRAINED = {"learning_rate", "batch_per_device", "precision", "quantize"}  # of the slot; the base is made without them
 DISPATCH = {"stages/__init__.py", "stages/__main__.py", "src/dart/__init__.py", "src/dart/errors.py"}
 
 
@@ -126,8 +128,8 @@ def test_external_stages_are_those_of_the_root_in_another_file() -> None:
     """Paths and parameters mean the root's, and every suite is a stage that is reached from `paper`."""
     assert all(stage["wdir"] == ".." for stage in EXTERNAL.values())
     assert set(SUITES) < set(EXTERNAL)
-    assert all(stage["matrix"]["suite"] == list(SUITES) for stage in EXTERNAL.values() if "matrix" in stage)
-    assert "metrics/external" in GRAPH["paper"]["deps"]
+    assert EXTERNAL["answers"]["matrix"]["suite"] == list(SUITES)
+    assert {"metrics/external", "metrics/openended"} <= set(GRAPH["paper"]["deps"])
     made = {next(iter(EXTERNAL[suite]["outs"][-1])) for suite in SUITES}
     assert made == {f"metrics/external/{suite}.json" for suite in SUITES}
 
@@ -140,6 +142,17 @@ def test_every_leaf_of_a_profile_is_declared_by_a_stage(profile: str) -> None:
     declared = {name for name in _declared(own=False) if "${" not in name} | slots | sizes
     assert [leaf for leaf in _leaves(content) if not _covered(leaf, declared)] == []
     assert {"students.${item.student}", "external.sizes.${item.suite}"} <= _declared(own=False)
+
+
+@pytest.mark.parametrize(("stage", "idle"), [("train", set()), ("repair", set()), ("student", TRAINED)])
+def test_who_generates_the_answers_does_not_train_a_student_again(stage: str, idle: set[str]) -> None:
+    """`engine` and `server` say where answers come from: hours of training must not depend on it."""
+    declared = {
+        name for entry in GRAPH[stage]["params"] if isinstance(entry, dict) for name in next(iter(entry.values()))
+    }
+    fields = {name.rpartition(".")[2] for name in declared if name.startswith("students.")}
+    elsewhere = {"generation_batch", "engine", "server", *idle} | ({"nano"} if stage != "student" else set())
+    assert fields == set(StudentSpec.model_fields) - elsewhere
 
 
 def _path(out: Any) -> str:

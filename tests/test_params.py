@@ -104,6 +104,45 @@ def test_reading_an_undeclared_parameter_fails(repository: Path) -> None:
         stage.student("small")
 
 
+def test_a_party_is_found_where_the_profile_has_it_and_only_if_it_is_declared(repository: Path) -> None:
+    given, world = params.check(repository)
+    stage = params.StageParams("arm@x", given, world, {"teacher": {}, "other_teachers": {"second": {}}})
+    assert stage.party("teacher") == world.teacher
+    assert stage.party("second_teacher").model == "embedded-teacher-2"
+    with pytest.raises(ParameterError, match=r"other_teachers\.third"):
+        stage.party("third_teacher")
+    with pytest.raises(ParameterError, match="'judge'"):
+        stage.party("judge")
+    assert {name: world.party(name) is not None for name in params.PARTIES} == dict.fromkeys(params.PARTIES, True)
+
+
+def test_a_teacher_that_the_profile_does_not_have_is_named(repository: Path) -> None:
+    _edit(repository / "params.yaml", lambda content: content.update(variants={}))  # no arm asks it
+    _edit(repository / "profiles/embedded.yaml", lambda content: content["other_teachers"].update(second=None))
+    given, world = params.check(repository)
+    assert world.party("second_teacher") is None
+    stage = params.StageParams("arm@x", given, world, {"other_teachers": {"second": None, "third": {}}})
+    with pytest.raises(ParameterError, match=r"other_teachers\.second of profiles/embedded\.yaml is null"):
+        stage.party("second_teacher")
+    assert stage.party("third_teacher").model == "embedded-teacher-3"
+
+
+def test_a_simulated_teacher_whose_behaviour_is_not_declared_is_named(repository: Path) -> None:
+    def spoil(content: dict[str, Any]) -> None:
+        content["world"]["other_teachers"]["third"] = None
+        del content["world"]["teacher"]["label_error"]
+
+    _edit(repository / "params.yaml", lambda content: content.update(variants={}))  # no arm asks another teacher
+    _edit(repository / "profiles/embedded.yaml", spoil)
+    with pytest.raises(ParameterError, match=r"missing parameter 'world\.teacher\.label_error'"):
+        params.check(repository)
+    _edit(repository / "profiles/embedded.yaml", lambda content: content["world"]["teacher"].update(label_error=0.1))
+    with pytest.raises(ParameterError, match=r"world\.other_teachers\.third does not say how it errs"):
+        params.check(repository)
+    _edit(repository / "profiles/embedded.yaml", lambda content: content["other_teachers"].update(third=None))
+    params.check(repository)
+
+
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
@@ -217,5 +256,42 @@ def test_arms_need_the_parties_that_they_name(repository: Path) -> None:
     _edit(repository / "profiles/embedded.yaml", lambda content: content.update(second_judge=None))
     with pytest.raises(ParameterError) as caught:
         params.check(repository)
-    assert "variants.second_judge.judge: profiles/embedded.yaml has no second_judge" in str(caught.value)
+    assert "variants.second_judge asks second_judge, and profiles/embedded.yaml has none" in str(caught.value)
     assert "arms.reaudit: profiles/embedded.yaml has no second_judge; say none" in str(caught.value)
+
+
+SERVER = {
+    "kind": "vllm", "base_url": "http://localhost:8000/v1", "model": None, "api_key_env": None, "concurrency": 8,
+    "timeout_s": 60, "load_adapters": True,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"engine": "openai"}, "engine openai needs `server`, with kind, base_url"),
+        ({"engine": "openai", "server": SERVER}, "embedded://nano is trained on this machine, and no server of kind"),
+        ({"server": {**SERVER, "kind": "other"}}, "only a vLLM server loads adapters"),
+        ({"server": {**SERVER, "base_url": "embedded://student"}}, "no student is served in this process"),
+        ({"server": {**SERVER, "kind": "vlm"}}, "students.base.server.kind = 'vlm'"),
+        ({"engine": "vllm"}, "students.base.engine = 'vllm'"),
+    ],
+)
+def test_contradictions_of_engine_and_server_are_named(repository: Path, changes: dict[str, Any], problem: str) -> None:
+    _edit(repository / "profiles/embedded.yaml", lambda content: content["students"]["base"].update(changes))
+    with pytest.raises(ParameterError, match=problem):
+        params.check(repository)
+
+
+def test_the_paper_profile_switches_to_a_server_by_one_entry(repository: Path) -> None:
+    _edit(repository / "profiles/paper.yaml", lambda content: content["students"]["base"].update(engine="openai"))
+    _, world = params.check(repository, "paper")
+    assert world.students["base"].engine == "openai"
+    assert world.students["base"].server is not None
+
+
+def test_transformers_serve_may_serve_an_embedded_student(repository: Path) -> None:
+    server = {**SERVER, "kind": "transformers", "load_adapters": False}
+    changes = {"engine": "openai", "server": server}
+    _edit(repository / "profiles/embedded.yaml", lambda content: content["students"]["base"].update(changes))
+    assert params.check(repository)[1].students["base"].server is not None

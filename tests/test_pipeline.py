@@ -47,9 +47,20 @@ def test_the_run_leaves_metrics_tables_and_figures(clones: tuple[Path, Path]) ->
     assert drift["before"]["total"] > 0, "the tiny world has to drift, or the repair path is not run at all"
     harm = json.loads((folder / "metrics/harm.json").read_text(encoding="utf-8"))["base"]
     assert {"toxicity_median_x1e5", "toxicity_q95_x1e5"} <= set(harm["distilled"])
+    policy = json.loads((folder / "metrics/policy.json").read_text(encoding="utf-8"))["base"]["variants"]
+    assert set(policy["base"]) == set(policy["distilled"]) == {"off", "two_pass"}
+    assert set(policy["repaired"]) == {"off", "two_pass", "single_pass", "always_on", "oracle", "random"}
+    assert policy["repaired"]["off"]["accuracy"]["all"]["estimate"] == pytest.approx(
+        decision["repaired"]["accuracy"], abs=1e-4
+    )
+    openended = json.loads((folder / "metrics/openended/base.json").read_text(encoding="utf-8"))
+    assert openended["n"] == 4 * 4
+    assert openended["judges"].keys() == {"judge", "second_judge"}
+    coverage = json.loads((folder / "metrics/coverage.json").read_text(encoding="utf-8"))["tables"]
+    assert coverage["14"]["status"] == "regenerated"
     page = (folder / "data/paper/index.html").read_text(encoding="utf-8")
     assert "simulated" in page.lower()
-    for number in (2, 6, 9, 10, 11, 13, 44, 45):
+    for number in (2, 3, 6, 9, 10, 11, 13, 14, 17, 18, 33, 34, 44, 45):
         for kind in ("md", "tex"):
             text = (folder / f"data/paper/table{number:02d}.{kind}").read_text(encoding="utf-8")
             assert "simulated" in text.lower(), f"table {number} does not say that it is simulated"
@@ -76,7 +87,7 @@ def test_a_threshold_sweep_runs_the_audit_and_what_follows_and_nothing_before(cl
     code, output = run(folder, *dvc(folder, "exp", "run", "-S", "tau_delta=1.0"))
     assert code == 0, output[-4000:]
     ran = _ran(output)
-    assert {"audit@base", "targets@base", "regenerate@base", "evaluate", "paper"} <= set(ran)
+    assert {"audit@base", "targets@base", "regenerate@base", "policy@base", "evaluate", "paper"} <= set(ran)
     assert not {"suite", "scorer", "student@base", "distill", "train@base", "generate@base"} & set(ran)
     drift = json.loads((folder / "metrics/drift.json").read_text(encoding="utf-8"))["base"]
     assert drift["before"]["total"] == 0  # published fault 2: tau_delta = 1 must give an empty pool

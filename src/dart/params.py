@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,20 +25,33 @@ from dart.settings.recipe import (
     Audit,
     Distill,
     Equivalence,
+    ExplanationPolicy,
     GenerationParams,
     Hypotheses,
     Lora,
+    OpenEnded,
     Repair,
     SeverityWeights,
     Split,
     Statistics,
+    ToxicityTerm,
     Training,
 )
 from dart.settings.section import Section
 from dart.settings.variants import RESERVED, Arms, Variant, runs
-from dart.settings.world import Endpoint, ExternalSpec, ScorerSpec, StudentSpec, SuiteSpec, World
+from dart.settings.world import Endpoint, ExternalSpec, OtherTeachers, ScorerSpec, StudentSpec, SuiteSpec, World
 
 log = logging.getLogger(__name__)
+
+
+# Whom a stage may ask, and where the profile says who that is.
+PARTIES: Mapping[str, str] = {
+    "teacher": "teacher",
+    "second_teacher": "other_teachers.second",
+    "third_teacher": "other_teachers.third",
+    "judge": "judge",
+    "second_judge": "second_judge",
+}
 
 
 class Params(Section):
@@ -54,9 +68,11 @@ class Params(Section):
     tau_delta: float = Field(strict=True)
     audit: Audit
     repair: Repair
+    policy: ExplanationPolicy
     severity_weights: SeverityWeights
     annotation: Annotation
-    failing_share: float = Field(gt=0, le=1, strict=True)
+    openended: OpenEnded
+    toxreg: ToxicityTerm
     statistics: Statistics
     hypotheses: Hypotheses
     equivalence: Equivalence
@@ -72,10 +88,17 @@ class Profile(Section):
     students: dict[str, StudentSpec]
     scorers: dict[Literal["toxicity", "hate"], ScorerSpec]
     teacher: Endpoint
+    other_teachers: OtherTeachers
     judge: Endpoint
     second_judge: Endpoint | None
     external: ExternalSpec
     world: World | None
+
+    def party(self, name: str) -> Endpoint | None:
+        """The endpoint of one of PARTIES; None: this profile has none."""
+        section, _, key = PARTIES[name].partition(".")
+        found: Endpoint | None = getattr(getattr(self, section), key) if key else getattr(self, section)
+        return found
 
 
 ROOT_FILE = "params.yaml"
@@ -141,6 +164,13 @@ def _contradictions(params: Params, profile: Profile, where: str) -> list[str]:
     lines += _contradictory_arms(params, profile, where)
     if params.distill.min_sentences > params.distill.max_sentences:
         lines.append(f"{ROOT_FILE}: distill.min_sentences is above distill.max_sentences")
+    for key in OtherTeachers.model_fields:
+        endpoint: Endpoint | None = getattr(profile.other_teachers, key)
+        simulated = endpoint is not None and endpoint.base_url.startswith("embedded:")
+        if simulated and (profile.world is None or getattr(profile.world.other_teachers, key) is None):
+            lines.append(
+                f"{where}: other_teachers.{key} is simulated, but world.other_teachers.{key} does not say how it errs"
+            )
     known = {"default", *BENCHMARKS}
     if profile.suite.source in ("embedded", "difference_awareness"):
         lines += [
@@ -168,11 +198,12 @@ def _contradictory_arms(params: Params, profile: Profile, where: str) -> list[st
         for fold in run.change.folds:
             if not 0 <= fold < params.split.folds:
                 lines.append(f"{ROOT_FILE}: variants.{arm}.folds: {fold} is not below split.folds {params.split.folds}")
-        if run.change.judge == "second_judge" and profile.second_judge is None:
-            lines.append(f"{ROOT_FILE}: variants.{arm}.judge: {where} has no second_judge")
-    if params.arms.reaudit == "second_judge" and profile.second_judge is None:
-        lines.append(f"{ROOT_FILE}: arms.reaudit: {where} has no second_judge; say none")
-    return lines
+        for party in (run.change.judge, run.change.teacher):
+            if profile.party(party) is None:
+                lines.append(f"{ROOT_FILE}: variants.{arm} asks {party}, and {where} has none: fill it or drop the arm")
+    if params.arms.reaudit != "none" and profile.party(params.arms.reaudit) is None:
+        lines.append(f"{ROOT_FILE}: arms.reaudit: {where} has no {params.arms.reaudit}; say none")
+    return sorted(set(lines))
 
 
 def check(root: Path = Path(), profile: str | None = None) -> tuple[Params, Profile]:
@@ -238,6 +269,24 @@ class StageParams:
         """A section of the profile (suite, scorers, teacher, judge, second_judge, world, label)."""
         self._declares(section)
         return getattr(self._profile, section)
+
+    def party(self, name: str) -> Endpoint:
+        """The endpoint of one of PARTIES; only of one that this stage declares.
+
+        Raises:
+            ParameterError: it is not declared, or the profile has none.
+        """
+        section, _, key = PARTIES[name].partition(".")
+        self._declares(section)
+        if key and key not in self._declared[section]:
+            raise ParameterError(f"stage '{self.stage}' does not declare {PARTIES[name]} of its profile in dvc.yaml.")
+        endpoint = self._profile.party(name)
+        if endpoint is None:
+            raise ParameterError(
+                f"stage '{self.stage}' asks the {name.replace('_', ' ')}, but {PARTIES[name]} of "
+                f"profiles/{self._params.profile}.yaml is null. Name an endpoint there, as for teacher."
+            )
+        return endpoint
 
     def variant(self, name: str) -> Variant:
         """The ablation arm `name`; only an arm that this stage declares."""

@@ -50,7 +50,7 @@ class Rationale(Record):
     """A teacher's rationale for one training item, with its conclusion line (Section 2.3)."""
 
     item_id: str
-    label: Label  # the label the teacher was conditioned on
+    label: Label | None  # the label the teacher was told; told none: its own conclusion, None if it came to none
     text: str  # analysis and conclusion line, as the student is trained on it
     accepted: bool
     problems: tuple[str, ...]  # acceptance rules that the last attempt breaks; empty if accepted

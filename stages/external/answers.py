@@ -1,21 +1,33 @@
-"""Stage `answers@SUITE-S` (Section 3.4): base and repaired answer an external suite, scored for toxicity and hate."""
+"""Stage `answers@SUITE-S` (Section 3.4, Appendix O.1): base and repaired answer the sample of an external suite.
+
+The suite is written (embedded) or verified by blob id (published) and drawn from here, beside the answers: the same
+for every student, which the stages that read it check. Answers are scored for toxicity and hate.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 from dart import params
-from dart.external.items import ExternalItem
+from dart.embedded.external import NOTE, embedded_files
+from dart.external.files import published_files
+from dart.external.items import ExternalItem, SuiteName
+from dart.external.loaders import load_suite
+from dart.external.pins import ORIGINS
+from dart.external.sample import draw_sample, suite_card
 from dart.external.scoring import scored
 from dart.harm.classifier import Classifier
-from dart.records import read_jsonl, replacing, write_jsonl
+from dart.records import replacing, write_json, write_jsonl
+from dart.settings.world import ExternalSpec
 from dart.student.generation import generate
 from dart.student.sharing import leads
 from stages import paths as main_paths
 from stages.external import paths
 
 
-def run(suite: str, student: str) -> None:
+def run(suite: SuiteName, student: str) -> None:
     given = params.load(f"external/dvc.yaml:answers@{suite}-{student}")
-    items = read_jsonl(paths.prompts(suite) / "prompts.jsonl", ExternalItem)
+    items, card = _sample(suite, given.world("external"), given.seed)
     adapters = {"base": None, "repaired": main_paths.adapter(student, "repaired")}
     answers = generate(
         main_paths.base(student), given.student(student), adapters, [item.as_item() for item in items],
@@ -28,5 +40,19 @@ def run(suite: str, student: str) -> None:
     if not leads():
         return
     with replacing(paths.answers(suite, student)) as folder:
+        write_jsonl(folder / "prompts.jsonl", items)
+        write_json(folder / "card.json", card)
         for variant, texts in rated.items():
             write_jsonl(folder / f"{variant}.jsonl", texts)
+
+
+def _sample(suite: SuiteName, spec: ExternalSpec, seed: int) -> tuple[list[ExternalItem], dict[str, Any]]:
+    """The prompts that are asked, and where they come from."""
+    if spec.source == "embedded":
+        items = load_suite(suite, embedded_files(suite, seed))
+        provenance = {"source": "embedded", "note": NOTE}
+    else:
+        items = load_suite(suite, published_files(suite, None))
+        provenance = {"source": "published", **ORIGINS[suite]._asdict()}
+    sample = draw_sample(items, getattr(spec.sizes, suite), seed)
+    return sample, suite_card(suite, items, sample, provenance)

@@ -18,27 +18,28 @@ from dart.external.items import ExternalItem
 from dart.external.report import suite_report
 from dart.external.rewriting import rewrite
 from dart.harm.classifier import Classifier
-from dart.records import read_jsonl, replacing, write_json, write_jsonl
+from dart.records import replacing, write_json, write_jsonl
 from stages import paths as main_paths
 from stages.asking import client_for
 from stages.external import paths
-from stages.external.reading import card_of, pairs_of
+from stages.external.reading import pairs_of, sample_of
 
 SUITE = "hatecheck"
 
 
 def run() -> None:
     given = params.load(f"external/dvc.yaml:{SUITE}")
-    card, confidence, seed = card_of(SUITE), given.statistics.confidence, given.seed
+    confidence, seed, share = given.statistics.confidence, given.seed, given.world("external").failing_share
+    card, items = sample_of(SUITE, given.students)
     toxicity, hate = (
         Classifier.load(main_paths.SCORERS / kind, given.world("scorers")[kind]) for kind in ("toxicity", "hate")
     )
-    agreement = _checked(given, card, hate)
+    agreement = _checked(given, card, items, hate)
     students, costs = {}, []
     with replacing(paths.review(SUITE)) as folder:
         for student in given.students:
             pairs = pairs_of(SUITE, student)
-            part = failing(pairs, given.failing_share)
+            part = failing(pairs, share)
             client = client_for(given, "teacher")
             rewrites, outcome = rewrite(part, client, toxicity, hate, given.repair, given.distill)
             outcome.require_complete(given.stage)
@@ -48,19 +49,20 @@ def run() -> None:
             (folder / student / "sheet.csv").write_text(sheet(shown), encoding="utf-8")
             labels = _labels(given, student, shown)
             students[student] = hatecheck_report(
-                pairs, card, given.failing_share, rewrites, labels, confidence, seed
+                pairs, card, share, rewrites, labels, confidence, seed
             )  # fmt: skip
         total = {name: sum(getattr(cost, name) for cost in costs) for name in Cost.model_fields}
         write_json(folder / "cost.json", total, digits=6)
     write_json(paths.metrics(SUITE), suite_report(card, students, hate_auc_on_labels=agreement))
 
 
-def _checked(given: params.StageParams, card: dict[str, Any], hate: Classifier) -> dict[str, Any]:
+def _checked(
+    given: params.StageParams, card: dict[str, Any], items: list[ExternalItem], hate: Classifier
+) -> dict[str, Any]:
     """AUC of the hate score on HateCheck's own labels; an upside-down one stops the stage.
 
     Not so the embedded classifier on the published suite, which it cannot read: there the AUC is only reported.
     """
-    items = read_jsonl(paths.prompts(SUITE) / "prompts.jsonl", ExternalItem)
     found = hate_on_labels(items, hate.score([item.prompt for item in items]))
     if given.world("label") == "measured" or card["provenance"]["source"] == "embedded":
         require_upright(found)

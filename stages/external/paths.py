@@ -10,8 +10,12 @@ EXTERNAL = paths.DATA / "external"
 HUMAN = Path("external") / "human"
 
 
-def prompts(suite: str) -> Path:
-    return EXTERNAL / suite / "prompts"
+def openended(student: str) -> Path:
+    return paths.DATA / "openended" / student
+
+
+def openended_metrics(student: str) -> Path:
+    return paths.METRICS / "openended" / f"{student}.json"
 
 
 def answers(suite: str, student: str) -> Path:

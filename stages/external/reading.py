@@ -1,23 +1,49 @@
-"""What the stages that compare base with repaired read: the card of a suite, and the pairs of one student."""
+"""What the stages that compare base with repaired read: the sample of a suite, and the pairs of one student."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
+from dart.errors import DataError
 from dart.external.analysis import Pairs, paired
 from dart.external.items import Answer, ExternalItem
 from dart.records import read_jsonl
 from stages.external import paths
 
 
-def card_of(suite: str) -> dict[str, Any]:
-    card: dict[str, Any] = json.loads((paths.prompts(suite) / "card.json").read_text(encoding="utf-8"))
-    return card
+def sample_of(suite: str, students: Sequence[str]) -> tuple[dict[str, Any], list[ExternalItem]]:
+    """Card and prompts of the sample, which every student was asked.
+
+    Raises:
+        DataError: the students were asked different ones.
+    """
+    cards = {student: _card(suite, student) for student in students}
+    samples = {student: _items(suite, student) for student in students}
+    first, *others = students
+    for other in others:
+        if (cards[other], samples[other]) != (cards[first], samples[first]):
+            raise DataError(
+                f"{suite}: {first} and {other} were not asked the same prompts, so their answers come from different "
+                "runs. Run `dvc repro` to bring them in step."
+            )
+    return cards[first], samples[first]
 
 
 def pairs_of(suite: str, student: str) -> Pairs:
     folder = paths.answers(suite, student)
     base, repaired = (read_jsonl(folder / f"{variant}.jsonl", Answer) for variant in ("base", "repaired"))
-    items = read_jsonl(paths.prompts(suite) / "prompts.jsonl", ExternalItem)
-    return paired(items, base, repaired, f"{suite}/{student}")
+    return paired(_items(suite, student), base, repaired, f"{suite}/{student}")
+
+
+def _card(suite: str, student: str) -> dict[str, Any]:
+    file = paths.answers(suite, student) / "card.json"
+    if not file.is_file():
+        raise DataError(f"{file} is missing. Run `dvc repro` (or `dvc checkout`) to produce it.")
+    card: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return card
+
+
+def _items(suite: str, student: str) -> list[ExternalItem]:
+    return read_jsonl(paths.answers(suite, student) / "prompts.jsonl", ExternalItem)

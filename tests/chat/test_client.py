@@ -27,7 +27,7 @@ def test_answers_come_in_task_order_with_their_cost(cache: ResponseCache, fast: 
     outcome = ask(Scripted(), cache, fast, tasks(40))
     assert list(outcome.answers) == [f"t{i}" for i in range(40)]
     assert outcome.answers["t7"] == Answer(
-        "t7", "ANSWER TO QUESTION 7", "answer to question 7", None, 1, "served-model"
+        "t7", "ANSWER TO QUESTION 7", "answer to question 7", None, 1, "served-model", 100
     )
     assert outcome.usage == Usage(
         calls=40, prompt_tokens=4000, completion_tokens=400, usd=(4000 * 1.0 + 400 * 10.0) / 1e6,
@@ -124,7 +124,7 @@ def test_rounds_are_bounded_and_a_last_rejection_is_an_answer_without_a_value_or
 ) -> None:
     transport = Scripted(stubborn(9))
     allowed = ask(transport, cache, fast, tasks(1, check=short, required=False))
-    assert allowed.answers["t0"] == Answer("t0", None, "long 2", "Say it short.", 3, "served-model")
+    assert allowed.answers["t0"] == Answer("t0", None, "long 2", "Say it short.", 3, "served-model", 100)
     assert ask(transport, cache, fast, tasks(1, check=short, required=False)).usage.calls == 0
     required = ask(transport, cache, fast, tasks(1, check=short))
     assert not required.answers

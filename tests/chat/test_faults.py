@@ -83,7 +83,7 @@ def party(name: str) -> Any:
     world = profile.world
     assert world is not None
     if name == "teacher":
-        return lambda body: teacher.answer(without_cut(body["messages"]), world.teacher, 1)
+        return lambda body: teacher.answer(without_cut(body["messages"]), teacher.Teacher(world.teacher, 1))
     return lambda body: judge.answer(body["messages"], world.judge, 1, body["model"])
 
 

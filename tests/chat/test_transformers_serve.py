@@ -23,6 +23,8 @@ from dart.errors import ChatError
 from dart.records import Item
 from dart.settings.world import StudentSpec
 from dart.student.generation import generate
+from dart.student.rows import TrainingRow
+from dart.student.train import train_adapter
 from tests.chat.scripted import endpoint
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,6 +93,32 @@ def test_the_server_says_what_our_own_generation_says(url: str, cache: ResponseC
     for text, answer in zip(served, own, strict=True):
         assert text.startswith(answer.text.strip()[:200])
         assert answer.text.strip()
+
+
+def test_base_and_adapter_give_the_records_of_our_own_generation(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DART_CACHE_DIR", str(tmp_path / "cache"))
+    given, profile = params.check(ROOT, "embedded")
+    own = profile.students["base"].model_copy(update={"model": str(CHECKPOINT), "nano": None})
+    server = {
+        "kind": "transformers", "base_url": url, "model": None, "api_key_env": None, "concurrency": 2,
+        "timeout_s": 120, "load_adapters": False,
+    }  # fmt: skip
+    served = StudentSpec.model_validate({**own.model_dump(), "engine": "openai", "server": server})
+    rows = [
+        TrainingRow(
+            key=item.id, messages=tuple(prompts.inference(item.prompt)), response=f"{item.prompt}\nConclusion: NO"
+        )
+        for item in ITEMS
+    ]
+    train_adapter(CHECKPOINT, own, rows, given.lora, given.training, 1, tmp_path / "adapter", steps=8)
+    decoding = given.generation.model_copy(update={"max_new_tokens": MAX_TOKENS, "temperature": 0.0})
+    variants = {"base": None, "distilled": tmp_path / "adapter"}
+    found = generate(CHECKPOINT, served, variants, ITEMS, decoding, given.seed)
+    assert found == generate(CHECKPOINT, own, variants, ITEMS, decoding, given.seed)
+    texts = [[record.text for record in records] for records in found.values()]
+    assert texts[0] != texts[1]
 
 
 def test_a_model_that_is_not_there_is_a_failure_and_no_answer(url: str, cache: ResponseCache, fast: Backoff) -> None:

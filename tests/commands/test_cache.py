@@ -70,7 +70,7 @@ def test_a_damaged_line_is_named_and_nothing_is_imported(kind: str, filled: Resp
     file = tmp_path / "a.jsonl"
     archive.export(filled, file, Selection())
     lines = file.read_text().splitlines()
-    lines[4] = BROKEN[kind] or json.dumps({**json.loads(lines[4]), "finish_reason": "length"})
+    lines[4] = BROKEN[kind] or json.dumps({**json.loads(lines[4]), "finish_reason": "error"})
     file.write_text("\n".join(lines))
     other = ResponseCache(tmp_path / "other.sqlite")
     with pytest.raises(DataError, match=r"a\.jsonl:5"):

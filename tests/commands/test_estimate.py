@@ -83,7 +83,7 @@ def test_what_a_stage_asks_is_what_was_estimated_and_costs_nothing_afterwards(tm
     client = ChatClient(
         profile.teacher, stage="distill", transport=transport_for(profile.teacher, profile.world, given.seed)
     )
-    _, outcome = write_rationales(estimator._train, client, given.distill)
+    _, outcome = write_rationales(estimator.train, client, given.distill)
     assert outcome.usage.calls == outcome.usage.cost.answers == 2400
     assert distill() == (0, 2400)
 
@@ -101,7 +101,12 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: py
     stages = [row["stage"] for row in rows]
     assert stages[1:13:4] == ["audit@small", "audit@base", "audit@large"]
     assert {f"arm@{name}" for name in params.check()[0].variants} <= set(stages)
-    assert stages.count("arm@second_judge") == stages.count("arm@sham") == 2
+    assert stages.count("openended@base") == 2  # one line for each judge
+    asked = [row["forecast"]["requests"] for row in rows if row["stage"] == "openended@base"]
+    assert asked == pytest.approx([4 * 280 * (1 + RE_ASKED)] * 2)
+    assert stages.count("arm@second_judge") == 3  # its pool, other targets, the audit after repair
+    assert stages.count("arm@controls") == 2  # sham targets, and audits
+    assert stages.count("arm@label_only") == stages.count("arm@folds_first") == 1
     assert [row["party"] for row in rows][-3:] == ["judge", "second_judge", "teacher"]
     assert main(["estimate", "--students", "huge"]) == 1
     assert "slots are" in capsys.readouterr().err

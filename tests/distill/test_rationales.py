@@ -2,8 +2,8 @@
 
 import pytest
 
-from dart.distill.rationales import write_rationales
-from dart.prompts import distillation, prompt_hash
+from dart.distill.rationales import free_form_rationales, short_rules, write_rationales
+from dart.prompts import distillation, prompt_hash, short_distillation
 from dart.records import Item
 from dart.settings.recipe import Distill
 from tests.talking import Talk
@@ -80,3 +80,70 @@ def test_rounds_come_from_the_rules(tmp_path, rounds):
     talk = Talk(lambda messages: "Short.\nConclusion: YES", tmp_path)
     write_rationales([item(1)], talk.client, RULES.model_copy(update={"correction_rounds": rounds}))
     assert len(talk.requests) == 1 + rounds
+
+
+def test_another_label_is_explained_and_accepted_in_the_place_of_the_gold_one(tmp_path):
+    talk = Talk(lambda messages: f"{BODY}\nConclusion: {told_label(messages)}", tmp_path)
+    items = [item(1, "YES"), item(2, "NO")]
+    rationales, _ = write_rationales(items, talk.client, RULES, labels={"D3-DIFF-1": "NO", "D3-EQUAL-2": "NO"})
+    assert [rationale.label for rationale in rationales] == ["NO", "NO"]
+    assert all(rationale.accepted and rationale.text.endswith("Conclusion: NO") for rationale in rationales)
+    assert rationales[0].prompt_hash == prompt_hash(distillation("Q 1?", "NO"))
+
+
+def test_the_gold_conclusion_is_refused_where_another_label_was_told(tmp_path):
+    talk = Talk(lambda messages: f"{BODY}\nConclusion: YES", tmp_path)
+    [rationale], _ = write_rationales([item(1, "YES")], talk.client, RULES, labels={"D3-DIFF-1": "NO"})
+    assert (rationale.accepted, rationale.label) == (False, "NO")
+    assert len(talk.requests) == 1 + RULES.correction_rounds
+
+
+def test_without_a_label_the_teacher_concludes_and_its_conclusion_is_learned(tmp_path):
+    said = {"Q 1?": "NO", "Q 2?": "YES"}
+
+    def reply(messages):
+        assert "label" not in " ".join(message["content"] for message in messages)
+        return f"{BODY}\n**Conclusion:** {said[messages[1]['content'].rpartition('Prompt: ')[2]]}"
+
+    talk = Talk(reply, tmp_path)
+    rationales, outcome = free_form_rationales([item(1, "YES"), item(2, "YES")], talk.client, RULES)
+    outcome.require_complete("distill")
+    assert [(rationale.label, rationale.accepted) for rationale in rationales] == [("NO", True), ("YES", True)]
+    assert rationales[0].text == f"{BODY}\nConclusion: NO"
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "named"),
+    [
+        (BODY, None, '"Conclusion: YES or NO"'),
+        ("Short.\nConclusion: NO", "NO", "has 1 sentences"),
+        (f"Conclusion: NO\n{BODY}\nConclusion: YES", "YES", "more than one"),
+    ],
+)
+def test_a_free_explanation_keeps_every_other_rule(tmp_path, text, label, named):
+    talk = Talk(lambda messages: text, tmp_path)
+    [rationale], _ = free_form_rationales([item(1)], talk.client, RULES)
+    assert (rationale.accepted, rationale.label) == (False, label)
+    assert named in rationale.problems[0]
+    assert named in talk.requests[1]["messages"][-1]["content"]
+
+
+def test_an_item_without_a_predicted_label_is_explained_freely(tmp_path):
+    talk = Talk(lambda messages: f"{BODY}\nConclusion: {told_label(messages) or 'YES'}", tmp_path)
+    rationales, _ = write_rationales([item(1), item(2)], talk.client, RULES, labels={"D3-DIFF-1": "NO"})
+    assert [rationale.label for rationale in rationales] == ["NO", "YES"]
+    assert rationales[1].prompt_hash == prompt_hash(distillation("Q 2?", None))
+
+
+def test_short_rationales_have_one_or_two_sentences(tmp_path):
+    said = {1: "One.", 2: "One. Two.", 3: "One. Two. Three."}
+
+    def reply(messages):
+        assert messages[0] == short_distillation("Q", "YES")[0]
+        number = int(messages[1]["content"].rpartition("Q ")[2][0])
+        return f"{said[number]}\nConclusion: YES"
+
+    items = [item(number) for number in said]
+    rationales, _ = write_rationales(items, Talk(reply, tmp_path).client, short_rules(RULES), short_distillation)
+    assert [rationale.accepted for rationale in rationales] == [True, True, False]
+    assert short_rules(RULES).model_copy(update={"min_sentences": 2, "max_sentences": 4}) == RULES

@@ -148,3 +148,23 @@ def test_a_swapped_question_is_answered_in_its_own_names() -> None:
     assert (found["is_regression"], found["severity"]) == (True, "severe")
     assert (found["a_correct"], found["b_correct"]) == (False, True), "Model A is the candidate here"
     assert "Model A adds" in found["reason"]
+
+
+def test_without_a_label_it_judges_the_same_and_takes_conclusions_at_their_word() -> None:
+    harmful = f"{PLAIN} {bank.STAND_INS['severe']}"
+    for swapped in (False, True):
+        messages = prompts.judge("p", None, PLAIN, None, harmful, "NO", "N2", swapped)
+        assert judge.read_request(messages) == ("p", None, PLAIN, "none", harmful, "NO", swapped)
+        found = verdict(messages)
+        assert (found["is_regression"], found["severity"]) == (True, "severe")
+        assert (found["a_correct"], found["b_correct"]) == ((True, False) if swapped else (False, True))
+        assert "Gold label" not in found["reason"]
+
+
+def test_a_wrong_label_changes_what_it_says_of_conclusions_and_nothing_else() -> None:
+    """So the audit rows of the label-conditioning arms differ only where the screen or a real judge makes them."""
+    for number in range(200):
+        right, wrong = (verdict(asked(PLAIN, PLAIN, str(number), gold), DECLARED) for gold in ("YES", "NO"))
+        keys = ("is_regression", "severity", "regression_type")
+        assert [right[key] for key in keys] == [wrong[key] for key in keys]
+        assert (right["a_correct"], wrong["a_correct"]) == (True, False)

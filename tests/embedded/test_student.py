@@ -31,6 +31,7 @@ def spec(hidden: int = 16, nano_shape: bool = True) -> StudentSpec:
     return StudentSpec(
         name="nano-test", model="embedded://nano", revision="main", learning_rate=0.005, batch_per_device=16,
         generation_batch=64, precision="fp32", quantize="none", nano=shape,
+        engine="transformers", server=None,
     )  # fmt: skip
 
 

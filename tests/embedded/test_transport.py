@@ -15,7 +15,15 @@ from dart.embedded import transport as subject
 from dart.embedded.transport import EmbeddedTransport, transport_for
 from dart.errors import ModelError, ParameterError
 from dart.harm.judge import parse_verdict
-from dart.settings.world import Endpoint, World, WorldAnnotators, WorldJudge, WorldTeacher
+from dart.settings.world import (
+    Endpoint,
+    World,
+    WorldAnnotators,
+    WorldJudge,
+    WorldOpenEnded,
+    WorldTeacher,
+    WorldTeachers,
+)
 
 TEACHER = Endpoint(
     base_url="embedded://teacher", model="embedded-teacher", api_key_env=None, temperature=0.2, max_tokens=512,
@@ -24,11 +32,15 @@ TEACHER = Endpoint(
     usd_per_million_prompt_tokens=0.0, usd_per_million_completion_tokens=0.0,
 )  # fmt: skip
 JUDGE = TEACHER.model_copy(update={"base_url": "embedded://judge", "model": "embedded-judge"})
+ONE = WorldTeacher(planting_dropped=0.05, planting_added=0.01, label_error=0.12, malformed=0.0)
 WORLD = World(
-    teacher=WorldTeacher(planting_dropped=0.05, planting_added=0.01),
+    teacher=ONE,
+    other_teachers=WorldTeachers(second=ONE.model_copy(update={"malformed": 1.0}), third=None),
     judge=WorldJudge(missed=0.1, invented=0.05, severity_shifted=0.15),
+    openended=WorldOpenEnded(misjudged=0.1, first_preferred=0.1),
     annotators=WorldAnnotators(error=0.08),
 )
+SAME = WORLD.model_copy(update={"other_teachers": WorldTeachers(second=None, third=ONE)})
 MESSAGES = prompts.distillation("Where is the sea?", "NO")
 
 
@@ -98,10 +110,45 @@ def test_an_unknown_party_and_a_missing_world_are_refused() -> None:
         transport_for(JUDGE, None, 1)
 
 
+def other(name: str) -> Endpoint:
+    return TEACHER.model_copy(update={"base_url": f"embedded://teacher/{name}"})
+
+
+def test_the_path_chooses_the_teacher() -> None:
+    plain, careless = (
+        send(given(endpoint), json={"model": "m", "messages": MESSAGES}).json()["choices"][0]["message"]["content"]
+        for endpoint in (TEACHER, other("second"))
+    )
+    assert plain.endswith("Conclusion: NO")
+    assert not careless.endswith("Conclusion: NO"), "declared to be malformed always"
+    with pytest.raises(ParameterError, match=r"world\.other_teachers\.third"):
+        given(other("third"))
+    for url in ("embedded://teacher/fourth", "embedded://judge/second"):
+        with pytest.raises(ModelError, match=url):
+            given(TEACHER.model_copy(update={"base_url": url}))
+
+
+def test_only_a_teacher_that_is_told_what_is_true_concludes_by_itself() -> None:
+    untold = prompts.distillation("Where is the sea?", None)
+    reply = send(given(TEACHER), json={"model": "m", "messages": untold})
+    assert reply.status_code == 400
+    assert "known" in reply.json()["error"]["message"]
+    knowing = transport_for(TEACHER, WORLD, 1, {"Where is the sea?": "NO"})
+    assert knowing is not None
+    reply = send(knowing, json={"model": "m", "messages": untold})
+    assert reply.status_code == 200
+    prints = {knowing.fingerprint, given(TEACHER).fingerprint}
+    prints.add(transport_for(TEACHER, WORLD, 1, {"Where is the sea?": "YES"}).fingerprint)  # type: ignore[union-attr]
+    assert len(prints) == 3, "an answer that hangs on what is known is not taken for another world's"
+    assert transport_for(TEACHER.model_copy(update={"base_url": "https://api.example.org/v1"}), None, 1, {}) is None
+
+
 def test_the_fingerprint_names_party_settings_and_seed() -> None:
     shifted = WORLD.model_copy(update={"judge": WORLD.judge.model_copy(update={"missed": 0.2})})
     prints = {
         "teacher": given(TEACHER).fingerprint,
+        "other": given(other("second")).fingerprint,
+        "other of the same kind": given(other("third"), SAME).fingerprint,
         "judge": given(JUDGE).fingerprint,
         "seed": given(TEACHER, seed=2).fingerprint,
         "errors": given(JUDGE, shifted).fingerprint,

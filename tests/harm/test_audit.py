@@ -233,3 +233,32 @@ def test_samples_are_nested_so_a_sweep_asks_about_new_pairs_only(tmp_path):
 def test_an_even_number_of_votes_is_refused():
     with pytest.raises(ValidationError, match="odd"):
         protocol(votes=2)
+
+
+def test_the_judge_is_told_the_label_that_is_given_and_none_where_there_is_none(tmp_path):
+    talk = Talk(lambda messages: json.dumps(SAFE), tmp_path)
+    told = {"N1-EQUAL-0": "YES", "N1-EQUAL-1": "NO"}
+    base, distilled = generations("base", BASE), generations("distilled", DISTILLED)
+    records, _ = audit(items(), base, distilled, -1.0, talk.client, labels=told)
+    shown = {question(body): body["messages"] for body in talk.requests}
+    headings = {
+        name: [line for line in messages[1]["content"].splitlines() if line.startswith(judging.GOLD_HEADING)]
+        for name, messages in shown.items()
+    }
+    assert headings == {"Q 0?": ["Gold label: YES"], "Q 1?": ["Gold label: NO"], "Q 2?": [], "Q 3?": []}
+    assert shown["Q 2?"][0]["content"] == judging.UNLABELLED_SYSTEM
+    assert len(records) == 4
+
+    before = len(talk.requests)
+    audit(items(), base, distilled, -1.0, talk.client)
+    assert len(talk.requests) == before + 3, "the gold labels are the default; of Q 1 they are what was told"
+    assert {item.gold for item in items()} == {"NO"}
+
+
+def test_without_labels_both_orders_are_asked_without_one(tmp_path):
+    talk = Talk(lambda messages: json.dumps(SAFE), tmp_path)
+    base, distilled = generations("base", BASE), generations("distilled", DISTILLED)
+    records, _ = audit(items(), base, distilled, 0.015, talk.client, protocol("both"), labels={})
+    systems = {body["messages"][0]["content"] for body in talk.requests}
+    assert systems == {judging.UNLABELLED_SYSTEM, judging.SWAPPED_UNLABELLED_SYSTEM}
+    assert [record.screened for record in records] == [True, False, True, False], "the screen needs no label"

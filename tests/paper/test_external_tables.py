@@ -206,7 +206,7 @@ def test_scores_are_medians_of_the_answers(full: PaperRun) -> None:
 
 def test_prompts_in_no_slice_are_named(full: PaperRun) -> None:
     assert "4 of gender + race" in table42(full).note
-    assert "4 of no group" in table41(full).note
+    assert "20 of no group" in table41(full).note
     assert "Every prompt is in one slice" in table43(full).note
     assert {row[1] for row in table42(full).rows} == {
         "gender", "race", "religion", "political ideology", "profession", "all prompts"

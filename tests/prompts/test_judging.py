@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dart.prompts import judge, quoted
+from dart.prompts import judge, prompt_hash, quoted
 from dart.prompts import judging as j
 from dart.records import BENCHMARKS, Judgement, RegressionType
 
@@ -90,6 +90,36 @@ def test_knowing_another_requests_code_opens_nothing():
 def test_system_message_says_that_quoted_text_gives_no_orders():
     assert "never follow" in j.JUDGE_SYSTEM
     assert judge(QUESTION, "NO", A, None, B, None, "N1")[0]["content"] == j.JUDGE_SYSTEM
+
+
+def test_the_bytes_of_the_question_with_a_label_stay():
+    asked = judge(QUESTION, "YES", A, "NO", B, None, "D1"), judge(QUESTION, "NO", A, "NO", B, None, "N1", True)
+    assert [prompt_hash(messages) for messages in asked] == ["f2a1687f22437fa5", "57b6e04cd0c28b59"]
+
+
+@pytest.mark.parametrize("benchmark", [*BENCHMARKS, "my_own"])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_judge_without_a_label_is_asked_the_same_but_for_the_label(benchmark, swapped):
+    told, untold = (judge(QUESTION, gold, A, "NO", B, None, benchmark, swapped)[1]["content"] for gold in ("YES", None))
+    assert "gold" not in untold.lower()
+    told = told.replace(f"{j.GOLD_HEADING}YES\n", "").replace("What the gold label means", "What the labels mean")
+    assert told.replace("the gold label says", "the label says") == untold
+    assert quoted(untold) == quoted(told)
+
+
+def test_every_mention_of_the_gold_label_in_the_criteria_has_its_counterpart():
+    untold = judge(QUESTION, None, A, "NO", B, None, "D1")[0]["content"]
+    assert untold == j.UNLABELLED_SYSTEM
+    assert "gold" not in untold.lower()
+    pairs = [(a, b) for a, b in zip(j.JUDGE_SYSTEM.splitlines(), untold.splitlines(), strict=True) if a != b]
+    assert all("gold label" in a for a, _ in pairs)
+    assert len(pairs) == j.JUDGE_SYSTEM.count("gold label") == 4
+    assert j.exchanged(judge(QUESTION, None, A, "NO", B, None, "D1", True)[0]["content"]) == untold
+
+
+def test_a_text_that_speaks_of_the_gold_label_is_quoted_as_it_is():
+    text = "its conclusion matches the gold label. the gold label says what"
+    assert quoted(user(gold=None, a_text=text))[j.A_BLOCK] == text
 
 
 any_text = st.text(alphabet=st.sampled_from("<>END MODLABPROT0123456789abcdef \n\r\u2028é"), max_size=60)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dart.prompts import classification as e
-from dart.prompts import distillation, inference, policy, prompt_hash, safe_target
+from dart.prompts import distillation, inference, policy, prompt_hash, safe_target, short_distillation
 from dart.prompts import explanation_policy as f
 
 # Copied from the published appendices, whose line breaks are lost; compared without white space.
@@ -63,6 +63,44 @@ def test_teacher_is_told_label_and_prompt(ask):
     assert [message["role"] for message in messages] == ["system", "user"]
     assert messages[1]["content"].partition(e.PROMPT_MARK)[2] == question
     assert messages[1]["content"].partition(e.GOLD_MARK)[2].startswith("NO.\n")
+
+
+# sha256 of the messages as they were before there were variants: answers in the cache are found by them.
+@pytest.mark.parametrize(
+    ("messages", "known"),
+    [
+        (distillation("Which?", "NO"), "678d3fbe52c7addb"),
+        (safe_target("Which?", "NO"), "e23e9212ff3f9b77"),
+        (inference("Which?"), "6f3805ecccb6509f"),
+    ],
+)
+def test_the_bytes_of_the_published_prompts_stay(messages, known):
+    assert prompt_hash(messages) == known
+
+
+@pytest.mark.parametrize("ask", [distillation, safe_target, short_distillation])
+def test_a_teacher_without_a_label_is_asked_the_same_but_for_the_label(ask):
+    told, untold = (" ".join(message["content"] for message in ask("Which?", label)) for label in ("NO", None))
+    assert "label" not in untold
+    assert "requires difference-awareness" in untold, "it knows what YES and NO are about"
+    left_out = ("labeled ", "\nGold label: NO.", " consistent with the gold label")
+    for words in left_out:
+        assert words in told
+        told = told.replace(words, "")
+    question = "Task: Determine whether this prompt requires difference-awareness.\nProduce"
+    assert told.replace("Task: Produce", question) == untold
+
+
+def test_the_short_prompt_differs_in_the_number_of_sentences_alone():
+    plain, short = distillation("Which?", "NO"), short_distillation("Which?", "NO")
+    assert short[1] == plain[1]
+    assert "1–2 sentences" in short[0]["content"]
+    assert short[0]["content"].replace("1–2", "2–4") == plain[0]["content"]
+
+
+def test_a_question_that_speaks_of_a_gold_label_stays_as_it_is():
+    question = "x\nGold label: {label}. for a labeled difference consistent with the gold label"
+    assert distillation(question, None)[1]["content"].endswith("Prompt: " + question)
 
 
 def test_student_is_not_told_the_label():

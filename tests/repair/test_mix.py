@@ -91,3 +91,14 @@ def test_no_targets_leave_the_distillation_rows():
 def test_inputs_that_do_not_fit_are_refused(rationales, targets, named):
     with pytest.raises(DataError, match=named):
         mix(rationales, targets, ITEMS, WEIGHTED)
+
+
+def test_rationales_of_other_labels_are_taken_only_where_that_is_the_arm():
+    others = [rationale("t1", label="NO"), rationale("t2")]
+    with pytest.raises(DataError, match="explains NO"):
+        distillation_rows(others, ITEMS)
+    with pytest.raises(DataError, match="explains NO"):
+        mix(others, TARGETS, ITEMS, WEIGHTED)
+    rows = distillation_rows(others, ITEMS, gold=False)
+    assert [row.response for row in rows] == [rationale.text for rationale in others]
+    assert mix(others, TARGETS, ITEMS, WEIGHTED, gold=False)[:2] == rows

@@ -5,7 +5,7 @@ import pytest
 from dart.errors import DataError
 from dart.prompts import prompt_hash, safe_target
 from dart.records import AuditRecord, Generation, Item, Judgement
-from dart.repair.targets import safe_targets
+from dart.repair.targets import safe_targets, succeeded
 from dart.settings.recipe import Distill, Repair
 from tests.talking import Talk
 
@@ -55,10 +55,10 @@ def distilled(number, toxicity=0.5):
     )  # fmt: skip
 
 
-def run(talk, scorer=None, drift=None, answers=None, repair=REPAIR):
+def run(talk, scorer=None, drift=None, answers=None, repair=REPAIR, labels=None):
     return safe_targets(
         [item(n) for n in range(3)], drift or [audited(1)], answers or [distilled(n) for n in range(3)], talk.client,
-        scorer or WordScorer(), repair, RULES,
+        scorer or WordScorer(), repair, RULES, labels,
     )  # fmt: skip
 
 
@@ -146,3 +146,28 @@ def test_an_audit_of_other_answers_is_refused(tmp_path, drift, answers, named):
     with pytest.raises(DataError, match=named):
         run(talk, drift=drift, answers=answers)
     assert talk.requests == []
+
+
+def test_a_told_label_takes_the_place_of_the_gold_one_in_question_and_filter(tmp_path):
+    talk = Talk(lambda messages: f"{SAFE}\nConclusion: NO", tmp_path)
+    [target], _ = run(talk, labels={"N3-DIFF-1": "NO"})
+    assert target.accepted
+    assert target.prompt_hash == prompt_hash(safe_target("Q 1?", "NO"))
+    assert not succeeded(target, "YES"), "accepted for the told label, but the decision is wrong"
+    assert succeeded(target, "NO")
+
+
+def test_without_a_label_the_teachers_own_conclusion_is_kept(tmp_path):
+    talk = Talk(lambda messages: f"{SAFE}\nConclusion: NO", tmp_path)
+    [target], _ = run(talk, labels={})
+    assert (target.accepted, target.text) == (True, f"{SAFE}\nConclusion: NO")
+    assert target.prompt_hash == prompt_hash(safe_target("Q 1?", None))
+    [refused], _ = run(Talk(lambda messages: SAFE, tmp_path / "other"), labels={})
+    assert not refused.accepted
+
+
+def test_success_needs_less_harm_as_well_as_the_right_decision(tmp_path):
+    [target], _ = run(Talk(lambda messages: f"{SAFE}\nConclusion: YES", tmp_path))
+    assert succeeded(target, "YES")
+    assert not succeeded(target.model_copy(update={"toxicity": target.toxicity_distilled}), "YES")
+    assert not succeeded(target.model_copy(update={"text": SAFE}), "YES")

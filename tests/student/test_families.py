@@ -74,6 +74,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", sorted(checkpoints.FAMILIES))
 def test_a_family_goes_the_whole_way(
     family: str, started: Path, bases: dict[str, Path], monkeypatch: pytest.MonkeyPatch

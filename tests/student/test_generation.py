@@ -12,7 +12,7 @@ from dart.errors import DataError, ModelError
 from dart.records import Generation, Item
 from dart.settings.recipe import GenerationParams, Lora, Training
 from dart.student import decode, generation
-from dart.student.generation import generate
+from dart.student.generation import Asked, Question, answer, generate
 from dart.student.loading import load
 from dart.student.rows import TrainingRow
 from dart.student.train import train_adapter
@@ -64,7 +64,7 @@ def test_variants_of_one_loaded_model_are_those_of_models_loaded_alone(
 def test_greedy_decoding_is_that_of_transformers(family: str, bases: dict[str, Path], items: list[Item]) -> None:
     answers = generate(bases[family], spec(), {"base": None}, items[:4], GREEDY, 1)["base"]
     loaded = load(bases[family], spec())
-    for item, answer in zip(items[:4], answers, strict=True):
+    for item, given in zip(items[:4], answers, strict=True):
         ids = torch.tensor([loaded.template.prompt_ids(prompts.inference(item.prompt))])
         new = loaded.model.generate(
             input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=24, do_sample=False,
@@ -72,8 +72,8 @@ def test_greedy_decoding_is_that_of_transformers(family: str, bases: dict[str, P
         )[0, ids.shape[1] :].tolist()  # fmt: skip
         if new[-1] in loaded.stop_ids:
             new.pop()
-        assert loaded.tokenizer.decode(new, skip_special_tokens=True) == answer.text
-        assert answer.new_tokens == len(new)
+        assert loaded.tokenizer.decode(new, skip_special_tokens=True) == given.text
+        assert given.new_tokens == len(new)
 
 
 def test_a_record_says_who_wrote_it_and_what_was_asked(
@@ -98,6 +98,26 @@ def test_another_way_to_ask_reaches_the_model(base: Path, items: list[Item]) -> 
         base, spec(), {"base": None}, items[:2], GREEDY, 1, ask=lambda item: [{"role": "user", "content": item.prompt}]
     )["base"]
     assert other[0].prompt_hash != plain[0].prompt_hash
+
+
+@pytest.mark.parametrize("decoding", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
+def test_questions_of_several_instructions_come_back_in_order_and_as_if_asked_alone(
+    base: Path, adapters: dict[str, Path | None], items: list[Item], decoding: GenerationParams
+) -> None:
+    ways = {label: (lambda item, label=label: prompts.policy(item.prompt, label)) for label in ("YES", "NO", None)}
+    mixed = [Question(item, ways[label](item)) for item in items for label in ways]
+    asked = {"base": Asked(None, mixed[:5]), "repaired": Asked(adapters["repaired"], mixed)}
+    together = answer(base, spec(), asked, decoding, 1)
+    hashes = [prompts.prompt_hash(list(question.messages)) for question in mixed]
+    assert [record.prompt_hash for record in together["repaired"]] == hashes
+    assert [record.prompt_hash for record in together["base"]] == hashes[:5]
+    for place, label in enumerate(ways):
+        alone = generate(base, spec(), {"repaired": adapters["repaired"]}, items, decoding, 1, ask=ways[label])
+        assert together["repaired"][place::3] == alone["repaired"]
+
+
+def test_a_variant_without_questions_has_no_answers(base: Path) -> None:
+    assert answer(base, spec(), {"base": Asked(None, [])}, GREEDY, 1) == {"base": []}
 
 
 def test_sampling_follows_the_seed_and_the_item(base: Path, items: list[Item]) -> None:

@@ -29,6 +29,7 @@ import sys
 from pathlib import Path
 from dart import params
 from dart.records import read_jsonl
+from dart.settings.recipe import Lora, Training
 from dart.student import train
 from dart.student.rows import TrainingRow
 from dart.student.trainer import AnswerTrainer

@@ -14,12 +14,13 @@ from safetensors.torch import load_file
 
 from dart.harm.classifier import Classifier, score_generations
 from dart.records import Item, write_jsonl
-from dart.settings.recipe import GenerationParams, Lora, Training
+from dart.settings.recipe import GenerationParams, Lora, ToxicityTerm, Training
 from dart.settings.world import ScorerSpec
 from dart.student import adapter
 from dart.student.generation import generate
 from dart.student.rows import TrainingRow
 from dart.student.sharing import shared
+from dart.student.toxicity import ToxicityRegulariser
 from dart.student.train import train_adapter
 from dart.student.trainer import GroupedSampler
 from stages import __main__ as entry
@@ -30,12 +31,14 @@ SCRIPT = """
 import os
 import sys
 from pathlib import Path
-from dart import params
 from dart.harm.classifier import Classifier, score_generations
 from dart.records import Item, read_jsonl, write_jsonl
+from dart.settings.recipe import GenerationParams, Lora, ToxicityTerm, Training
+from dart.settings.world import ScorerSpec
 from dart.student.generation import generate
 from dart.student.sharing import leads
 from dart.student.rows import TrainingRow
+from dart.student.toxicity import ToxicityRegulariser
 from dart.student.train import train_adapter
 from tests.checkpoints import spec
 
@@ -47,12 +50,19 @@ scorer = ScorerSpec.model_validate_json(sys.argv[6])
 rows = read_jsonl(work / "rows.jsonl", TrainingRow)
 classifier = Classifier.load(work / "scorer", scorer)
 train_adapter(base, spec(batch_per_device=2), rows, lora, training, 1, work / "two")
+for draws in ("teacher_forced", "own"):
+    added = ToxicityRegulariser(classifier, 0.5, ToxicityTerm.model_validate_json(sys.argv[7] % draws), seed=1)
+    train_adapter(base, spec(batch_per_device=2), rows, lora, training, 1, work / f"two-{draws}", regulariser=added)
 items = read_jsonl(work / "items.jsonl", Item)
 answers = generate(base, spec(generation_batch=2), {"one": work / "one"}, items, decoding, 1)
 scored = score_generations(answers["one"], classifier)
 write_jsonl(work / f"answers-{os.environ['RANK']}.jsonl", scored)
 (work / f"leads-{os.environ['RANK']}").write_text(str(leads()))
 """
+TERM = (
+    '{"weights": [0.5], "chosen_by": "mean", "draws": "%s", "samples": 2, "share": 0.6, "every": 1, '
+    '"max_new_tokens": 8, "temperature": 1.0}'
+)
 SCORER = ScorerSpec(model="tiny", revision="main", label="toxic", batch=2, max_length=64)
 
 
@@ -84,6 +94,65 @@ def test_stages_that_can_share_are_started_through_the_launcher(monkeypatch: pyt
     monkeypatch.setenv(entry.WORKER, "1")
     assert entry._through_launcher(["train", "small"]) is None
     assert entry._through_launcher(["suite"]) is None
+    assert "arm" in entry.LAUNCHED
+
+
+TOGETHER = """
+import os
+import sys
+from pathlib import Path
+from dart.harm import classifier as subject
+from dart.harm.classifier import Classifier
+from dart.settings.world import ScorerSpec
+from dart.student.sharing import leads, led, replaced_together, shared
+
+work, rank = Path(sys.argv[1]), os.environ["RANK"]
+subject.is_small = lambda model: False  # as a large one: with a cache, which the leading process alone may open
+classifier = Classifier.load(work / "scorer", ScorerSpec.model_validate_json(sys.argv[2]))
+texts = ["one", "two", "three", "four four", "five"]
+if not leads():
+    os.environ["DART_CACHE_DIR"] = "/dev/null"
+    classifier._cache.path = Path("/dev/null/scores.sqlite")
+
+
+def ask():
+    with (work / "asked").open("a") as stream:
+        stream.write(rank)
+    return classifier.score(texts[:2]), shared([1, 2, 3], lambda part: part * 10, on_gpu=False)
+
+
+with replaced_together(work / "out") as folder:
+    if leads():
+        folder.mkdir()
+    asked = led(ask)
+    if leads():
+        (folder / "asked").write_text(str(asked))
+    led(lambda: None)
+    (work / f"seen-{rank}").write_text((folder / "asked").read_text())
+(work / f"scores-{rank}").write_text(str([*asked[0], *classifier.score(texts)]))
+led(lambda: 1 / 0)
+"""
+
+
+@pytest.mark.slow
+def test_what_one_process_does_all_know(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A judge is asked by one process, which shares nothing meanwhile; a folder is made once and seen by all."""
+    monkeypatch.setenv("DART_CACHE_DIR", str(tmp_path / "cache"))
+    classifier(tmp_path / "scorer")
+    (tmp_path / "script.py").write_text(TOGETHER)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*launch, str(tmp_path / "script.py"), str(tmp_path), SCORER.model_dump_json()],
+        cwd=ROOT, env=_environment(), capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0  # and the other process does not wait for ever
+    assert "ZeroDivisionError" in done.stderr, done.stderr[-2000:]
+    assert (tmp_path / "asked").read_text() == "0"
+    seen = [(tmp_path / f"seen-{rank}").read_text() for rank in (0, 1)]
+    assert seen[0] == seen[1] == (tmp_path / "out" / "asked").read_text()
+    assert "[10, 20, 30]" in seen[0]
+    assert (tmp_path / "scores-0").read_text() == (tmp_path / "scores-1").read_text()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".out")] == []
 
 
 @pytest.mark.slow
@@ -96,20 +165,27 @@ def test_two_processes_train_and_answer_like_one(
     train_adapter(base, spec(batch_per_device=4), rows, lora, training, 1, tmp_path / "one")
     write_jsonl(tmp_path / "rows.jsonl", rows)  # 14: of the last batch of 4, one process has two rows, the other none
     classifier(tmp_path / "scorer")
+    scorer = Classifier.load(tmp_path / "scorer", SCORER)
+    for draws in ("teacher_forced", "own"):
+        added = ToxicityRegulariser(scorer, 0.5, ToxicityTerm.model_validate_json(TERM % draws), seed=1)
+        out = tmp_path / f"one-{draws}"
+        train_adapter(base, spec(batch_per_device=4), rows, lora, training, 1, out, regulariser=added)
     write_jsonl(tmp_path / "items.jsonl", items)
     (tmp_path / "script.py").write_text(SCRIPT)
-    settings = [part.model_dump_json() for part in (lora, training, decoding, SCORER)]
+    settings = [part.model_dump_json() for part in (lora, training, decoding, SCORER)] + [TERM]
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
         [*launch, str(tmp_path / "script.py"), str(base), str(tmp_path), *settings],
         cwd=ROOT, env=_environment(), capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    curves = [json.loads((tmp_path / name / "log.json").read_text()) for name in ("one", "two")]
-    assert [point["loss"] for point in curves[1]] == pytest.approx([point["loss"] for point in curves[0]], rel=1e-5)
-    one, two = (load_file(tmp_path / name / adapter.WEIGHTS) for name in ("one", "two"))
-    for name, weight in one.items():  # sums in another order, over 4 steps of 0.005: else the same adapter
-        assert torch.allclose(weight, two[name], atol=1e-5), name
+    for kind in ("", "-teacher_forced", "-own"):  # the toxicity term draws the same texts, whoever draws them
+        curves = [json.loads((tmp_path / f"{name}{kind}" / "log.json").read_text()) for name in ("one", "two")]
+        for key in curves[0][0].keys() - {"step", "epoch"}:
+            assert [point[key] for point in curves[1]] == pytest.approx([point[key] for point in curves[0]], rel=1e-5)
+        one, two = (load_file(tmp_path / f"{name}{kind}" / adapter.WEIGHTS) for name in ("one", "two"))
+        for name, weight in one.items():  # sums in another order, over 4 steps of 0.005: else the same adapter
+            assert torch.allclose(weight, two[name], atol=1e-5), name
     alone = generate(base, spec(), {"one": tmp_path / "one"}, items, decoding, 1)["one"]
     scored = score_generations(alone, Classifier.load(tmp_path / "scorer", SCORER))
     write_jsonl(tmp_path / "alone.jsonl", scored)

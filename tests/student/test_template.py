@@ -45,6 +45,15 @@ def test_bos_is_one_even_if_the_template_forgets_or_doubles_it(written: int) -> 
     assert prompt_ids(words, MESSAGES).count(words.bos_token_id) == 1
 
 
+def test_a_template_that_writes_the_day_writes_the_same_day_every_day() -> None:
+    """As Llama-3.1 to 3.3 do: today's date, unless the caller names one."""
+    words = tokenizer("llama")
+    day = "{%- if not date_string is defined %}{%- set date_string = strftime_now('%d %b %Y') %}{%- endif %}"
+    words.chat_template = day + "Today Date: {{ date_string }}\n" + words.chat_template
+    text = words.decode(prompt_ids(words, MESSAGES))
+    assert "Today Date: 26 Jul 2024" in text
+
+
 def test_the_answer_is_supervised_up_to_the_end_of_its_turn(family: str) -> None:
     words = tokenizer(family)
     row = row_ids(words, MESSAGES, RESPONSE, max_length=2048)

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dart.records import AuditRecord, Generation, Item, RepairTarget, Severity
+from dart.repair.targets import succeeded
 from dart.stats import cases, mcnemar
 from dart.stats.agreement import detection, share
 from dart.stats.compare import significant
 from dart.stats.equivalence import tango_interval
-from dart.student.conclusion import parse
 
 
 def pool_report(
@@ -95,9 +95,4 @@ def success_against(
 
 
 def _good(targets: Sequence[RepairTarget], items: Mapping[str, Item]) -> set[str]:
-    """Items whose target is right and less toxic than what it replaces."""
-    return {
-        target.item_id
-        for target in targets
-        if parse(target.text).prediction == items[target.item_id].gold and target.toxicity < target.toxicity_distilled
-    }
+    return {target.item_id for target in targets if succeeded(target, items[target.item_id].gold)}

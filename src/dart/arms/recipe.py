@@ -8,13 +8,15 @@ from typing import NamedTuple
 
 from dart import prompts
 from dart.arms.altered import HALVES, half_of, label_rows, noised, sham
-from dart.arms.setting import Setting, keep_adapter
-from dart.distill.rationales import write_rationales
-from dart.records import AuditRecord, Generation, Item, Rationale, RepairTarget, write_jsonl
+from dart.arms.setting import Setting, keep, keep_adapter, make_folder
+from dart.distill.rationales import free_form_rationales, short_rules, write_rationales
+from dart.records import AuditRecord, Generation, Item, Rationale, RepairTarget
 from dart.repair.mix import distillation_rows, mix
 from dart.repair.targets import safe_targets
 from dart.settings.recipe import Lora
 from dart.settings.variants import Change, Run
+
+UNTOLD = ("predicted", "free_form")  # Stage I on labels that are the teacher's own, and so may be wrong
 
 
 class Trained(NamedTuple):
@@ -30,21 +32,22 @@ def carry_out(setting: Setting, run: Run, out: Path) -> None:
 
     adapter/: of the last stage; answers.jsonl, audit.jsonl: the test set, against base, by the recipe's audit;
     first.jsonl, first_audit.jsonl: the same after Stage I, where the arm trains its own; pool.jsonl, targets.jsonl:
-    the audit before repair by the arm's own rules, and the safe targets it led to; validation.jsonl: answers to the
-    validation items, where a toxicity weight is to be chosen by them.
+    the audit before repair by the arm's own rules, and the safe targets it led to; validation.jsonl,
+    plain_validation.jsonl: answers to the validation items, and the distilled student's, to choose lambda by.
     """
-    out.mkdir()
+    make_folder(out)
     change = run.change
     first = _stage1(setting, change, run.seed)
     final = first if change.repair == "none" else _stage3(setting, run, first, out)
     keep_adapter(final.adapter, out / "adapter")
-    write_jsonl(out / "answers.jsonl", final.answers)
-    write_jsonl(out / "audit.jsonl", _audit(setting, final.answers))
+    keep(out / "answers.jsonl", final.answers)
+    keep(out / "audit.jsonl", _audit(setting, final.answers))
     if change.trains_stage1 and change.repair != "none":
-        write_jsonl(out / "first.jsonl", first.answers)
-        write_jsonl(out / "first_audit.jsonl", _audit(setting, first.answers))
+        keep(out / "first.jsonl", first.answers)
+        keep(out / "first_audit.jsonl", _audit(setting, first.answers))
     if change.toxicity_weight is not None:
-        write_jsonl(out / "validation.jsonl", setting.answered(first.adapter, setting.validation))
+        keep(out / "validation.jsonl", setting.answered(first.adapter, setting.validation))
+        keep(out / "plain_validation.jsonl", setting.answered(setting.sources.distilled, setting.validation))
 
 
 def _audit(setting: Setting, answers: Sequence[Generation]) -> list[AuditRecord]:
@@ -56,23 +59,30 @@ def _stage1(setting: Setting, change: Change, seed: int | None) -> Trained:
     if not change.trains_stage1:
         return Trained(setting.sources.distilled, setting.rationales, setting.distilled)
     rationales = _rationales(setting, change)
-    rows = distillation_rows(rationales, setting.known)
+    rows = distillation_rows(rationales, setting.known, gold=change.stage1 not in UNTOLD)
     if change.stage1 == "label_only":
         rows = label_rows(rows, setting.known)
-    adapter = setting.trained(rows, seed, lora=_lora(setting, change))
+    adapter = setting.trained(rows, seed, lora=_lora(setting, change), toxicity_weight=change.toxicity_weight)
     return Trained(adapter, rationales, setting.answered(adapter, setting.items))
 
 
 def _rationales(setting: Setting, change: Change) -> list[Rationale]:
-    """The main path's, or those of another teacher or another prompt."""
-    given = setting.given
+    """The main path's, or those of another teacher, another prompt or without the gold label (K.5)."""
+    rules = setting.given.distill
     if change.teacher == "teacher" and change.stage1 in ("distilled", "label_only"):
         return setting.rationales
     train = [setting.known[rationale.item_id] for rationale in setting.rationales]
+    if change.stage1 == "free_form":
+        return setting.ask(lambda: free_form_rationales(train, setting.unlabelled(change.teacher), rules))
+    teacher = setting.client(change.teacher)
+    if change.stage1 == "predicted":
+        labels = setting.labels("predicted", train, change.teacher) or {}
+        decided = [item for item in train if item.id in labels]  # what the teacher could not decide teaches nothing
+        return setting.ask(lambda: write_rationales(decided, teacher, rules, labels=labels))
+    if change.stage1 == "short":
+        return setting.ask(lambda: write_rationales(train, teacher, short_rules(rules), prompts.short_distillation))
     prompt = prompts.safe_target if change.stage1 == "safe" else prompts.distillation
-    rationales, outcome = write_rationales(train, setting.client(change.teacher), given.distill, prompt)
-    setting.asked(outcome)
-    return rationales
+    return setting.ask(lambda: write_rationales(train, teacher, rules, prompt))
 
 
 def _lora(setting: Setting, change: Change) -> Lora | None:
@@ -85,7 +95,8 @@ def _lora(setting: Setting, change: Change) -> Lora | None:
 def _stage3(setting: Setting, run: Run, first: Trained, out: Path) -> Trained:
     """Stage I continued on its own rows and the arm's repair rows."""
     weights = run.change.severity_weights or setting.given.severity_weights
-    rows = mix(first.rationales, _targets(setting, run.change, first, out), setting.known, weights)
+    gold = run.change.stage1 not in UNTOLD and run.change.repair_labels == "gold"
+    rows = mix(first.rationales, _targets(setting, run.change, first, out), setting.known, weights, gold=gold)
     adapter = setting.trained(rows, run.seed, start=first.adapter, lora=_lora(setting, run.change))
     return Trained(adapter, first.rationales, setting.answered(adapter, setting.items))
 
@@ -94,19 +105,23 @@ def _targets(setting: Setting, change: Change, first: Trained, out: Path) -> lis
     """Safe targets of the arm's own drift cases."""
     given = setting.given
     tau_delta = given.arms.tau_delta if change.tau_delta is None else change.tau_delta
-    records = setting.audited(setting.base, first.answers, tau_delta, change.judge)
-    write_jsonl(out / "pool.jsonl", records)
+    told = setting.labels(change.audit_labels, setting.items)
+    records = setting.audited(setting.base, first.answers, tau_delta, change.judge, told)
+    keep(out / "pool.jsonl", records)
     if change.repair == "sham":
         records = sham(records, given.seed)
     if change.repair in HALVES:
         half = half_of(setting.items, HALVES[change.repair], given.seed)
         records = [record for record in records if record.item_id in half]
-    targets, outcome = safe_targets(
-        setting.items, records, first.answers, setting.client(change.teacher), setting.classifier, given.repair,
-        given.distill,
-    )  # fmt: skip
-    setting.asked(outcome)
-    write_jsonl(out / "targets.jsonl", targets)
+    labels = setting.labels(change.repair_labels, setting.items, change.teacher)
+    ask = setting.unlabelled if change.repair_labels == "none" else setting.client
+    teacher = ask(change.teacher)
+    targets = setting.ask(
+        lambda: safe_targets(
+            setting.items, records, first.answers, teacher, setting.classifier, given.repair, given.distill, labels
+        )
+    )
+    keep(out / "targets.jsonl", targets)
     return targets if change.severity_noise is None else noised(targets, change.severity_noise, given.seed)
 
 
@@ -115,16 +130,14 @@ def cross_validate(setting: Setting, change: Change, out: Path) -> None:
 
     Writes out/fold_K.jsonl. Rationales of test items are asked of the teacher here; those of training items are known.
     """
-    out.mkdir()
-    given = setting.given
+    make_folder(out)
     items: list[Item] = list(setting.known.values())
-    rationales, outcome = write_rationales(items, setting.client("teacher"), given.distill)
-    setting.asked(outcome)
+    rationales = setting.ask(lambda: write_rationales(items, setting.client("teacher"), setting.given.distill))
     for fold in change.folds:
         others = [rationale for rationale in rationales if setting.folds[rationale.item_id] != fold]
         adapter = setting.trained(distillation_rows(others, setting.known), None)
         held_out = [item for item in items if setting.folds[item.id] == fold]
-        write_jsonl(out / f"fold_{fold}.jsonl", setting.answered(adapter, held_out))
+        keep(out / f"fold_{fold}.jsonl", setting.answered(adapter, held_out))
 
 
 def floor(setting: Setting, change: Change, out: Path) -> None:
@@ -132,13 +145,13 @@ def floor(setting: Setting, change: Change, out: Path) -> None:
 
     Writes reference.jsonl, answers.jsonl and audit.jsonl. With greedy decoding both answers are the same text.
     """
-    out.mkdir()
+    make_folder(out)
     given = setting.given
     trained = None if change.again == "base" else setting.sources.distilled
     decoding = given.generation
     if change.decoding is not None:
         decoding = decoding.model_copy(update=change.decoding.model_dump())
     reference, again = (setting.answered(trained, setting.items, decoding, draw) for draw in (0, 1))
-    write_jsonl(out / "reference.jsonl", reference)
-    write_jsonl(out / "answers.jsonl", again)
-    write_jsonl(out / "audit.jsonl", setting.audited(reference, again, given.arms.tau_delta, "judge"))
+    keep(out / "reference.jsonl", reference)
+    keep(out / "answers.jsonl", again)
+    keep(out / "audit.jsonl", setting.audited(reference, again, given.arms.tau_delta, "judge"))

@@ -7,22 +7,28 @@ finds what it had trained. They vanish when the arm is written.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from dart.chat import ChatClient, Cost, Outcome
+from dart.distill.labels import predict_labels
 from dart.harm.audit import audit
 from dart.harm.classifier import Classifier, score_generations
 from dart.params import StageParams
-from dart.records import AuditRecord, Generation, Item, Rationale, digest
+from dart.records import AuditRecord, Generation, Item, Label, Rationale, Record, digest, write_jsonl
 from dart.settings.recipe import GenerationParams, Lora
 from dart.student import adapter
 from dart.student.generation import generate
 from dart.student.resume import workspace
 from dart.student.rows import TrainingRow
+from dart.student.sharing import leads, led
+from dart.student.toxicity import ToxicityRegulariser
 from dart.student.train import train_adapter
+
+Labels = Mapping[str, Label]
+Found = TypeVar("Found")
 
 
 class Sources(NamedTuple):
@@ -38,6 +44,7 @@ class Setting(NamedTuple):
     given: StageParams
     sources: Sources
     client: Callable[[str], ChatClient]  # by party
+    unlabelled: Callable[[str], ChatClient]  # the same for questions that tell no label
     items: list[Item]  # the test set
     known: dict[str, Item]  # training and test items by id
     folds: dict[str, int]  # of training and test items, by id
@@ -53,19 +60,34 @@ class Setting(NamedTuple):
     def student(self) -> str:
         return str(self.given.arms.student)
 
-    def asked(self, outcome: Outcome[Any]) -> None:
-        """Account for what was asked; stop if an answer is missing."""
+    def ask(self, work: Callable[[], tuple[Found, Outcome[Any]]]) -> Found:
+        """What `work` asks for, asked by one process for all; stops if an answer is missing, and counts the cost."""
+        found, outcome = led(work)
         outcome.require_complete(self.given.stage)
         self.costs.append(outcome.usage.cost)
+        return found
 
     def audited(
-        self, base: Sequence[Generation], answers: Sequence[Generation], tau_delta: float, judge: str
+        self,
+        base: Sequence[Generation],
+        answers: Sequence[Generation],
+        tau_delta: float,
+        judge: str,
+        labels: Labels | None = None,
     ) -> list[AuditRecord]:
-        """`answers` to the test set against `base`."""
+        """`answers` to the test set against `base`; the judge is told `labels`, None: the gold labels."""
         given = self.given
-        records, outcome = audit(self.items, base, answers, tau_delta, self.client(judge), given.audit, given.seed)
-        self.asked(outcome)
-        return records
+        return self.ask(
+            lambda: audit(self.items, base, answers, tau_delta, self.client(judge), given.audit, given.seed, labels)
+        )
+
+    def labels(self, told: str, items: Sequence[Item], teacher: str = "teacher") -> Labels | None:
+        """What a party is told about `items`: None is gold, an item that is absent is asked about without a label."""
+        if told == "gold":
+            return None
+        if told == "none":
+            return {}
+        return self.ask(lambda: predict_labels(items, self.unlabelled(teacher)))
 
     def answered(
         self, trained: Path | None, items: Sequence[Item], decoding: GenerationParams | None = None, draw: int = 0
@@ -79,7 +101,12 @@ class Setting(NamedTuple):
         return score_generations(found[name], self.classifier)
 
     def trained(
-        self, rows: Sequence[TrainingRow], seed: int | None, start: Path | None = None, lora: Lora | None = None
+        self,
+        rows: Sequence[TrainingRow],
+        seed: int | None,
+        start: Path | None = None,
+        lora: Lora | None = None,
+        toxicity_weight: float | None = None,
     ) -> Path:
         """An adapter trained on `rows` as the recipe says, from `start` or anew; `seed` None is the recipe's."""
         given, wanted = self.given, lora or self.given.lora
@@ -87,17 +114,34 @@ class Setting(NamedTuple):
         identity = digest(
             str(Path.cwd()), [row.model_dump() for row in rows], wanted.model_dump(), given.training.model_dump(),
             given.student(self.student).model_dump(), training_seed, adapter.fingerprint(start) if start else None,
+            None if toxicity_weight is None else (toxicity_weight, given.toxreg.model_dump(), self.classifier.source),
         )  # fmt: skip
         # The working folder's name is part of it: two clones that run one arm must not clear each other's.
         out = self.stack.enter_context(workspace(identity, "arms")) / "adapter"
         if not out.is_dir():
             train_adapter(
                 self.sources.base, given.student(self.student), rows, wanted, given.training, training_seed, out,
-                start_from=start,
+                start_from=start, regulariser=self._regulariser(toxicity_weight, training_seed),
             )  # fmt: skip
         return out
 
+    def _regulariser(self, weight: float | None, seed: int) -> ToxicityRegulariser | None:
+        return None if weight is None else ToxicityRegulariser(self.classifier, weight, self.given.toxreg, seed)
+
+
+def make_folder(out: Path) -> None:
+    """Make a folder of the arm's out; one process for all."""
+    if leads():
+        out.mkdir()
+
+
+def keep(file: Path, records: Sequence[Record]) -> None:
+    """Write a file of the arm's out; one process for all."""
+    if leads():
+        write_jsonl(file, records)
+
 
 def keep_adapter(trained: Path, out: Path) -> None:
-    """Copy an adapter into the arm's out."""
-    shutil.copytree(trained, out)
+    """Copy an adapter into the arm's out; one process for all."""
+    if leads():
+        shutil.copytree(trained, out)

@@ -91,8 +91,11 @@ class Asker:
         self._given_up_in_a_row = 0
         self.halt = Halt()
 
-    async def answer(self, request: ChatRequest, key: str, reasks: int) -> Completion:
+    async def answer(self, request: ChatRequest, key: str, reasks: int, *, as_written: bool = False) -> Completion:
         """The complete answer to `request` (whose identity is `key`), from the cache or paid once.
+
+        Args:
+            as_written: an empty text, or one cut at max_tokens, is complete as well.
 
         Raises:
             NoAnswer: no complete answer within the tries and `reasks`, or nothing may be sent any more.
@@ -100,7 +103,9 @@ class Asker:
         """
         while True:
             hit = self._cache.get(key)
-            if hit is not None:
+            if hit is not None and hit.fault is not None and not as_written:
+                self._cache.forget([key])  # of an imported archive: only a student's answer may be cut or empty
+            elif hit is not None:
                 self._tally.hit(key, hit)
                 return hit
             if key not in self._under_way:
@@ -112,23 +117,25 @@ class Asker:
         try:
             # stored under the request itself and not under a re-ask of it: a later run finds it at once, and goes
             # the same way whether or not faults happened here
-            answer = self._cache.put(key, await self._complete(request, reasks), self._origin)
+            complete = await self._complete(request, reasks, as_written)
+            answer = self._cache.put(key, complete, self._origin, as_written=as_written)
             self._tally.used(key, answer)
             return answer
         finally:
             self._under_way.pop(key).set()
 
-    async def _complete(self, request: ChatRequest, reasks: int) -> Completion:
+    async def _complete(self, request: ChatRequest, reasks: int, as_written: bool) -> Completion:
         asked = request
         for _ in range(reasks + 1):
             reply = await self._reply(asked)
-            if reply.fault is None:
+            fault = reply.broken if as_written else reply.fault
+            if fault is None:
                 return reply
             asked = request
             if reply.finish_reason == "length" and reply.text.strip():
                 said, wanted = {"role": "assistant", "content": reply.text}, {"role": "user", "content": CUT_SHORT}
                 asked = request.continued(said, wanted)
-        raise NoAnswer(f"asked {reasks + 1} times without a complete answer: {reply.fault}")
+        raise NoAnswer(f"asked {reasks + 1} times without a complete answer: {fault}")
 
     async def _reply(self, request: ChatRequest) -> Completion:
         """A well-formed reply, after as many tries as the schedule allows."""

@@ -15,7 +15,7 @@ import httpx
 
 from dart.chat.asking import Asker, NoAnswer
 from dart.chat.cache import Origin, ResponseCache
-from dart.chat.identity import request_for
+from dart.chat.identity import ChatRequest, request_for
 from dart.chat.ledger import Ledger
 from dart.chat.limiter import Pacer, Slots
 from dart.chat.progress import Progress
@@ -48,13 +48,14 @@ class ChatClient:
         transport: httpx.AsyncBaseTransport | None = None,
         cache: ResponseCache | None = None,
         backoff: Backoff | None = None,
+        fingerprint: str | None = None,
     ) -> None:
         check_url(endpoint.base_url, in_process=transport is not None)
         self._secret = read_key(endpoint)
         self._endpoint = endpoint
         self._stage = stage
         self._transport = transport
-        self._fingerprint: str | None = getattr(transport, "fingerprint", None)
+        self._fingerprint: str | None = getattr(transport, "fingerprint", fingerprint)
         self._cache = ResponseCache() if cache is None else cache
         self._backoff = Backoff() if backoff is None else backoff
         self._slots = Slots(endpoint.concurrency)
@@ -63,6 +64,10 @@ class ChatClient:
 
     def __repr__(self) -> str:
         return f"ChatClient({self._endpoint.model!r} at {self._endpoint.base_url!r}, stage={self._stage!r})"
+
+    def unanswered(self, tasks: Sequence[Task[T]]) -> int:
+        """How many tasks have no answer to their first request in the cache."""
+        return sum(self._cache.get(self._request(task).key) is None for task in tasks)
 
     def ask(self, tasks: Sequence[Task[T]]) -> Outcome[T]:
         """Ask all tasks and wait for the outcome. Failed tasks are in it: call `require_complete` on it.
@@ -165,32 +170,36 @@ class ChatClient:
 
     async def _converse(self, task: Task[T], asker: Asker) -> Answer[T]:
         """Ask, check, and name the problem until the check passes or the rounds are used up."""
-        request = request_for(
-            self._endpoint,
-            task.messages,
-            json_object=task.json_object,
-            repeat=task.repeat,
-            fingerprint=self._fingerprint,
-        )
+        request = self._request(task)
         keys: list[str] = []
         while True:
             keys.append(request.key)
-            reply = await asker.answer(request, keys[-1], task.rounds)
+            reply = await asker.answer(request, keys[-1], task.rounds, as_written=task.as_written)
             try:
                 value = task.check(reply.text)
             except Rejected as rejected:
                 problem = rejected.problem
             else:
-                return Answer(task.key, value, reply.text, None, len(keys), reply.model)
+                return Answer(task.key, value, reply.text, None, len(keys), reply.model, reply.prompt_tokens)
             if len(keys) > task.rounds:
                 break
             request = request.continued(
                 {"role": "assistant", "content": reply.text}, {"role": "user", "content": problem}
             )
         if not task.required:
-            return Answer(task.key, None, reply.text, problem, len(keys), reply.model)
+            return Answer(task.key, None, reply.text, problem, len(keys), reply.model, reply.prompt_tokens)
         self._cache.forget(keys)  # or every later run would find the same rejected answers and fail for ever
         raise NoAnswer(f"all {len(keys)} answers were rejected, the last one: {problem[:SHOWN_PROBLEM]}")
+
+    def _request(self, task: Task[T]) -> ChatRequest:
+        return request_for(
+            self._endpoint,
+            task.messages,
+            json_object=task.json_object,
+            repeat=task.repeat,
+            fingerprint=self._fingerprint,
+            more=task.more,
+        )
 
     def _way_out(self, refused: Refused) -> str:
         endpoint = self._endpoint

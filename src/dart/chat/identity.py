@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dart.prompts.messages import Message
@@ -38,10 +38,11 @@ class ChatRequest(NamedTuple):
     In the key, because the answer depends on it:
         base_url: two servers under one model name may hold two models (without a trailing slash);
         body: everything that is sent: model, messages, temperature, max_tokens, top_p where it is set, for JSON
-            answers response_format, and for repeats seed. A field added to the body later is in the key by
-            construction; a field that is null is not sent and leaves old keys as they were;
+            answers response_format, for repeats seed, and what a task adds. A field added to the body later is in
+            the key by construction; a field that is null is not sent and leaves old keys as they were;
         repeat: which of several independent answers to the same question this is (votes of a judge);
-        fingerprint: code and settings of an in-process transport, whose answers they decide; null on a network.
+        fingerprint: code and settings of an in-process transport, whose answers they decide, or the weights behind a
+            student's name; null for a party on a network.
 
     Left out, because the answer does not depend on it: the API key and the name of its variable, concurrency,
     request and token rate, timeout, prices, budget (`ENDPOINT_FIELDS_LEFT_OUT`); the stage that asks and the key of
@@ -71,7 +72,13 @@ def canonical(value: Any) -> bytes:
 
 
 def request_for(
-    endpoint: Endpoint, messages: Sequence[Message], *, json_object: bool, repeat: int, fingerprint: str | None
+    endpoint: Endpoint,
+    messages: Sequence[Message],
+    *,
+    json_object: bool,
+    repeat: int,
+    fingerprint: str | None,
+    more: Mapping[str, Any] | None = None,
 ) -> ChatRequest:
     """The request that asks `endpoint` with `messages`; the only place where a body is made."""
     body: dict[str, Any] = {
@@ -86,4 +93,8 @@ def request_for(
         body["seed"] = repeat  # another answer also from a server that would repeat itself; others ignore the field
     if json_object:
         body["response_format"] = {"type": "json_object"}
+    for field, value in (more or {}).items():
+        if field in body:
+            raise ValueError(f"{field} of a request is decided by its endpoint and cannot be set by a task")
+        body[field] = value
     return ChatRequest(endpoint.base_url.rstrip("/"), body, repeat, fingerprint)

@@ -33,10 +33,15 @@ class Completion(NamedTuple):
         """Why this is no answer; None if it is one: ended by itself, and not empty."""
         if self.finish_reason == "length":
             return "finish_reason is 'length' (cut at max_tokens)"
-        if self.finish_reason not in ("stop", None):
-            return f"finish_reason is {self.finish_reason[:40]!r}"
-        if not self.text.strip():
+        if self.broken is None and not self.text.strip():
             return "empty content"
+        return self.broken
+
+    @property
+    def broken(self) -> str | None:
+        """Why this is not even the text that the model wrote; None if it is, cut or empty as it may be."""
+        if self.finish_reason not in ("stop", "length", None):
+            return f"finish_reason is {self.finish_reason[:40]!r}"
         try:
             self.text.encode("utf-8")
         except UnicodeEncodeError:  # JSON can spell it, no file can hold it

@@ -7,8 +7,8 @@ where a value is required, a failure); a call without a complete answer is a fai
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from dart.chat.reply import Completion
 from dart.errors import ChatError, IncompleteError
@@ -44,6 +44,8 @@ class Task(NamedTuple, Generic[T]):
     json_object: bool = False  # ask for response_format json_object
     required: bool = True  # after the last rejection: True: a failure; False: an answer whose value is None
     repeat: int = 0  # which of several independent answers to the same question
+    more: Mapping[str, Any] | None = None  # further fields of the request that this server knows
+    as_written: bool = False  # a text that is empty or cut at max_tokens is an answer too: what a student writes
 
 
 class Answer(NamedTuple, Generic[T]):
@@ -55,6 +57,7 @@ class Answer(NamedTuple, Generic[T]):
     problem: str | None  # why it was rejected
     attempts: int  # complete answers up to this one: 1 + correction rounds used
     model: str  # as the server names it
+    prompt_tokens: int = 0  # as the server counts them; 0 if it does not tell
 
 
 class Cost(Record):

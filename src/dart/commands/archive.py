@@ -181,8 +181,10 @@ def _lines(path: Path) -> Iterator[ArchiveLine]:
         with opener(path, "rt", encoding="utf-8") as stream:
             for number, text in enumerate(stream, start=1):
                 line = ArchiveLine.model_validate_json(text)
-                if line.completion().fault is not None:
-                    raise DataError(f"{path}:{number}: {line.completion().fault}: not an answer. Nothing was imported.")
+                if line.completion().broken is not None:
+                    raise DataError(
+                        f"{path}:{number}: {line.completion().broken}: not an answer. Nothing was imported."
+                    )
                 yield line
     except ValidationError as error:
         first = error.errors()[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 from dart.chat import ResponseCache
 from dart.chat.ledger import spending
 from dart.commands import archive
+from dart.harm.scores import ScoreCache
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -20,7 +21,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     load = actions.add_parser("import", help="add the answers of an exported file; own answers stand")
     load.add_argument("file", type=Path)
     load.set_defaults(run=_import)
-    prune = actions.add_parser("prune", help="remove answers; without --yes only say how many")
+    prune = actions.add_parser("prune", help="remove answers and scores; without --yes only say how many")
     prune.add_argument("--older-than", type=float, metavar="DAYS", help="stored before so many days")
     prune.add_argument("--yes", action="store_true", help="really remove them")
     prune.set_defaults(run=_prune)
@@ -42,6 +43,12 @@ def _stats(_: argparse.Namespace) -> None:
             f"  {line.model} at {line.base_url}, {line.stage}: {line.answers} answers, "
             f"{line.prompt_tokens} + {line.completion_tokens} tokens"
         )
+    scores = ScoreCache()
+    if scores.path.is_file():
+        kept = scores.kept()
+        print(f"{scores.path}: {sum(line.scores for line in kept)} scores")
+        for score in kept:
+            print(f"  {score.model}, {score.label}: {score.scores} texts")
     lines = spending(cache)
     print(f"paid: {sum(line.usd for line in lines):.4f} USD" if lines else "paid: nothing")
     for paid in lines:
@@ -62,5 +69,9 @@ def _import(given: argparse.Namespace) -> None:
 
 
 def _prune(given: argparse.Namespace) -> None:
-    count = archive.prune(ResponseCache(), _chosen(given), dry_run=not given.yes)
-    print(f"{count} answers removed" if given.yes else f"{count} answers would be removed; --yes removes them")
+    chosen, scores = _chosen(given), ScoreCache()
+    count, things = archive.prune(ResponseCache(), chosen, dry_run=not given.yes), "answers"
+    if scores.path.is_file() and chosen.base_url is None and chosen.stage is None:
+        age_s = None if chosen.older_than_days is None else chosen.older_than_days * archive.DAY_S
+        things = f"answers and {scores.prune(chosen.model, age_s, dry_run=not given.yes)} scores"
+    print(f"{count} {things} removed" if given.yes else f"{count} {things} would be removed; --yes removes them")

@@ -91,8 +91,9 @@ def _budgets(lines: Sequence[Line], profile: Profile) -> list[str]:
 
 
 def _by_endpoint(profile: Profile) -> list[tuple[Endpoint, list[str]]]:
-    parties = {name: getattr(profile, name) for name in ("teacher", "judge", "second_judge")}
-    there = {name: endpoint for name, endpoint in parties.items() if endpoint is not None}
+    there: dict[str, Endpoint] = {
+        name: endpoint for name in params.PARTIES if (endpoint := profile.party(name)) is not None
+    }
     return [
         (endpoint, [name for name, other in there.items() if _place(other) == _place(endpoint)])
         for endpoint in there.values()

@@ -17,8 +17,13 @@ from dart.student.conclusion import label_of, parse
 _SPACE = re.compile(r"\s+")
 
 
-def problems(text: str, label: Label, prompt: str, rules: Distill) -> list[str]:
-    """Every rule that `text` breaks as the rationale of an item with this gold `label`; empty if none."""
+def problems(text: str, label: Label | None, prompt: str, rules: Distill) -> list[str]:
+    """Every rule that `text` breaks as the rationale of `label`; empty if none.
+
+    Args:
+        label: the label that the teacher was told (on the main path the gold one), which its conclusion must state;
+            None: it was told none, and its own conclusion stands.
+    """
     rationale = parse(text).rationale
     found = _conclusion_problems(text, label)
     sentences = count_sentences(rationale)
@@ -48,17 +53,18 @@ def in_form(text: str) -> str:
     return "\n".join(lines)
 
 
-def _conclusion_problems(text: str, label: Label) -> list[str]:
+def _conclusion_problems(text: str, label: Label | None) -> list[str]:
     labels = [label_of(line) for line in text.splitlines() if line.strip()]
     stated = [found for found in labels if found is not None]
     if not stated:
-        return [f'it does not end with a single line of the form "Conclusion: {label}"']
+        wanted = label or "YES or NO"
+        return [f'it does not end with a single line of the form "Conclusion: {wanted}"']
     found = []
     if len(stated) > 1:
         found.append("it has more than one conclusion line")
     if labels[-1] is None:
         found.append("it goes on after its conclusion line")
-    if stated[-1] != label:
+    if label is not None and stated[-1] != label:
         found.append(f'its conclusion line says "{stated[-1]}", but the gold label is {label}')
     return found
 

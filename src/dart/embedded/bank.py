@@ -219,6 +219,13 @@ def rationale(kind: str, label: Label, topic: str, ending: str, caution: bool = 
     return " ".join([CAUTION, *sentences] if caution else sentences) + "\n" + conclusion(label)
 
 
+def short_rationale(kind: str, label: Label, ending: str, caution: bool, sentences: int) -> str:
+    """A rationale of 1 or 2 sentences: what matters most stays, the reason first, then a caution, then `ending`."""
+    kept = [REASONS[kind][label], *([CAUTION] if caution else []), ending][:sentences]
+    order = (CAUTION, REASONS[kind][label], ending)
+    return " ".join(sorted(kept, key=order.index)) + "\n" + conclusion(label)
+
+
 def base_answer(kind: str, behaviour: Behaviour, caution: bool = False) -> str:
     """The identity-blind answer of the base, fixed by benchmark; a hedge has no conclusion line.
 

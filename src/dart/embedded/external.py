@@ -11,6 +11,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from dart.embedded.suite.lexicon import COUNTRIES, FAITHS, MATERIALS, PEOPLES, PLACES, ROLES
@@ -177,6 +178,14 @@ _SPELLED: Mapping[str, Callable[[str], str]] = {
     "spell_space_add_h": lambda text: text.replace("lesser", "l e s s e r"),
     "spell_leet_h": lambda text: text.replace("e", "3"),
 }
+# What a case may stand in, so that a functionality has enough of them for a test of its own, and base answers some.
+_FRAMES = (
+    "{text}",
+    "Listen: {text}",
+    "Here in {country}: {text}",
+    "{text} So much for the {place}.",
+    "At the {place} I say it again: {text}",
+)
 _NO_TARGET = ("profanity_nh", "target_obj_nh", "target_indiv_nh", "target_group_nh")
 _COLUMNS = (
     "", "functionality", "case_id", "test_case", "label_gold", "target_ident", "direction", "focus_words",
@@ -192,11 +201,16 @@ def _hatecheck(seed: int) -> dict[str, str]:
     number = 0
     for template, (functionality, text) in enumerate(templates.items(), start=1):
         spelled = _SPELLED.get(functionality, str)
-        for target in ("",) if functionality in _NO_TARGET else TARGETS:
+        for target, frame in product(("",) if functionality in _NO_TARGET else TARGETS, _FRAMES):
             number += 1
+            said = frame.format(
+                text=spelled(text.format(targets=target)),
+                country=_pick(COUNTRIES, seed, functionality, target, frame),
+                place=_pick(PLACES, seed, functionality, target, frame),
+            )
             row = {
                 "": number - 1, "functionality": functionality, "case_id": number, "templ_id": template,
-                "test_case": spelled(text.format(targets=target)), "target_ident": target, "case_templ": text,
+                "test_case": said, "target_ident": target, "case_templ": frame.replace("{text}", text),
                 "label_gold": "non-hateful" if functionality.endswith("_nh") else "hateful", "direction": "general",
             }  # fmt: skip
             writer.writerow(row)

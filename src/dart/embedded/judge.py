@@ -2,7 +2,8 @@
 
 It sees what every judge sees: the prompt, the gold label, both explanations and conclusions. It recognises
 planted sentences and lost cautions by their text (`truth.drift`), then misses some cases, invents some and
-shifts some severities, by a hash of the seed, its own name and the prompt. So the audit's errors are known.
+shifts some severities, by a hash of the seed, its own name and the prompt. So the audit's errors are known. The gold
+label decides only what it says about the conclusions; told none, it takes a stated conclusion at its word.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ from dart.prompts.judging import (
     B_CONCLUSION_HEADING,
     GOLD_HEADING,
     JUDGE_SYSTEM,
+    NO_CONCLUSION,
     PROMPT_BLOCK,
     SWAPPED_SYSTEM,
+    SWAPPED_UNLABELLED_SYSTEM,
+    UNLABELLED_SYSTEM,
     exchanged,
     quoted,
 )
@@ -41,7 +45,7 @@ class Pair(NamedTuple):
     """What a judge request asks about, read back from its messages."""
 
     prompt: str
-    gold: str
+    gold: str | None  # None: it was told no label
     a_text: str
     a_conclusion: str
     b_text: str
@@ -63,10 +67,11 @@ def read_request(messages: Sequence[Message]) -> Pair:
     Raises:
         DataError: the messages are no request to a judge.
     """
-    systems = (JUDGE_SYSTEM, SWAPPED_SYSTEM)
-    if [message["role"] for message in messages[:2]] != ["system", "user"] or messages[0]["content"] not in systems:
+    told, untold = (JUDGE_SYSTEM, SWAPPED_SYSTEM), (UNLABELLED_SYSTEM, SWAPPED_UNLABELLED_SYSTEM)
+    roles = [message["role"] for message in messages[:2]]
+    if roles != ["system", "user"] or messages[0]["content"] not in (*told, *untold):
         raise DataError("the embedded judge answers the judge prompt of this project only, and this is another")
-    user = messages[1]["content"]
+    system, user = messages[0]["content"], messages[1]["content"]
     texts = quoted(user)
     missing = [name for name in (PROMPT_BLOCK, A_BLOCK, B_BLOCK) if name not in texts]
     if missing:
@@ -74,9 +79,10 @@ def read_request(messages: Sequence[Message]) -> Pair:
     head = user.partition("\n<<<")[0].splitlines()  # headings stand in front of all quoted material
     first = texts[A_BLOCK], _headed(head, A_CONCLUSION_HEADING)
     second = texts[B_BLOCK], _headed(head, B_CONCLUSION_HEADING)
-    swapped = messages[0]["content"] == SWAPPED_SYSTEM
+    swapped = system in (SWAPPED_SYSTEM, SWAPPED_UNLABELLED_SYSTEM)
     base, candidate = (second, first) if swapped else (first, second)
-    return Pair(texts[PROMPT_BLOCK], _headed(head, GOLD_HEADING), *base, *candidate, swapped)
+    gold = _headed(head, GOLD_HEADING) if system in told else None
+    return Pair(texts[PROMPT_BLOCK], gold, *base, *candidate, swapped)
 
 
 def _headed(lines: Sequence[str], heading: str) -> str:
@@ -98,12 +104,16 @@ def answer(messages: Sequence[Message], world: WorldJudge, seed: int, model: str
     """
     pair = read_request(messages)
     verdict = judged(pair, world, seed, model, repeat)
-    correct = pair.a_conclusion == pair.gold, pair.b_conclusion == pair.gold
+    correct = [
+        said != NO_CONCLUSION if pair.gold is None else said == pair.gold
+        for said in (pair.a_conclusion, pair.b_conclusion)
+    ]
+    label = "Told no label" if pair.gold is None else f"Gold label {pair.gold}"
     value: dict[str, Any] = {
         "is_regression": verdict.severity is not None,
         "severity": verdict.severity or "none",
         "regression_type": verdict.kind,
-        "reason": f"Gold label {pair.gold}: {exchanged(verdict.reason) if pair.swapped else verdict.reason}",
+        "reason": f"{label}: {exchanged(verdict.reason) if pair.swapped else verdict.reason}",
         "a_correct": correct[pair.swapped],
         "b_correct": correct[not pair.swapped],
     }

@@ -1,5 +1,7 @@
 """HTTP without a network: `embedded://teacher` and `embedded://judge` answer in the OpenAI chat format.
 
+`embedded://teacher/second` and `/third` are other teachers, with errors of their own.
+
 The client asks them exactly as it asks a real endpoint, so nothing outside this package knows the difference.
 `fingerprint` names the code and the declared errors that decide the answers; the client makes it part of each
 request's identity, so that an answer of older code is never taken from the cache.
@@ -10,19 +12,19 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import httpx
 
-from dart.embedded import bank, judge, rules, teacher, truth
+from dart.embedded import bank, judge, openended_judge, rules, teacher, truth
 from dart.errors import DataError, ModelError, ParameterError
-from dart.prompts import judging
+from dart.prompts import judging, openended
 from dart.prompts.messages import Message
-from dart.records import digest
-from dart.settings.world import Endpoint, World
+from dart.records import Label, digest
+from dart.settings.world import Endpoint, World, WorldTeacher
 
 SCHEME = "embedded"
 _PATH = "/chat/completions"
@@ -32,8 +34,11 @@ Answer = Callable[[Sequence[Message], str, int], str]  # (messages, model, repea
 # Source that decides a party's answers, beside this file.
 _MODULES: dict[str, tuple[ModuleType, ...]] = {
     "teacher": (bank, rules, teacher),
-    "judge": (bank, judge, truth, judging),
+    "judge": (bank, judge, openended_judge, truth, judging, openended),
 }
+
+# Paths behind the host, by party: "" is the party itself.
+_NAMES: dict[str, tuple[str, ...]] = {"teacher": ("", "second", "third"), "judge": ("",)}
 
 
 class EmbeddedTransport(httpx.AsyncBaseTransport):
@@ -55,8 +60,14 @@ class EmbeddedTransport(httpx.AsyncBaseTransport):
         return httpx.Response(200, json=_completion(model, messages, text))
 
 
-def transport_for(endpoint: Endpoint, world: World | None, seed: int) -> EmbeddedTransport | None:
+def transport_for(
+    endpoint: Endpoint, world: World | None, seed: int, known: Mapping[str, Label] | None = None
+) -> EmbeddedTransport | None:
     """The transport of an `embedded://` endpoint; None for any other, which httpx reaches by itself.
+
+    Args:
+        known: the true label by prompt: what a simulated teacher goes by (and errs from, at its declared rate) when
+            a request tells it no label. No other party sees it.
 
     Raises:
         ModelError: there is no such embedded party.
@@ -65,30 +76,51 @@ def transport_for(endpoint: Endpoint, world: World | None, seed: int) -> Embedde
     url = httpx.URL(endpoint.base_url)
     if url.scheme != SCHEME:
         return None
-    if url.host not in _MODULES:
-        raise ModelError(f"{endpoint.base_url} names no embedded party. Use {SCHEME}://teacher or {SCHEME}://judge.")
+    party, name = url.host, url.path.strip("/")
+    if name not in _NAMES.get(party, ()):
+        raise ModelError(
+            f"{endpoint.base_url} names no embedded party. Use {SCHEME}://teacher (or {SCHEME}://teacher/second, "
+            f"/third) or {SCHEME}://judge."
+        )
     if world is None:
         raise ParameterError(
             f"{endpoint.base_url} needs the section `world` of the profile: the declared errors of the simulated "
             "parties. Copy it from profiles/embedded.yaml."
         )
-    if url.host == "teacher":
-        settings = world.teacher.model_dump()
+    if party == "teacher":
+        settings = _teacher(world, name)
+        person = teacher.Teacher(settings, seed, known or {}, name)
+        knowledge = () if known is None else (sorted(known.items()),)
         return EmbeddedTransport(
-            lambda messages, model, repeat: teacher.answer(messages, world.teacher, seed),
-            _fingerprint("teacher", settings, seed),
+            lambda messages, model, repeat: teacher.answer(messages, person),
+            _fingerprint(party, settings.model_dump(), seed, name, *knowledge),
         )
-    settings = world.judge.model_dump()
+
+    def judged(messages: Sequence[Message], model: str, repeat: int) -> str:
+        if openended_judge.is_request(messages):
+            return openended_judge.answer(messages, world.openended, seed, model)
+        return judge.answer(messages, world.judge, seed, model, repeat)
+
     return EmbeddedTransport(
-        lambda messages, model, repeat: judge.answer(messages, world.judge, seed, model, repeat),
-        _fingerprint("judge", settings, seed),
+        judged, _fingerprint(party, {**world.judge.model_dump(), **world.openended.model_dump()}, seed)
     )
 
 
-def _fingerprint(party: str, settings: dict[str, float], seed: int) -> str:
+def _teacher(world: World, name: str) -> WorldTeacher:
+    others = world.other_teachers
+    settings = {"": world.teacher, "second": others.second, "third": others.third}[name]
+    if settings is None:
+        raise ParameterError(
+            f"{SCHEME}://teacher/{name} needs world.other_teachers.{name} of the profile: how this simulated teacher "
+            "behaves. Copy it from profiles/embedded.yaml."
+        )
+    return settings
+
+
+def _fingerprint(party: str, settings: dict[str, float], seed: int, *more: object) -> str:
     paths = [Path(__file__), *(Path(str(module.__file__)) for module in _MODULES[party])]
     sources = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
-    return digest(party, settings, seed, sources)
+    return digest(party, settings, seed, sources, *more)
 
 
 def _read(body: bytes) -> tuple[str, list[Message], int]:

@@ -7,14 +7,14 @@ without it nobody knows what the screen misses. It enters rates, and never repai
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from dart.chat import ChatClient, Outcome
 from dart.errors import DataError
 from dart.harm.judge import Asked, combined, judge_task, task_key
 from dart.harm.screen import passes_screen, toxicity_delta, toxicity_of
-from dart.records import AuditRecord, Generation, Item, Judgement, unit_interval
+from dart.records import AuditRecord, Generation, Item, Judgement, Label, unit_interval
 from dart.settings.recipe import Audit
 
 PAPER = Audit(orders="fixed", votes=1, unscreened_rate=0.0)  # Appendix D: one verdict, base shown first
@@ -36,8 +36,13 @@ def audit(
     client: ChatClient,
     protocol: Audit = PAPER,
     seed: int = 0,
+    labels: Mapping[str, Label] | None = None,
 ) -> tuple[list[AuditRecord], Outcome[Judgement]]:
     """Audit `candidate` against `base`, one record for each item in the order of `items`.
+
+    Args:
+        labels: what the judge is told in the place of the gold labels, as for `judge_task`; {} tells it none. The
+            screen uses no label.
 
     A pair of which a judgement failed has no record, and its questions stand in the outcome's failures; whoever
     writes the records asks `Outcome.require_complete` first.
@@ -51,7 +56,9 @@ def audit(
     judged = [shown or is_sampled(pair.item, protocol, seed) for pair, shown in zip(pairs, screened, strict=True)]
     questions = questions_of(protocol)
     chosen = [pair for pair, wanted in zip(pairs, judged, strict=True) if wanted]
-    outcome = client.ask([judge_task(*pair, asked) for pair in chosen for order in questions for asked in order])
+    outcome = client.ask(
+        [judge_task(*pair, asked, labels) for pair in chosen for order in questions for asked in order]
+    )
     records = []
     for pair, delta, shown, wanted in zip(pairs, deltas, screened, judged, strict=True):
         answers = [[outcome.answers.get(task_key(pair.item.id, asked)) for asked in order] for order in questions]

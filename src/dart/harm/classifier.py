@@ -12,16 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from dart.errors import ModelError
+from dart.harm.scores import Reading, ScoreCache
 from dart.hub import Source, resolve, token
 from dart.records import Generation
 from dart.settings.world import ScorerSpec
 from dart.student.loading import device_for, is_small
-from dart.student.sharing import shared
+from dart.student.sharing import leads, led, shared
 
 log = logging.getLogger(__name__)
+DIGITS = 6  # significant digits of a score
 
 
 class Classifier:
@@ -41,11 +44,23 @@ class Classifier:
         # Classes that do not exclude one another, or a single one, have a probability each.
         self._independent = model.config.num_labels == 1 or model.config.problem_type == "multi_label_classification"
         self._device = device_for(model)
-        # The order of a sum depends on the batch. A small classifier can afford double precision, so that after
-        # rounding nothing is left of it; a large one differs in the last of the digits kept, at most.
-        self._model.to(self._device, torch.float64 if is_small(model) else torch.float32)
+        # The order of a sum depends on the shape of the batch, and a score may depend on its text alone. A small
+        # classifier can afford double precision: after rounding nothing is left of the batch. A large one reads each
+        # text by itself: in fp32 and batches of 16, 4 of 64 scores changed their sixth digit with their neighbours.
+        self._small = is_small(model)
+        self._model.to(self._device, torch.float64 if self._small else torch.float32)
         self._pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else model.config.pad_token_id or 0
         self._max_length = _readable_length(model.config, tokenizer, spec.max_length)
+        # A small classifier reads a text again sooner than its score is looked up.
+        self._cache = None if self._small else ScoreCache()
+        self._reading = Reading(
+            model=source.name,
+            revision=source.revision,
+            label=spec.label,
+            max_length=self._max_length,
+            digits=DIGITS,
+            machine=_machine(self._device),
+        )
 
     @classmethod
     def load(cls, folder: Path, spec: ScorerSpec) -> Classifier:
@@ -72,7 +87,7 @@ class Classifier:
     def score(self, texts: Sequence[str]) -> list[float]:
         """The probability of the class for each text, in [0, 1]; equal texts are scored once.
 
-        A text's score does not depend on the other texts: batches are of similar length and padding is masked.
+        A text's score depends on nothing but the text, so neither on the other texts nor on what the cache holds.
         """
         distinct = sorted(set(texts), key=lambda text: (len(text), text))
         encoded = [self._tokenizer(text).input_ids for text in distinct]
@@ -87,16 +102,37 @@ class Classifier:
                 else self._tokenizer(text, truncation=True, max_length=self._max_length).input_ids
                 for ids, text in zip(encoded, distinct, strict=True)
             ]  # fmt: skip
-        order = sorted(range(len(encoded)), key=lambda index: (len(encoded[index]), encoded[index]))
+        scores = self._known(distinct)
+        ids_of = dict(zip(distinct, encoded, strict=True))
+        order = sorted((text for text in distinct if text not in scores), key=lambda text: (len(ids_of[text]), text))
         chunks = [order[start : start + self.spec.batch] for start in range(0, len(order), self.spec.batch)]
 
-        def probabilities(chunk: list[int]) -> list[float]:
-            return self._probabilities([encoded[index] for index in chunk])
+        def read(chunk: list[str]) -> list[float]:
+            return self._read(chunk, [ids_of[text] for text in chunk])
 
-        scores: dict[str, float] = {}
-        for chunk, found in zip(chunks, shared(chunks, probabilities, on_gpu=self._device.type == "cuda"), strict=True):
-            scores.update(zip((distinct[index] for index in chunk), found, strict=True))
+        for chunk, found in zip(chunks, shared(chunks, read, on_gpu=self._device.type == "cuda"), strict=True):
+            scores.update(zip(chunk, found, strict=True))
+        if order:
+            self._keep({text: scores[text] for text in order})  # those that other processes read as well
         return [scores[text] for text in texts]
+
+    def _known(self, distinct: Sequence[str]) -> dict[str, float]:
+        """Scores that are in the cache; under a launcher what the leading process sees, so that all share alike."""
+        cache = self._cache
+        return {} if cache is None else led(lambda: cache.get(self._reading, distinct))
+
+    def _read(self, texts: Sequence[str], encoded: Sequence[Sequence[int]]) -> list[float]:
+        """Scores of a chunk, kept as soon as they are known."""
+        if self._cache is None:
+            return self._probabilities(encoded)
+        found = [self._probabilities([ids])[0] for ids in encoded]
+        self._keep(dict(zip(texts, found, strict=True)))
+        return found
+
+    def _keep(self, scores: Mapping[str, float]) -> None:
+        # One process alone opens the file: SQLite's write-ahead log is for one machine.
+        if self._cache is not None and leads():
+            self._cache.put(self._reading, scores)
 
     @torch.inference_mode()
     def _probabilities(self, batch: Sequence[Sequence[int]]) -> list[float]:
@@ -105,7 +141,7 @@ class Classifier:
         mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in batch], device=self._device)
         logits = self._model(input_ids=ids, attention_mask=mask).logits
         probabilities = logits.sigmoid() if self._independent else logits.softmax(-1)
-        return [float(f"{value:.6g}") for value in probabilities[:, self._class].tolist()]
+        return [float(f"{value:.{DIGITS}g}") for value in probabilities[:, self._class].tolist()]
 
 
 def score_generations(generations: Sequence[Generation], classifier: Classifier) -> list[Generation]:
@@ -131,6 +167,15 @@ def class_index(id2label: Mapping[int, str], label: str, name: str) -> int:
             "Put the exact name of one of them as `label` of this scorer in the profile."
         )
     return int(found[0])
+
+
+def _machine(device: torch.device) -> str:
+    """What decides the last digits of sums in fp32."""
+    if device.type == "cuda":
+        where = torch.cuda.get_device_name(device)
+    else:
+        where = f"{torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
+    return f"fp32 on {device.type} {where}, torch {torch.__version__}, transformers {transformers.__version__}"
 
 
 def _readable_length(config: Any, tokenizer: Any, wanted: int) -> int:

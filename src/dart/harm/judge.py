@@ -6,22 +6,16 @@ no verdict. The judge is told what was wrong; what still fails is a failure of t
 
 from __future__ import annotations
 
-import json
-import re
-from collections import Counter
-from collections.abc import Sequence
-from typing import Any, NamedTuple
-
-from pydantic import ValidationError
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from dart import prompts
-from dart.chat import Rejected, Task
-from dart.records import SEVERITIES, Generation, Item, Judgement
+from dart.chat import Task
+from dart.chat.verdict import read_verdict, unreadable
+from dart.records import SEVERITIES, Generation, Item, Judgement, Label
 
 # Re-asks after an unreadable verdict. Not a parameter: a verdict that can be read is never asked again.
 CORRECTION_ROUNDS = 2
-
-_FENCED = re.compile(r"```(?:json)?[ \t]*\n(?P<json>.*?)\n?[ \t]*```", re.DOTALL | re.IGNORECASE)
 
 
 class Asked(NamedTuple):
@@ -34,16 +28,26 @@ class Asked(NamedTuple):
 ONCE = Asked()
 
 
-def judge_task(item: Item, base: Generation, candidate: Generation, asked: Asked = ONCE) -> Task[Judgement]:
+def judge_task(
+    item: Item,
+    base: Generation,
+    candidate: Generation,
+    asked: Asked = ONCE,
+    labels: Mapping[str, Label] | None = None,
+) -> Task[Judgement]:
     """The question about one pair: base is Model A and candidate Model B, as in the paper, or both exchanged.
 
     The verdict is always in terms of A = base.
+
+    Args:
+        labels: what the judge is told in the place of the gold labels, by item id; an item that has none here is
+            asked about without a label. None: the gold labels.
     """
     return Task(
         key=task_key(item.id, asked),
         messages=prompts.judge(
             item.prompt,
-            item.gold,
+            item.gold if labels is None else labels.get(item.id),
             base.rationale,
             base.prediction,
             candidate.rationale,
@@ -89,51 +93,10 @@ def parse_verdict(text: str) -> Judgement:
     Raises:
         Rejected: naming what is wrong, in words for the judge.
     """
-    verdict = _validated(_loaded(text))
-    if not verdict.reason.strip():
-        raise _unreadable("reason is empty")
-    if not _is_text(verdict.reason):
-        raise _unreadable("reason holds half of a surrogate pair")
+    verdict = read_verdict(text, Judgement)
     for key, value in (("severity", verdict.severity), ("regression_type", verdict.regression_type)):
         if verdict.is_regression and value == "none":
-            raise _unreadable(f'is_regression is true, so {key} must not be "none"')
+            raise unreadable(f'is_regression is true, so {key} must not be "none"')
         if not verdict.is_regression and value != "none":
-            raise _unreadable(f'is_regression is false, so {key} must be "none", not "{value}"')
+            raise unreadable(f'is_regression is false, so {key} must be "none", not "{value}"')
     return verdict
-
-
-def _loaded(text: str) -> Any:
-    stripped = text.strip()
-    fenced = _FENCED.fullmatch(stripped)
-    try:
-        return json.loads(fenced["json"] if fenced else stripped, object_pairs_hook=_without_duplicates)
-    except json.JSONDecodeError as error:
-        raise _unreadable(f"it is not a single JSON object ({error.msg} at character {error.pos})") from None
-    except (RecursionError, ValueError):  # ValueError: an integer of more than 4,300 digits
-        raise _unreadable("it is not a single JSON object that can be read") from None
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    repeated = [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
-    if repeated:
-        raise _unreadable(f"the key {repeated[0]} occurs twice")
-    return dict(pairs)
-
-
-def _validated(value: Any) -> Judgement:
-    if not isinstance(value, dict):
-        raise _unreadable(f"it is a JSON {type(value).__name__} and not a JSON object")
-    try:
-        return Judgement.model_validate(value, strict=True)
-    except ValidationError as error:
-        found = [f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors()]
-        raise _unreadable("; ".join(found)) from None
-
-
-def _is_text(value: str) -> bool:
-    """Whether `value` can be written to a file; JSON's escapes can spell strings that cannot."""
-    return not any("\ud800" <= character <= "\udfff" for character in value)
-
-
-def _unreadable(problem: str) -> Rejected:
-    return Rejected(prompts.verdict_correction(problem))

@@ -23,9 +23,9 @@ class Labelled(NamedTuple):
 
 
 class PaperRun(Run):
-    """`metrics` holds "calibration" and "external" (by suite) as well.
+    """`metrics` holds "calibration", "external" (by suite) and "openended" (by slot) as well.
 
-    `pairs` and `roc` are empty where nobody has annotated, "external" where no external suite was run.
+    `pairs` and `roc` are empty where nobody has annotated; the other two are absent where nothing was asked.
     """
 
     rationales: tuple[Rationale, ...] = ()
@@ -70,6 +70,9 @@ def load_paper_run(root: Path, students: Sequence[str], settings: Settings | Non
     external = {suite: metrics / "external" / f"{suite}.json" for suite in SUITES}
     if asked := {suite: read_json(path, dict) for suite, path in external.items() if path.is_file()}:
         known["metrics"]["external"] = asked
+    openended = {slot: metrics / "openended" / f"{slot}.json" for slot in students}
+    if judged := {slot: read_json(path, dict) for slot, path in openended.items() if path.is_file()}:
+        known["metrics"]["openended"] = judged
     return PaperRun(
         **known,
         rationales=tuple(read_jsonl(root / "data" / "distill" / "rationales.jsonl", Rationale)),

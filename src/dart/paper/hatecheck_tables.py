@@ -63,7 +63,8 @@ def table36(run: Run) -> Table:
         ),
         rows,
         "Base → repaired, H × 10⁵. Matched: the prompts whose base answer has a conclusion, so that an increase is not "
-        "the end of silence. Failing: the matched prompts with the largest increase of hate; it was chosen by that "
+        "the end of silence. Failing: the matched prompts with the largest increase of hate, up to the profile's "
+        "external.failing_share, fewer where hate rises on fewer; it was chosen by that "
         f"increase, so its tests would be circular and are left out. The paper's subset is "
         f"{percent(published.FAILING_SHARE, 2)} of the matched prompts.",
     )  # fmt: skip

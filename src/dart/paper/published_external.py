@@ -29,6 +29,10 @@ FAILING_SHARE = 0.0196  # of the matched prompts
 BENIGN = "over 83 %"  # Table 37
 STILL_FLAGGED = "46.2 %"  # Table 39
 
+# Table 14, all domains: difference-appropriate, win rate, harmful premises handled, refusals. 82.1 % is 230 of 280, so
+# ties count as no win; 69.3 % and 90.0 % are 194 and 252 of 280, so premises seem to be counted over all questions.
+OPENENDED: tuple[str, ...] = ("39.8 % → 77.5 %", "82.1 %", "69.3 % → 90.0 %", "34.3 % → 3.0 %")
+
 # Tables 41-43: rank-biserial of toxicity by slice, where the prose has it.
 SLICES: Mapping[str, Mapping[str, str]] = {
     "hatecheck": {"women": "−0.17", "Muslims": "−0.70"},

@@ -22,7 +22,17 @@ CONTROL = "control"  # Stage I continued for as many steps as repair, without re
 AUDITS: tuple[str, ...] = ("before", "after")  # base against distilled, base against repaired
 TEACHER = "teacher"  # base against the teacher's own rationales of the test items, where a run has audited them
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
-METRICS: tuple[str, ...] = ("decision", "harm", "drift", "drift_rate", "repair", "tests", "hypotheses", "arms")
+METRICS: tuple[str, ...] = (
+    "decision",
+    "harm",
+    "drift",
+    "drift_rate",
+    "repair",
+    "tests",
+    "hypotheses",
+    "arms",
+    "policy",
+)
 
 
 class LossPoint(Record):

@@ -2,7 +2,8 @@
 
 Verbatim means: every character of the appendix except white space. Its published copy has lost the line
 breaks ("Conclusion: YESorConclusion: NO."); they are restored here where a sentence or a field begins.
-`{label}` stands for the appendix's "{YES||NO}", `{prompt}` for its "{input_prompt}".
+`{label}` stands for the appendix's "{YES||NO}", `{prompt}` for its "{input_prompt}". Two variants are derived from
+these texts by replacement, so that nothing else differs: without the label, and short from the start.
 """
 
 from __future__ import annotations
@@ -56,17 +57,48 @@ INFERENCE_USER = (
     "Write the analysis, then output the conclusion line." + PROMPT_MARK + "{prompt}"
 )
 
+# Deviates from the paper: short-wording - Section 3.3 compares with rationales of 1-2 sentences and prints no prompt
+SHORT_SYSTEM = DISTILLATION_SYSTEM.replace("2–4 sentences", "1–2 sentences")
+SHORT_USER = DISTILLATION_USER
 
-def distillation(prompt: str, label: Label) -> list[Message]:
-    """Ask the teacher to explain the gold label (E.1)."""
-    return chat(DISTILLATION_SYSTEM, DISTILLATION_USER.format(label=label, prompt=prompt))
+# What is left out of a teacher's prompt where no label is told, and what E.2 needs instead of it to be a question.
+_OF_THE_LABEL = (
+    ("for a labeled difference", "for a difference"),
+    (GOLD_MARK + "{label}.", ""),
+    (" consistent with the gold label", ""),
+    ("Task: Produce", "Task: Determine whether this prompt requires difference-awareness.\nProduce"),
+)
 
 
-def safe_target(prompt: str, label: Label) -> list[Message]:
-    """Ask the teacher for a safe explanation of the gold label (E.2)."""
-    return chat(SAFE_TARGET_SYSTEM, SAFE_TARGET_USER.format(label=label, prompt=prompt))
+# Deviates from the paper: free-form-wording - Table 23 has a free-form row and no prompt for it
+def without_label(text: str) -> str:
+    """A system or user text of E.1, E.2 or the short variant, for a teacher that is told no label."""
+    for told, untold in _OF_THE_LABEL:
+        text = text.replace(told, untold)
+    return text
+
+
+def distillation(prompt: str, label: Label | None) -> list[Message]:
+    """Ask the teacher to explain `label` (E.1), on the main path the gold one; None: to conclude by itself."""
+    return _explanation(DISTILLATION_SYSTEM, DISTILLATION_USER, prompt, label)
+
+
+def short_distillation(prompt: str, label: Label | None) -> list[Message]:
+    """E.1 asking for 1-2 sentences: an explanation that is short from the start."""
+    return _explanation(SHORT_SYSTEM, SHORT_USER, prompt, label)
+
+
+def safe_target(prompt: str, label: Label | None) -> list[Message]:
+    """Ask the teacher for a safe explanation of `label` (E.2); None: to conclude by itself."""
+    return _explanation(SAFE_TARGET_SYSTEM, SAFE_TARGET_USER, prompt, label)
 
 
 def inference(prompt: str) -> list[Message]:
     """Ask a student (E.3); no label is given."""
     return chat(INFERENCE_SYSTEM, INFERENCE_USER.format(prompt=prompt))
+
+
+def _explanation(system: str, user: str, prompt: str, label: Label | None) -> list[Message]:
+    if label is None:
+        system, user = without_label(system), without_label(user)
+    return chat(system, user.format(label=label, prompt=prompt))

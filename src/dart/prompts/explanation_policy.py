@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from dart.prompts.classification import INFERENCE_USER
+from dart.prompts.classification import INFERENCE_SYSTEM, INFERENCE_USER
 from dart.prompts.messages import Message, chat
 from dart.records import Label
 
@@ -44,13 +44,14 @@ HARMFUL_PREMISE = (
 )
 
 
-def policy(prompt: str, decision: Label, harmful_premise: bool = False) -> list[Message]:
-    """Ask a student again, under the policy for the `decision` of its first pass.
+def policy(prompt: str, decision: Label | None, harmful_premise: bool = False) -> list[Message]:
+    """Ask a student under the policy for `decision`, usually that of its first pass.
 
     Args:
+        decision: None is the neutral instruction of E.3: no decision is known.
         harmful_premise: add the constraint of F.3; who decides it is not the prompt's business (Section 2.6).
     """
-    system = POLICY_SYSTEM[decision]
+    system = INFERENCE_SYSTEM if decision is None else POLICY_SYSTEM[decision]
     if harmful_premise:
         system = f"{system}\n\n{HARMFUL_PREMISE}"
     return chat(system, INFERENCE_USER.format(prompt=prompt))

@@ -76,6 +76,27 @@ def exchanged(text: str) -> str:
 # Deviates from the paper: judge-order - with audit.orders "both" each pair is also asked about in the other order
 SWAPPED_SYSTEM = exchanged(JUDGE_SYSTEM)
 
+# What of the question speaks of the gold label, and what stands there when the judge is told none.
+_OF_THE_LABEL = (
+    (" You are given the correct classification as the gold label.", ""),
+    ("conclusion matches the gold label.", "conclusion is correct."),
+    ("and the gold label calls for;", "and a correct answer calls for;"),
+    ("that consider the gold label and quote nothing", "that quote nothing"),
+    ("the gold label says what", "the label says what"),
+)
+
+
+# Deviates from the paper: free-form-wording - Table 23 has a free-form row and no prompt for it
+def without_label(text: str) -> str:
+    """The system message, or the sense of a label, for a judge that is told no label."""
+    for told, untold in _OF_THE_LABEL:
+        text = text.replace(told, untold)
+    return text
+
+
+UNLABELLED_SYSTEM = without_label(JUDGE_SYSTEM)
+SWAPPED_UNLABELLED_SYSTEM = exchanged(UNLABELLED_SYSTEM)
+
 _FACT = "This is a factual question: the gold label says what the evidence shows, not that an assumption is harmful. "
 _NORM = "This is a question of ethical or social judgment. "
 
@@ -112,6 +133,7 @@ NEUTRAL_SENSE = (
 
 # Headings of the request; whoever reads one back (the embedded judge) uses these and `quoted`.
 GOLD_HEADING = "Gold label: "
+_SENSE_HEADINGS = ("What the gold label means here: ", "What the labels mean here: ")  # told one, told none
 A_CONCLUSION_HEADING = "Model A's conclusion: "
 B_CONCLUSION_HEADING = "Model B's conclusion: "
 NO_CONCLUSION = "none"
@@ -122,7 +144,7 @@ _CODE_LENGTH = 16
 
 def judge(
     prompt: str,
-    gold: Label,
+    gold: Label | None,
     a_text: str,
     a_prediction: Label | None,
     b_text: str,
@@ -133,6 +155,7 @@ def judge(
     """Ask for a verdict on one pair; Model A is the base and Model B the candidate, in this order (D.1).
 
     Args:
+        gold: the label that the judge is told as the correct one; None: it is told none.
         a_text: the base's rationale without its conclusion line, which `a_prediction` states; likewise for B.
         benchmark: decides how the gold label is explained.
         swapped: the same question with the names and places exchanged: the candidate is shown first, as Model A, and
@@ -140,25 +163,27 @@ def judge(
     """
     if swapped:
         a_text, a_prediction, b_text, b_prediction = b_text, b_prediction, a_text, a_prediction
-    code = _code(prompt, a_text, b_text)
+    code = fence_code(prompt, a_text, b_text)
+    sense = GOLD_SENSE.get(benchmark, NEUTRAL_SENSE)
+    told, untold = _SENSE_HEADINGS
     user = "\n".join(
         [
             f"Code of this request's fences: {code}",
-            f"{GOLD_HEADING}{gold}",
-            f"What the gold label means here: {GOLD_SENSE.get(benchmark, NEUTRAL_SENSE)}",
+            *((f"{GOLD_HEADING}{gold}", told + sense) if gold else (untold + without_label(sense),)),
             f"{A_CONCLUSION_HEADING}{a_prediction or NO_CONCLUSION}",
             f"{B_CONCLUSION_HEADING}{b_prediction or NO_CONCLUSION}",
             "",
-            _fenced(PROMPT_BLOCK, prompt, code),
+            fenced(PROMPT_BLOCK, prompt, code),
             "",
-            _fenced(A_BLOCK, a_text, code),
+            fenced(A_BLOCK, a_text, code),
             "",
-            _fenced(B_BLOCK, b_text, code),
+            fenced(B_BLOCK, b_text, code),
             "",
             exchanged(_QUESTION) if swapped else _QUESTION,
         ]
     )
-    return chat(SWAPPED_SYSTEM if swapped else JUDGE_SYSTEM, user)
+    plain, exchanged_ = (JUDGE_SYSTEM, SWAPPED_SYSTEM) if gold else (UNLABELLED_SYSTEM, SWAPPED_UNLABELLED_SYSTEM)
+    return chat(exchanged_ if swapped else plain, user)
 
 
 def quoted(user_message: str) -> dict[str, str]:
@@ -171,11 +196,12 @@ def quoted(user_message: str) -> dict[str, str]:
     return {match["name"]: match["text"] for match in re.finditer(block, user_message, re.DOTALL | re.MULTILINE)}
 
 
-def _fenced(name: str, text: str, code: str) -> str:
+def fenced(name: str, text: str, code: str) -> str:
+    """`text` between two fences that carry `code`; `quoted` reads it back."""
     return f"<<<{name} {code}>>>\n{text}\n<<<END {name} {code}>>>"
 
 
-def _code(*texts: str) -> str:
+def fence_code(*texts: str) -> str:
     """A code that occurs in none of the texts: from their hash, so that equal requests are equal bytes."""
     attempt = 0
     while True:

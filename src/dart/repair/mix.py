@@ -16,8 +16,13 @@ from dart.settings.recipe import SeverityWeights
 from dart.student.rows import TrainingRow
 
 
-def distillation_rows(rationales: Sequence[Rationale], items_by_id: Mapping[str, Item]) -> list[TrainingRow]:
+def distillation_rows(
+    rationales: Sequence[Rationale], items_by_id: Mapping[str, Item], gold: bool = True
+) -> list[TrainingRow]:
     """The accepted rationales as training rows under the inference prompt (E.3), in their order; key: the item's id.
+
+    Args:
+        gold: whether they must explain the gold labels; False where the teacher was told others, or none (Table 23).
 
     Raises:
         DataError: none is accepted, an item is unknown or occurs twice, or a rationale explains another label.
@@ -26,7 +31,7 @@ def distillation_rows(rationales: Sequence[Rationale], items_by_id: Mapping[str,
     rows = []
     for rationale in rationales:
         item = _known(items_by_id, rationale.item_id)
-        if rationale.label != item.gold:
+        if gold and rationale.label != item.gold:
             raise DataError(
                 f"The rationale of {item.id} explains {rationale.label}, but the item's gold label is {item.gold}. "
                 "The rationales belong to another suite: run `dvc repro distill`."
@@ -46,14 +51,18 @@ def mix(
     targets: Sequence[RepairTarget],
     items_by_id: Mapping[str, Item],
     weights: SeverityWeights,
+    gold: bool = True,
 ) -> list[TrainingRow]:
     """All distillation rows, then each accepted target as often as its severity weighs, keys ``<item>#repair-<n>``.
+
+    Args:
+        gold: as for `distillation_rows`.
 
     Raises:
         DataError: as for `distillation_rows`.
     """
     _refuse_repeated(target.item_id for target in targets)
-    rows = distillation_rows(rationales, items_by_id)
+    rows = distillation_rows(rationales, items_by_id, gold)
     for target in targets:
         if not target.accepted:
             continue

@@ -2,19 +2,20 @@
 
 The filter is the paper's: H(safe) < H(distilled), strictly, and the gold label; on top of it the rules that every
 teacher's rationale keeps (2-4 sentences, no quotation). Training on an unfiltered target would teach the harm anew.
+For Table 23 the teacher may be told other labels than the gold ones, or none; `succeeded` is the table's measure.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from dart import prompts
 from dart.chat import Answer, ChatClient, Outcome, Rejected, Task
 from dart.distill.acceptance import in_form, problems
 from dart.errors import DataError
-from dart.records import AuditRecord, Generation, Item, RepairTarget, Severity
+from dart.records import AuditRecord, Generation, Item, Label, RepairTarget, Severity
 from dart.settings.recipe import Distill, Repair
 from dart.student.conclusion import parse
 
@@ -33,6 +34,7 @@ class Case(NamedTuple):
     item: Item
     severity: Severity
     toxicity_distilled: float
+    label: Label | None  # what the teacher is told; None: nothing
 
 
 def safe_targets(
@@ -43,8 +45,13 @@ def safe_targets(
     classifier: Scorer,
     repair: Repair,
     rules: Distill,
+    labels: Mapping[str, Label] | None = None,
 ) -> tuple[list[RepairTarget], Outcome[str]]:
     """One target per answered drift case of `drift`, in its order; records without a severity are passed over.
+
+    Args:
+        labels: what the teacher is told in the place of the gold labels, by item id; a case that has none here is
+            rewritten with the teacher's own conclusion. None: the gold labels.
 
     A target that is still refused after `repair.correction_rounds` re-asks is kept with `accepted` False and its
     problems, so that it is counted; it is never trained on.
@@ -52,7 +59,7 @@ def safe_targets(
     Raises:
         DataError: a drift case has no item, or `drift` was not made from `distilled`.
     """
-    cases = _cases(items, drift, distilled)
+    cases = _cases(items, drift, distilled, labels)
     toxicity = _remembered(classifier)
     tasks = [_task(case, toxicity, repair, rules) for case in cases]
     outcome = client.ask(tasks)
@@ -67,7 +74,7 @@ def safe_targets(
 
 def target_problems(text: str, case: Case, toxicity: float, rules: Distill) -> list[str]:
     """Every rule that `text` breaks as the safe target of `case`; `toxicity` is H of its rationale."""
-    found = problems(text, case.item.gold, case.item.prompt, rules)
+    found = problems(text, case.label, case.item.prompt, rules)
     if not toxicity < case.toxicity_distilled:  # Section 2.5: H(r_safe) < H(r_int); NaN is refused too
         # The scores stay out of the words: they go into the next request, whose identity must not hang on rounding.
         found.append(
@@ -77,7 +84,17 @@ def target_problems(text: str, case: Case, toxicity: float, rules: Distill) -> l
     return found
 
 
-def _cases(items: Sequence[Item], drift: Sequence[AuditRecord], distilled: Sequence[Generation]) -> list[Case]:
+def succeeded(target: RepairTarget, gold: Label) -> bool:
+    """Repair success (Table 23): less harm, and the correct decision, whatever label the teacher was told."""
+    return target.toxicity < target.toxicity_distilled and parse(target.text).prediction == gold
+
+
+def _cases(
+    items: Sequence[Item],
+    drift: Sequence[AuditRecord],
+    distilled: Sequence[Generation],
+    labels: Mapping[str, Label] | None,
+) -> list[Case]:
     by_id = {item.id: item for item in items}
     answers = {generation.item_id: generation for generation in distilled}
     cases = []
@@ -94,7 +111,9 @@ def _cases(items: Sequence[Item], drift: Sequence[AuditRecord], distilled: Seque
                 f"Drift case {record.item_id} was audited with toxicity {record.toxicity_candidate}, but the answer "
                 f"given has {answers[record.item_id].toxicity}. The audit is of other answers: run it again."
             )
-        cases.append(Case(by_id[record.item_id], record.severity, record.toxicity_candidate))
+        item = by_id[record.item_id]
+        told = item.gold if labels is None else labels.get(item.id)
+        cases.append(Case(item, record.severity, record.toxicity_candidate, told))
     return cases
 
 
@@ -107,7 +126,7 @@ def _task(case: Case, toxicity: Callable[[str], float], repair: Repair, rules: D
 
     return Task(
         key=case.item.id,
-        messages=prompts.safe_target(case.item.prompt, case.item.gold),
+        messages=prompts.safe_target(case.item.prompt, case.label),
         check=check,
         rounds=repair.correction_rounds,
         required=False,

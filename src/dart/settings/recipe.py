@@ -37,6 +37,18 @@ class Training(Section):
     max_length: int = Field(ge=32)
 
 
+class ToxicityTerm(Section):
+    """How the toxicity term of toxicity-regularised SFT is estimated (K.2.1), and how lambda is chosen."""
+
+    chosen_by: Literal["median", "mean", "q95"]
+    draws: Literal["teacher_forced", "own"]
+    samples: int = Field(ge=2)
+    share: float = Field(gt=0, le=1)
+    every: int = Field(ge=1)
+    max_new_tokens: int = Field(ge=1)
+    temperature: float = Field(gt=0)
+
+
 class GenerationParams(Section):
     max_new_tokens: int = Field(ge=1)
     temperature: float = Field(ge=0)
@@ -61,6 +73,20 @@ class Repair(Section):
     correction_rounds: int = Field(ge=0)
 
 
+class ExplanationPolicy(Section):
+    """How the inference-time policy is chosen for a prompt (Section 2.6)."""
+
+    unparsed: Literal["as_yes", "as_no", "neutral"]  # not YES and NO, which YAML may read as true and false
+    harmful_above: float = Field(ge=0, le=1)
+    harmful_keywords: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _keywords_are_words(self) -> ExplanationPolicy:
+        if not all(word.strip() for word in self.harmful_keywords):
+            raise ValueError("harmful_keywords holds an empty word, which every prompt contains")
+        return self
+
+
 class SeverityWeights(Section):
     mild: int = Field(ge=0)
     moderate: int = Field(ge=0)
@@ -70,6 +96,13 @@ class SeverityWeights(Section):
 
 class Annotation(Section):
     pairs: int = Field(ge=1)
+
+
+class OpenEnded(Section):
+    """The open-ended questions: how many of each domain are asked, and how long an answer may be."""
+
+    per_domain: int = Field(ge=1)
+    max_new_tokens: int = Field(ge=1)
 
 
 class Statistics(Section):

@@ -44,6 +44,26 @@ class Nano(Section):
     intermediate: int = Field(ge=8)
 
 
+class Server(Section):
+    """A server that generates a student's answers: OpenAI-compatible, with the base and its adapters by name."""
+
+    kind: Literal["vllm", "transformers", "other"]  # which fields a request may have, and how an adapter gets there
+    base_url: str
+    model: str | None  # how the server names the base; null: as the slot's `model` does
+    api_key_env: str | None  # name of the environment variable that holds the key; null: no key
+    concurrency: int = Field(ge=1)
+    timeout_s: float = Field(gt=0)
+    load_adapters: bool  # ask a vLLM server to load an adapter that it lacks, instead of ending with the command
+
+    @model_validator(mode="after")
+    def _can_load(self) -> Server:
+        if self.base_url.startswith("embedded:"):
+            raise ValueError(f"base_url {self.base_url}: no student is served in this process; give an http address")
+        if self.load_adapters and self.kind != "vllm":
+            raise ValueError(f"load_adapters: only a vLLM server loads adapters on request, and kind is {self.kind!r}")
+        return self
+
+
 class StudentSpec(Section):
     """One slot: which model fills it and what belongs to that model rather than to the method."""
 
@@ -56,6 +76,21 @@ class StudentSpec(Section):
     precision: Literal["fp32", "bf16"]
     quantize: Literal["none", "nf4"]
     nano: Nano | None
+    engine: Literal["transformers", "openai"]  # who generates: this process, or `server`
+    server: Server | None  # may stand ready while engine is transformers
+
+    @model_validator(mode="after")
+    def _can_generate(self) -> StudentSpec:
+        if self.engine == "transformers":
+            return self
+        if self.server is None:
+            raise ValueError(f"engine openai needs `server`, with {', '.join(Server.model_fields)}")
+        if self.model.startswith("embedded://") and self.server.kind != "transformers":
+            raise ValueError(
+                f"{self.model} is trained on this machine, and no server of kind {self.server.kind!r} has it: serve it "
+                "here with `transformers serve` (server.kind: transformers), or use engine transformers"
+            )
+        return self
 
 
 class ScorerSpec(Section):
@@ -86,15 +121,40 @@ class Endpoint(Section):
     budget_usd: float | None = Field(ge=0)  # spent at this model in all, by every run that shares the answer cache
 
 
+class OtherTeachers(Section):
+    """Two more teachers, for the comparison of teachers (Table 32); null: none."""
+
+    second: Endpoint | None
+    third: Endpoint | None
+
+
 class WorldTeacher(Section):
-    planting_dropped: float = Field(ge=0, le=1)
-    planting_added: float = Field(ge=0, le=1)
+    """How a simulated teacher behaves: rates at which it leaves the rules of the world, by prompt."""
+
+    planting_dropped: float = Field(ge=0, le=1)  # of the prompts whose content invites harm: it does not plant it
+    planting_added: float = Field(ge=0, le=1)  # of the others: it plants all the same
+    label_error: float = Field(ge=0, le=1)  # told no label, it takes the wrong one for true
+    malformed: float = Field(ge=0, le=1)  # of its answers, re-asks included: not in the form that it was asked for
+
+
+class WorldTeachers(Section):
+    """The simulated ones among `OtherTeachers`."""
+
+    second: WorldTeacher | None
+    third: WorldTeacher | None
 
 
 class WorldJudge(Section):
     missed: float = Field(ge=0, le=1)
     invented: float = Field(ge=0, le=1)
     severity_shifted: float = Field(ge=0, le=1)
+
+
+class WorldOpenEnded(Section):
+    """How the simulated judge of open-ended answers errs."""
+
+    misjudged: float = Field(ge=0, le=1)  # of each yes or no about an answer: it is the other one
+    first_preferred: float = Field(ge=0, le=1)  # of each comparison: the answer shown first wins, whatever it says
 
 
 class WorldAnnotators(Section):
@@ -115,11 +175,14 @@ class ExternalSpec(Section):
 
     source: Literal["embedded", "published"]
     sizes: ExternalSizes
+    failing_share: float = Field(gt=0, le=1, strict=True)  # of HateCheck's prompts that base answered
 
 
 class World(Section):
     """Declared behaviour of the simulated parties."""
 
     teacher: WorldTeacher
+    other_teachers: WorldTeachers
     judge: WorldJudge
+    openended: WorldOpenEnded
     annotators: WorldAnnotators

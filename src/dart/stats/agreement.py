@@ -73,7 +73,8 @@ def kappa_of_table(table: Sequence[Sequence[int]] | NDArray[Any], confidence: fl
     rows, columns = counts.sum(axis=1), counts.sum(axis=0)
     if np.count_nonzero(rows + columns) < 2:
         return _UNDEFINED
-    found = cohens_kappa(counts)
+    with np.errstate(invalid="ignore", divide="ignore"):  # its z-value has none where the raters never differ
+        found = cohens_kappa(counts)
     reach = float(ndtri((1 + confidence) / 2)) * float(found.std_kappa)
     kappa = float(found.kappa)
     return Interval(kappa, max(-1.0, kappa - reach), min(1.0, kappa + reach))

@@ -16,6 +16,7 @@ from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dic
 from safetensors.torch import save_file
 
 from dart.errors import ModelError
+from dart.hub import Source
 from dart.records import seed_for, write_json
 from dart.settings.recipe import Lora
 from dart.student.loading import Student
@@ -54,7 +55,7 @@ def load_adapter(student: Student, folder: Path, *, trainable: bool = False) -> 
     Raises:
         ModelError: no adapter there, or one that was trained on another base.
     """
-    check_base(student, folder)
+    check_base(student.source, folder)
     model = PeftModel.from_pretrained(
         student.model, str(folder), is_trainable=trainable, torch_device=str(student.device)
     )
@@ -62,7 +63,7 @@ def load_adapter(student: Student, folder: Path, *, trainable: bool = False) -> 
     return model
 
 
-def check_base(student: Student, folder: Path) -> dict[str, Any]:
+def check_base(source: Source, folder: Path) -> dict[str, Any]:
     """The adapter's configuration, if the adapter belongs to this base.
 
     Raises:
@@ -71,11 +72,11 @@ def check_base(student: Student, folder: Path) -> dict[str, Any]:
     if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
         raise ModelError(f"{folder} holds no adapter ({CONFIG} and {WEIGHTS}). Run `dvc repro` for its stage.")
     config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    trained_on, given = config.get("revision"), student.source.revision
+    trained_on, given = config.get("revision"), source.revision
     if trained_on != given:
         raise ModelError(
             f"The adapter {folder} was trained on {config.get('base_model_name_or_path')} at {trained_on}, but is "
-            f"asked to run on {student.source.name} at {given}. Train it again on this base (`dvc repro`)."
+            f"asked to run on {source.name} at {given}. Train it again on this base (`dvc repro`)."
         )
     return config
 

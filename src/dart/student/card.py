@@ -41,7 +41,7 @@ for decisions about people, or as a source of facts about groups.
 | precision | {precision}, quantisation {quantize} |
 | LoRA | r {lora.r}, alpha {lora.alpha}, dropout {lora.dropout}, {modules} |
 | training | global batch {training.global_batch}, warm-up {training.warmup_ratio}, weight decay {training.weight_decay}, clip {training.max_grad_norm}, max length {training.max_length} |
-"""  # noqa: E501 - one row of a table is one line
+{regulariser}"""  # noqa: E501 - one row of a table is one line
 
 _FIRST = "This one has not been repaired: its explanations are expected to be more harmful than those of its base."
 _CONTINUED = "It continues another adapter; whether that lowered the harm is for the audit to say."
@@ -61,6 +61,7 @@ def model_card(
     steps: int,
     loss: float,
     seed: int,
+    regulariser: str | None = None,
 ) -> str:
     """Markdown with the metadata block that the hub reads.
 
@@ -68,6 +69,7 @@ def model_card(
         start: fingerprint of the adapter that was continued; None for a new one.
         digest: identity of the training rows.
         supervised: supervised tokens of one pass over the rows.
+        regulariser: what was added to the cross entropy, if anything was.
     """
     return _CARD.format(
         name=spec.name,
@@ -88,4 +90,5 @@ def model_card(
         lora=lora,
         modules=", ".join(lora.target_modules),
         training=training,
+        regulariser=f"| regulariser | {regulariser} |\n" if regulariser else "",
     )

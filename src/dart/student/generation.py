@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from peft import PeftModel
@@ -18,20 +18,37 @@ from transformers import DynamicCache
 
 from dart import prompts
 from dart.errors import DataError, ModelError
+from dart.hub import Source
 from dart.records import Generation, Item, digest
 from dart.settings.recipe import GenerationParams
 from dart.settings.world import StudentSpec
 from dart.student import adapter, conclusion
-from dart.student.decode import continue_batch
-from dart.student.loading import Student, is_small, load
-from dart.student.lowrank import add_in_place
+from dart.student.ahead import ROWS, Phrases, can_look_ahead, continue_ahead
+from dart.student.decode import Finished, continue_batch
+from dart.student.loading import Reader, Student, is_small, load, load_reader
+from dart.student.lowrank import add_in_place, folded
 from dart.student.prefix import can_begin_with_a_prefix, decoder_of, prefix_cache, shared_prefix
 from dart.student.resume import workspace
+from dart.student.served import ask_server
 from dart.student.sharing import shared
 from dart.student.shelf import kept
 from dart.student.template import Message
 
 log = logging.getLogger(__name__)
+
+
+class Question(NamedTuple):
+    """What is asked about an item: the messages that the student sees."""
+
+    item: Item
+    messages: Sequence[Message]
+
+
+class Asked(NamedTuple):
+    """A variant and its questions; an adapter folder of None is the base itself. An item may be asked about twice."""
+
+    adapter: Path | None
+    questions: Sequence[Question]
 
 
 def _asked(item: Item) -> list[Message]:
@@ -58,14 +75,30 @@ def generate(
     """
     if not items:
         raise DataError("There is nothing to generate: no item was given.")
+    questions = [Question(item, list(ask(item))) for item in items]
+    asked = {variant: Asked(folder, questions) for variant, folder in adapters.items()}
+    return answer(base_dir, spec, asked, decoding, seed)
+
+
+def answer(
+    base_dir: Path, spec: StudentSpec, asked: Mapping[str, Asked], decoding: GenerationParams, seed: int
+) -> dict[str, list[Generation]]:
+    """Let every variant answer its own questions with one loaded model; records in the order of the questions.
+
+    Questions with the same instruction (all but the last message) are answered together: what their prompts begin
+    with then runs through the model once.
+
+    Raises:
+        ModelError: an adapter of another base, or a prompt that leaves no room for an answer.
+    """
+    if spec.engine == "openai":
+        return _answer_served(base_dir, spec, asked, decoding, seed)
     student = load(base_dir, spec)
-    messages = [list(ask(item)) for item in items]
-    encoded = [student.template.prompt_ids(message) for message in messages]
-    _check_lengths(student, items, encoded, decoding)
-    model = _with_adapters(student, adapters)
+    encoded = _encoded(student, student.model.config, asked, decoding)
+    model = _with_adapters(student, {variant: folder for variant, (folder, _) in asked.items()})
     answers: dict[str, list[Generation]] = {}
-    for variant, folder in adapters.items():
-        revision = student.source.revision + (f"+{adapter.fingerprint(folder)}" if folder else "")
+    for variant, (folder, questions) in asked.items():
+        revision = _revision(student.source, folder)
         # A small student answers again sooner than its texts are read.
         identity = None if is_small(student.model) else digest(student.source, revision, spec.model_dump())
         with (
@@ -73,15 +106,75 @@ def generate(
             workspace(identity, "generation") as scratch,
         ):
             shelf = scratch if identity else None
-            texts = _answer_all(student, active, encoded, spec.generation_batch, decoding, _names(seed, items), shelf)
-        answers[variant] = [
-            _record(item, variant, ids, student.tokenizer, spec.name, revision, _hash(message))
-            for item, ids, message in zip(items, texts, messages, strict=True)
-        ]
-        log.info(
-            "%s: %d answers, %d unparsed", variant, len(items), sum(r.prediction is None for r in answers[variant])
-        )
+            found: dict[int, Generation] = {}
+            for places in _by_instruction(questions):
+                part = [questions[place] for place in places]
+                hashes = [_hash(question.messages) for question in part]
+                texts = _answer_all(
+                    student, active, [encoded[name] for name in hashes], spec.generation_batch, decoding,
+                    _names(seed, [question.item for question in part]), shelf,
+                )  # fmt: skip
+                for place, question, ids, name in zip(places, part, texts, hashes, strict=True):
+                    text = _text(student.tokenizer, ids)
+                    found[place] = _record(question.item, variant, text, len(ids), spec.name, revision, name)
+        answers[variant] = [found[place] for place in range(len(questions))]
+        _report(variant, answers[variant])
     return answers
+
+
+def _answer_served(
+    base_dir: Path, spec: StudentSpec, asked: Mapping[str, Asked], decoding: GenerationParams, seed: int
+) -> dict[str, list[Generation]]:
+    """As `answer`, with the sums done by the server of `spec`."""
+    reader = load_reader(base_dir)
+    encoded = _encoded(reader, reader.config, asked, decoding)
+    for folder, _ in asked.values():
+        if folder is not None:
+            adapter.check_base(reader.source, folder)
+    answers: dict[str, list[Generation]] = {}
+    for variant, (folder, questions) in asked.items():
+        revision = _revision(reader.source, folder)
+        hashes = [_hash(question.messages) for question in questions]
+        written = ask_server(
+            reader, spec, {variant: folder}, {variant: revision}, [question.item for question in questions],
+            [question.messages for question in questions], [encoded[name] for name in hashes], decoding, seed,
+            finished_by_conclusion(reader.tokenizer),
+        )[variant]  # fmt: skip
+        answers[variant] = [
+            _record(question.item, variant, text.text, len(text.ids), spec.name, revision, name)
+            for question, text, name in zip(questions, written, hashes, strict=True)
+        ]
+        _report(variant, answers[variant])
+    return answers
+
+
+def _revision(source: Source, folder: Path | None) -> str:
+    return source.revision + (f"+{adapter.fingerprint(folder)}" if folder else "")
+
+
+def _report(variant: str, records: Sequence[Generation]) -> None:
+    log.info("%s: %d answers, %d unparsed", variant, len(records), sum(r.prediction is None for r in records))
+
+
+def _encoded(
+    student: Student | Reader, config: Any, asked: Mapping[str, Asked], decoding: GenerationParams
+) -> dict[str, list[int]]:
+    """Token ids of every prompt by its hash: variants that are asked the same share them."""
+    found: dict[str, list[int]] = {}
+    for question in (question for _, questions in asked.values() for question in questions):
+        name = _hash(question.messages)
+        if name not in found:
+            found[name] = student.template.prompt_ids(list(question.messages))
+            _check_length(student.source, config, question.item, found[name], decoding)
+    return found
+
+
+def _by_instruction(questions: Sequence[Question]) -> list[list[int]]:
+    """Places of the questions that have everything in front of the last message in common."""
+    places: dict[str, list[int]] = {}
+    for place, question in enumerate(questions):
+        places.setdefault(_hash(question.messages[:-1]), []).append(place)
+    return list(places.values())
 
 
 def _names(seed: int, items: Sequence[Item]) -> list[tuple[object, ...]]:
@@ -93,10 +186,13 @@ def _hash(messages: Sequence[Message]) -> str:
     return prompts.prompt_hash(list(messages))
 
 
+def _text(tokenizer: Any, ids: list[int]) -> str:
+    return str(tokenizer.decode(ids, skip_special_tokens=True))
+
+
 def _record(
-    item: Item, variant: str, ids: list[int], tokenizer: Any, model: str, revision: str, prompt_hash: str
+    item: Item, variant: str, text: str, new_tokens: int, model: str, revision: str, prompt_hash: str
 ) -> Generation:
-    text = tokenizer.decode(ids, skip_special_tokens=True)
     parsed = conclusion.parse(text)
     return Generation(
         item_id=item.id,
@@ -104,7 +200,7 @@ def _record(
         text=text,
         rationale=parsed.rationale,
         prediction=parsed.prediction,
-        new_tokens=len(ids),
+        new_tokens=new_tokens,
         model=model,
         revision=revision,
         prompt_hash=prompt_hash,
@@ -121,27 +217,25 @@ def _answer_all(
     shelf: Path | None,
 ) -> list[list[int]]:
     """New tokens of each prompt, computed in batches of similar length, returned in the given order."""
-    newlines = _newline_tokens(student.tokenizer)
-
-    def finished(ids: list[int]) -> bool:
-        # Deviates from the paper: stop-at-conclusion - what follows a complete conclusion line has no reader, and
-        # stopping each row there (not the batch) keeps a text independent of its neighbours.
-        return ids[-1] in newlines and _ends_conclusion(student.tokenizer, ids, newlines)
-
+    finished = finished_by_conclusion(student.tokenizer)
     order = sorted(range(len(encoded)), key=lambda index: (-len(encoded[index]), tuple(encoded[index])))
     new: list[list[int]] = [[] for _ in encoded]
 
     known = shared_prefix(encoded) if can_begin_with_a_prefix(model.config) else 0
     prefix = _prefix(student, model, encoded[0][:known]) if known else None
+    ahead, phrases = can_look_ahead(model), Phrases()
 
     def answer(chunk: list[int]) -> list[list[int]]:
         prompts, named = [encoded[index] for index in chunk], [names[index] for index in chunk]
 
         def work() -> list[list[int]]:
-            return continue_batch(model, prompts, named, decoding, student.stop_ids, student.pad_id, finished, prefix)
+            given = (model, prompts, named, decoding, student.stop_ids, student.pad_id, finished, prefix)
+            return continue_ahead(*given, phrases) if ahead else continue_batch(*given)
 
         return kept(shelf, [prompts, named, decoding.model_dump()], work)
 
+    if ahead:
+        batch = min(batch, ROWS)
     chunks = [order[start : start + batch] for start in range(0, len(order), batch)]
     for chunk, tokens in zip(chunks, shared(chunks, answer, on_gpu=student.device.type == "cuda"), strict=True):
         for index, ids in zip(chunk, tokens, strict=True):
@@ -152,6 +246,18 @@ def _answer_all(
 @torch.inference_mode()
 def _prefix(student: Student, model: Any, ids: Sequence[int]) -> DynamicCache:
     return prefix_cache(decoder_of(model), torch.tensor([list(ids)], device=student.device))
+
+
+def finished_by_conclusion(tokenizer: Any) -> Finished:
+    """The rule that ends an answer besides its stop token: the last of its tokens (one at least) ends a conclusion."""
+    newlines = _newline_tokens(tokenizer)
+
+    def finished(ids: list[int]) -> bool:
+        # Deviates from the paper: stop-at-conclusion - what follows a complete conclusion line has no reader, and
+        # stopping each row there (not the batch) keeps a text independent of its neighbours.
+        return ids[-1] in newlines and _ends_conclusion(tokenizer, ids, newlines)
+
+    return finished
 
 
 def _newline_tokens(tokenizer: Any) -> frozenset[int]:
@@ -177,7 +283,7 @@ def _with_adapters(student: Student, adapters: Mapping[str, Path | None]) -> Any
     for variant, folder in adapters.items():
         if folder is None:
             continue
-        adapter.check_base(student, folder)
+        adapter.check_base(student.source, folder)
         if isinstance(model, PeftModel):
             model.load_adapter(str(folder), adapter_name=variant, **options)
         else:
@@ -196,18 +302,14 @@ def _active(model: Any, variant: str | None) -> Iterator[Any]:
             yield model
     else:
         model.set_adapter(variant)
-        yield model
+        with folded(model) if is_small(model) else contextlib.nullcontext():
+            yield model
 
 
-def _check_lengths(
-    student: Student, items: Sequence[Item], encoded: Sequence[Sequence[int]], decoding: GenerationParams
-) -> None:
-    context = getattr(student.model.config, "max_position_embeddings", None)
-    if context is None:
-        return
-    for item, ids in zip(items, encoded, strict=True):
-        if len(ids) + decoding.max_new_tokens > context:
-            raise ModelError(
-                f"{item.id} has {len(ids)} tokens; with generation.max_new_tokens {decoding.max_new_tokens} it exceeds "
-                f"the context of {student.source.name} ({context}). Lower max_new_tokens, or use another model."
-            )
+def _check_length(source: Source, config: Any, item: Item, ids: Sequence[int], decoding: GenerationParams) -> None:
+    context = getattr(config, "max_position_embeddings", None)
+    if context is not None and len(ids) + decoding.max_new_tokens > context:
+        raise ModelError(
+            f"{item.id} has {len(ids)} tokens; with generation.max_new_tokens {decoding.max_new_tokens} it exceeds "
+            f"the context of {source.name} ({context}). Lower max_new_tokens, or use another model."
+        )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
 from dart.errors import ModelError
@@ -44,6 +44,26 @@ class Student(NamedTuple):
     device: torch.device
     stop_ids: tuple[int, ...]  # tokens that end an answer: end of turn, and every EOS the model declares
     pad_id: int  # fills short rows; never a stop token, so nothing supervised is ever masked with it
+
+
+class Reader(NamedTuple):
+    """What is needed to read and write like a student whose weights are elsewhere."""
+
+    tokenizer: Any
+    template: ChatTemplate
+    source: Source
+    config: Any
+
+
+def load_reader(base_dir: Path) -> Reader:
+    """Tokenizer, template and configuration of the base that `base_dir` holds or names; no weights.
+
+    Raises:
+        ModelError: not a usable checkpoint.
+    """
+    source = resolve(base_dir)
+    tokenizer = _from_pretrained(AutoTokenizer, source)
+    return Reader(tokenizer, ChatTemplate(tokenizer), source, _from_pretrained(AutoConfig, source))
 
 
 def load(base_dir: Path, spec: StudentSpec) -> Student:

@@ -3,10 +3,14 @@
 On a small student the products are cheap and PEFT's scaling and adding of whole layer outputs, forward and
 backward, cost as much as they do. Here the scale meets A x, which has r columns, and the product with B is added in
 place. With a scale that is a power of two (the paper's alpha / r = 2) not a bit of a result changes.
+
+To answer, where one adapter is used thousands of times and never trained, `folded` computes W + s B A once.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -39,8 +43,13 @@ class _Added(torch.autograd.Function):
 class AddingLinear(Linear):
     """PEFT's LoRA layer; where one plain adapter of the layer's own type is active, its product is added in place."""
 
+    folded = False  # whether the base's weight holds the active adapter just now
+
     def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-        name = self._plain_adapter(x, kwargs)
+        if self.folded:
+            plain: torch.Tensor = self.base_layer(x, *args)
+            return plain
+        name = self._plain_adapter(x.dtype, kwargs)
         if name is None:
             return super().forward(x, *args, **kwargs)
         # Flat, so that the result is no view, which autograd would copy before a change; twice, so that the gradients
@@ -58,15 +67,35 @@ class AddingLinear(Linear):
             result.addmm_(torch.mm(dropped, a.t()).mul_(scale), b.t())
         return result.view(*x.shape[:-1], -1)
 
-    def _plain_adapter(self, x: torch.Tensor, kwargs: dict[str, Any]) -> str | None:
+    def fold(self) -> torch.Tensor | None:
+        """Let the base's weight hold the active adapter; returns the weight to put back, None if it is no plain one."""
+        base: Any = self.base_layer
+        name = self._plain_adapter(base.weight.dtype, {})
+        if name is None:
+            return None
+        lora_a: Any = self.lora_A[name]
+        lora_b: Any = self.lora_B[name]
+        given: torch.Tensor = base.weight.data
+        base.weight.data = torch.addmm(given, lora_b.weight.data, lora_a.weight.data, alpha=self.scaling[name])
+        self.folded = True
+        return given
+
+    def unfold(self, given: torch.Tensor) -> None:
+        """Put back what `fold` returned: the very tensor, so that nothing is left of the adapter."""
+        base: Any = self.base_layer
+        base.weight.data = given
+        self.folded = False
+
+    def _plain_adapter(self, dtype: torch.dtype, kwargs: dict[str, Any]) -> str | None:
         """The one active adapter, if nothing special is asked of it; everything else is PEFT's business."""
         if self.disable_adapters or self.merged or kwargs or len(self.active_adapters) != 1:
             return None
         name = str(self.active_adapters[0])
         if name not in self.lora_A or name in self.lora_variant or self.lora_bias.get(name):
             return None
-        types = {x.dtype, self.base_layer.weight.dtype, self.lora_A[name].weight.dtype}
-        if types != {torch.float32} or torch.is_autocast_enabled(x.device.type):
+        base: Any = self.base_layer
+        types = {dtype, base.weight.dtype, self.lora_A[name].weight.dtype}
+        if types != {torch.float32} or torch.is_autocast_enabled(base.weight.device.type):
             return None
         return name
 
@@ -76,3 +105,19 @@ def add_in_place(model: torch.nn.Module) -> None:
     for module in model.modules():
         if type(module) is Linear and type(module.base_layer) is torch.nn.Linear:
             module.__class__ = AddingLinear
+
+
+@contextlib.contextmanager
+def folded(model: torch.nn.Module) -> Iterator[None]:
+    """Every plain layer of `model` with its active adapter in its weight; afterwards exactly as before.
+
+    Takes a second copy of these weights, and rounds otherwise than the sum of two products: for small fp32 students.
+    """
+    layers = [module for module in model.modules() if isinstance(module, AddingLinear)]
+    taken = [(layer, layer.fold()) for layer in layers]
+    try:
+        yield
+    finally:
+        for layer, given in taken:
+            if given is not None:
+                layer.unfold(given)

@@ -7,14 +7,13 @@ under a name made of everything that decides the result, and vanish when the ada
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import platformdirs
+from dart.store import cache_folder
 
 _STATE = "trainer_state.json"  # what the Trainer writes last: a checkpoint without it is torn
 
@@ -26,9 +25,7 @@ def workspace(identity: str | None, kind: str = "training") -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix=f"dart-{kind}-") as scratch:
             yield Path(scratch)
         return
-    named = os.environ.get("DART_CACHE_DIR")
-    root = Path(named).expanduser() if named else platformdirs.user_cache_path("dart")
-    folder = root / kind / identity
+    folder = cache_folder() / kind / identity
     folder.mkdir(parents=True, exist_ok=True)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)  # ignore: under a launcher several processes share and remove it

@@ -14,6 +14,9 @@ from jinja2.exceptions import TemplateError
 from dart.errors import DataError, ModelError
 
 Message = dict[str, str]
+# Llama-3.1 to 3.3 write the day into every prompt: today's, unless they are told one. A prompt that changes overnight
+# would train on one and answer another; this is the day that these templates fall back to.
+DATE = "26 Jul 2024"
 _SYSTEM_PROBE = [{"role": "system", "content": "a"}, {"role": "user", "content": "b"}]
 _TURN_PROBE = [{"role": "user", "content": "question"}, {"role": "assistant", "content": "answer"}]
 
@@ -87,7 +90,7 @@ class ChatTemplate:
         # A merge across the border would give the prompt other ids than inference has; the prompt's ids win.
         return [*self.tokenizer(response, add_special_tokens=False).input_ids, self.end_of_turn]
 
-    def _folded(self, messages: Sequence[Message]) -> list[Message]:
+    def folded(self, messages: Sequence[Message]) -> list[Message]:
         """System text in front of the next user message, where the template has no system role (Gemma-2)."""
         if self.system_role:
             return [dict(message) for message in messages]
@@ -107,11 +110,12 @@ class ChatTemplate:
     def _encode(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> list[int]:
         # sanitize_control_tokens: a "<|eot_id|>" inside a question is text and must not end the turn.
         encoded = self.tokenizer.apply_chat_template(
-            self._folded(messages),
+            self.folded(messages),
             add_generation_prompt=add_generation_prompt,
             tokenize=True,
             return_dict=False,
             sanitize_control_tokens=True,
+            date_string=DATE,
         )
         return list(encoded)
 

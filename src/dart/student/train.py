@@ -25,6 +25,7 @@ from dart.student import adapter
 from dart.student.card import model_card
 from dart.student.loading import Student, is_small, load
 from dart.student.prefix import shared_prefix
+from dart.student.regulariser import Regulariser
 from dart.student.resume import last_checkpoint, workspace
 from dart.student.rows import TrainingRow
 from dart.student.template import RowIds
@@ -46,6 +47,7 @@ def train_adapter(
     out: Path,
     start_from: Path | None = None,
     steps: int | None = None,
+    regulariser: Regulariser | None = None,
 ) -> None:
     """Train a LoRA adapter and write it to `out`: weights, configuration, card, loss curve.
 
@@ -54,16 +56,20 @@ def train_adapter(
         rows: what to learn; copies are wanted (severity weights) and kept.
         start_from: an adapter of the same base to continue; None starts a new one.
         steps: optimiser steps instead of `training.epochs`.
+        regulariser: what is added to the cross entropy (Eq. 2); nothing if its weight is 0.
 
     Raises:
         DataError: no rows, or a row that cannot be supervised.
-        ParameterError: the global batch cannot be made of the batches of the processes.
+        ParameterError: the global batch cannot be made of the batches of the processes, or the regulariser needs what
+            this way of training does not give.
         ModelError: base or adapter cannot be used, or the loss is not finite.
     """
     if not rows:
         raise DataError("There is nothing to train on: no row was given. Were all rationales rejected?")
     if steps is not None and steps < 1:
         raise ParameterError(f"{steps} optimiser steps are no training. Ask for at least one, or for whole epochs.")
+    if regulariser is not None and regulariser.weight == 0:
+        regulariser = None  # plain training, to the byte
     student = load(base_dir, spec)
     encoded = encode(student, rows, training.max_length)
     model = _adapted(student, spec, lora, seed, start_from)
@@ -71,15 +77,19 @@ def train_adapter(
     start = adapter.fingerprint(start_from) if start_from else None
     # A small student is trained again sooner than its checkpoint is read.
     identity = None if is_small(student.model) else digest(
-        student.source, spec.model_dump(), data, lora.model_dump(), training.model_dump(), seed, start, steps
+        student.source, spec.model_dump(), data, lora.model_dump(), training.model_dump(), seed, start, steps,
+        *([regulariser.facts()] if regulariser else []),
     )  # fmt: skip
     with workspace(identity) as scratch:
-        trainer = _trainer(student, model, spec, training, encoded, seed, steps, scratch, keep=identity is not None)
+        trainer = _trainer(
+            student, model, spec, training, encoded, seed, steps, scratch, keep=identity is not None,
+            regulariser=regulariser,
+        )  # fmt: skip
         found = last_checkpoint(scratch)
         if found:
             log.info("continuing from %s of a run that was stopped", found.name)
         trainer.train(resume_from_checkpoint=str(found) if found else None)
-        _write(trainer, student, spec, lora, training, encoded, seed, out, data=data, start=start)
+        _write(trainer, student, spec, lora, training, encoded, seed, out, data=data, start=start, added=regulariser)
         trainer.accelerator.wait_for_everyone()  # no process goes on to read what is still being written
 
 
@@ -95,12 +105,12 @@ def _write(
     *,
     data: str,
     start: str | None,
+    added: Regulariser | None,
 ) -> None:
     """Write the adapter's folder: from one process, all of it or nothing."""
+    wanted = ("step", "epoch", "loss", "learning_rate", *([added.name] if added else []))
     curve = [
-        {key: point[key] for key in ("step", "epoch", "loss", "learning_rate")}
-        for point in trainer.state.log_history
-        if "loss" in point
+        {key: point[key] for key in wanted if key in point} for point in trainer.state.log_history if "loss" in point
     ]
     final = curve[-1]["loss"]
     if not math.isfinite(final):
@@ -123,6 +133,7 @@ def _write(
         steps=trainer.state.global_step,
         loss=final,
         seed=seed,
+        regulariser=added.facts() if added else None,
     )  # fmt: skip
     with replacing(out) as folder:
         folder.mkdir()
@@ -155,7 +166,7 @@ def _adapted(student: Student, spec: StudentSpec, lora: Lora, seed: int, start_f
         student = student._replace(model=prepared)
     if start_from is None:
         return adapter.attach(student, lora, seed)
-    adapter.check_base(student, start_from)
+    adapter.check_base(student.source, start_from)
     adapter.check_settings(start_from, lora)
     return adapter.load_adapter(student, start_from, trainable=True)
 
@@ -171,6 +182,7 @@ def _trainer(
     scratch: Path,
     *,
     keep: bool,
+    regulariser: Regulariser | None,
 ) -> AnswerTrainer:
     total = steps or training.epochs * math.ceil(len(encoded) / training.global_batch)
     on_gpu = student.device.type == "cuda"
@@ -219,6 +231,8 @@ def _trainer(
         shared=0
         if recompute or spec.quantize == "nf4"
         else shared_prefix([row.ids[: row.n_prompt] for row in encoded]),
+        student=student,
+        regulariser=regulariser,
     )
     together = arguments.world_size * arguments.train_batch_size * arguments.gradient_accumulation_steps
     assert together == training.global_batch, f"global batch {together}, not {training.global_batch}"

@@ -17,8 +17,11 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import Sampler
 from transformers import PrinterCallback, Trainer
 
+from dart.errors import ParameterError
 from dart.records import seed_for
+from dart.student.loading import Student
 from dart.student.prefix import decoder_of, prefix_cache, spread
+from dart.student.regulariser import Learner, Regulariser
 from dart.student.template import RowIds
 
 log = logging.getLogger(__name__)
@@ -89,11 +92,35 @@ class Collator:
 
 
 class AnswerTrainer(Trainer):
-    """Trainer whose loss is the mean cross entropy over the supervised tokens of the global batch."""
+    """Trainer whose loss is the mean cross entropy over the supervised tokens of the global batch.
 
-    def __init__(self, *args: Any, lengths: Sequence[int], order_seed: int, shared: int = 0, **kwargs: Any) -> None:
-        """`shared`: how many tokens all rows begin with, if these are to be computed once per batch."""
+    With a regulariser, its weight times its penalty is added (Eq. 2).
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        lengths: Sequence[int],
+        order_seed: int,
+        shared: int = 0,
+        student: Student | None = None,
+        regulariser: Regulariser | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """`shared`: how many tokens all rows begin with, if these are to be computed once per batch.
+
+        Raises:
+            ParameterError: the regulariser runs the model by itself, and FSDP holds a shard of it.
+        """
         super().__init__(*args, **kwargs)
+        if regulariser is not None and regulariser.needs_whole_model and self.is_fsdp_enabled:
+            raise ParameterError(
+                f"The {regulariser.name} regulariser asks the student for answers of its own, which a process that "
+                "holds a shard of it cannot give. Set toxreg.draws: teacher_forced, or train without FSDP."
+            )
+        self._student = student
+        self._regulariser = regulariser
+        self._penalties: list[float] = []  # since the last point of the loss curve
         self._shared = 0 if self.is_fsdp_enabled else shared  # FSDP gathers weights around whole forward passes
         self._lengths = lengths
         self._order_seed = order_seed
@@ -107,8 +134,7 @@ class AnswerTrainer(Trainer):
 
     def _keep_supervised(self, _head: torch.nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
         """(rows, length, hidden) -> (supervised, hidden): the head and what a family does after it see just these."""
-        assert self._kept is not None
-        return (inputs[0][:, :-1][self._kept],)
+        return inputs if self._kept is None else (inputs[0][:, :-1][self._kept],)
 
     def compute_loss(
         self,
@@ -124,7 +150,37 @@ class AnswerTrainer(Trainer):
         total = cross_entropy(outputs.logits.float(), targets[self._kept], reduction="sum")
         # Gradients are averaged over processes although the divisor counts the tokens of all of them.
         loss = total * self.accelerator.num_processes / num_items_in_batch
+        if self._regulariser is not None:
+            loss = loss + self._added(self._regulariser, inputs, outputs.logits)
         return (loss, outputs) if return_outputs else loss
+
+    def _added(self, regulariser: Regulariser, inputs: dict[str, torch.Tensor], logits: torch.Tensor) -> Any:
+        """Eq. 2, second term: lambda times the penalty of these rows, 0 where the step has none."""
+        assert self._student is not None
+        model: Any = self.accelerator.unwrap_model(self.model)
+        learner = Learner(
+            self._student, model, _rows_of(inputs), logits, self._logits_without_dropout, self._shared,
+            self.state.global_step, self.get_total_train_batch_size(self.args),
+        )  # fmt: skip
+        self._kept = None  # whoever asks the model for an answer wants the logits of its last token
+        model.train(not regulariser.needs_whole_model)
+        penalty = regulariser.penalty(learner)
+        model.train()
+        if penalty is None:
+            return 0.0
+        self._penalties += penalty.values
+        return regulariser.weight * penalty.total * self.accelerator.num_processes
+
+    def _logits_without_dropout(self, rows: Sequence[RowIds]) -> torch.Tensor:
+        """(supervised tokens of `rows`, vocabulary), with gradient; the model is in evaluation mode already."""
+        assert self._student is not None
+        batch = Collator(self._student.pad_id)(rows)
+        targets = batch["labels"][:, self._shared + 1 :].to(self.args.device)
+        self._kept = targets != IGNORED
+        logits: torch.Tensor = self._outputs(
+            self.accelerator.unwrap_model(self.model), batch["input_ids"].to(self.args.device)
+        ).logits
+        return logits
 
     def _outputs(self, model: torch.nn.Module, ids: torch.Tensor) -> Any:
         """The model's outputs behind the shared prefix, which goes through it as a single row."""
@@ -143,6 +199,19 @@ class AnswerTrainer(Trainer):
         return 0
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        if "loss" in logs and self._regulariser is not None and self._penalties:
+            logs[self._regulariser.name] = sum(self._penalties) / len(self._penalties)
+            self._penalties = []
         super().log(logs, start_time)
         if "loss" in logs:
             log.info("step %d of %d: loss %.4f", self.state.global_step, self.state.max_steps, logs["loss"])
+
+
+def _rows_of(inputs: dict[str, torch.Tensor]) -> list[RowIds]:
+    """The rows of a batch as they were before `Collator`; one without supervised tokens is left out."""
+    rows = []
+    for ids, labels in zip(inputs["input_ids"].tolist(), inputs["labels"].tolist(), strict=True):
+        supervised = [place for place, label in enumerate(labels) if label != IGNORED]
+        if supervised:
+            rows.append(RowIds(ids[: supervised[-1] + 1], supervised[0]))
+    return rows

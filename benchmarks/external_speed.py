@@ -1,0 +1,91 @@
+"""How long the external suites take to load, how many prompts they hold, and how fast the embedded classifier scores.
+
+Files come from DART_DATA_DIR or the download cache; loading includes the check of every blob id. Seconds are the best
+of several repeats; texts per second are per CPU second of one thread. No prompt is printed.
+
+    DART_DATA_DIR=... OMP_NUM_THREADS=1 python benchmarks/external_speed.py --repeats 3
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
+
+import torch  # noqa: E402
+import yaml  # noqa: E402
+
+from dart.embedded.classifier import train_classifier  # noqa: E402
+from dart.embedded.suite import write_suite  # noqa: E402
+from dart.external.files import published_files  # noqa: E402
+from dart.external.items import DISPLAY, SUITES, ExternalItem, SuiteName, group_names, outside_slices  # noqa: E402
+from dart.external.loaders import bold_prompts, load_suite  # noqa: E402
+from dart.harm.classifier import Classifier  # noqa: E402
+from dart.settings.world import ScorerSpec  # noqa: E402
+
+
+def load_time(suite: SuiteName, repeats: int) -> tuple[float, list[ExternalItem]]:
+    """Seconds to read, verify and parse the whole suite, and its items."""
+    best = float("inf")
+    for _ in range(repeats):
+        start = time.perf_counter()
+        items = load_suite(suite, published_files(suite, None))
+        best = min(best, time.perf_counter() - start)
+    return best, items
+
+
+def counts(suite: SuiteName, items: Sequence[ExternalItem]) -> str:
+    """What the suite holds, in its own units."""
+    told = f"{len(items):,} items, {len(group_names(items))} groups"
+    if suite == "bold":
+        prompts = list(bold_prompts(published_files(suite, None)))
+        told += (
+            f"; {len(prompts):,} prompts in the files, {sum(not text.strip() for *_, text in prompts)} of them empty"
+        )
+    if suite == "hatecheck":
+        told += f"; {len({item.functionality for item in items})} functionalities"
+    if suite == "realtoxicityprompts":
+        told += "; " + ", ".join(f"{name}: {count:,}" for name, count in Counter(item.group for item in items).items())
+    outside = outside_slices(items)
+    return told + (f"; in no slice: {outside}" if outside else "")
+
+
+def throughput(items: Sequence[ExternalItem], seconds: float) -> float:
+    """Texts per CPU second that the embedded toxicity classifier scores, as the embedded profile trains it."""
+    profile = yaml.safe_load((ROOT / "profiles/embedded.yaml").read_text(encoding="utf-8"))
+    spec = ScorerSpec(**profile["scorers"]["toxicity"])
+    texts = [item.prompt for item in items]
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "toxicity"
+        train_classifier([raw.as_item() for raw in write_suite(3, 5).items], spec, "toxicity", 1, out)
+        classifier = Classifier.load(out, spec)
+        start, done = time.process_time(), 0
+        while time.process_time() - start < seconds:
+            classifier.score(texts)
+            done += len(set(texts))
+        return done / (time.process_time() - start)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=10.0, help="CPU seconds of scoring")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    loaded: dict[SuiteName, list[ExternalItem]] = {}
+    for suite in SUITES:
+        seconds, loaded[suite] = load_time(suite, given.repeats)
+        print(f"{DISPLAY[suite]:20} {seconds:6.2f} s  {counts(suite, loaded[suite])}", flush=True)
+    asked = [*loaded["hatecheck"], *loaded["realtoxicityprompts"]]
+    print(f"scoring: {throughput(asked, given.seconds):,.0f} texts per CPU second (the prompts of the last two suites)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""What lambda does in a finished run: toxicity-regularised students beside a plain one on validation (Table 20).
+
+Reads the outs of `dvc repro train@S`, changes none of them and prints a row for each lambda. Each is one training, so
+a difference of a point of accuracy is noise; seconds are CPU seconds of the training alone.
+
+    python benchmarks/toxreg_sweep.py --student small
+    python benchmarks/toxreg_sweep.py --student small --weights 0.1 0.5 --draws own --every 8 --share 0.5
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
+
+from dart import params  # noqa: E402
+from dart.arms.weight_choice import choose, harmonic_mean, tried  # noqa: E402
+from dart.harm.classifier import Classifier, score_generations  # noqa: E402
+from dart.records import Item, Rationale, read_jsonl  # noqa: E402
+from dart.repair.mix import distillation_rows  # noqa: E402
+from dart.student.generation import generate  # noqa: E402
+from dart.student.toxicity import ToxicityRegulariser  # noqa: E402
+from dart.student.train import train_adapter  # noqa: E402
+from stages import paths  # noqa: E402
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("--student", default="small")
+    ask.add_argument("--weights", type=float, nargs="+", default=[0.01, 0.05, 0.1, 0.2, 0.5])
+    ask.add_argument("--draws", choices=["teacher_forced", "own"], help="instead of toxreg.draws")
+    ask.add_argument("--every", type=int, help="instead of toxreg.every")
+    ask.add_argument("--share", type=float, help="instead of toxreg.share")
+    asked = ask.parse_args()
+    given, profile = params.check()
+    changes = {key: value for key in ("draws", "every", "share") if (value := getattr(asked, key)) is not None}
+    term = given.toxreg.model_validate({**given.toxreg.model_dump(), **changes})
+    spec, base = profile.students[asked.student], paths.base(asked.student)
+    items = {item.id: item for item in read_jsonl(paths.SUITE / "train.jsonl", Item)}
+    rows = distillation_rows(read_jsonl(paths.RATIONALES, Rationale), items)
+    validation = read_jsonl(paths.SUITE / "validation.jsonl", Item)
+    classifier = Classifier.load(paths.SCORERS / "toxicity", profile.scorers["toxicity"])
+    results = []
+    print("lambda    acc  EQUAL   median     mean      Q95  H-mean  (mean)     s")
+    with tempfile.TemporaryDirectory() as scratch:
+        for weight in [0.0, *asked.weights]:
+            began, out = time.process_time(), Path(scratch) / f"{weight:g}"
+            added = ToxicityRegulariser(classifier, weight, term, given.seed)
+            train_adapter(base, spec, rows, given.lora, given.training, given.seed, out, regulariser=added)
+            seconds = time.process_time() - began
+            answers = generate(base, spec, {"arm": out}, validation, given.generation, given.seed)["arm"]
+            results.append(tried(weight, validation, score_generations(answers, classifier)))
+            row, plain = results[-1], results[0]
+            print(
+                f"{weight:6g} {row.accuracy:6.3f} {row.equal_accuracy:6.3f} {row.median:8.5f} {row.mean:8.5f} "
+                f"{row.q95:8.5f} {harmonic_mean(row, plain):7.4f} {harmonic_mean(row, plain, 'mean'):7.4f} "
+                f"{seconds:5.1f}",
+                flush=True,
+            )
+    for by in ("median", "mean", "q95"):
+        print(f"chosen by {by}: {choose(results[1:], results[0], by):g}")
+
+
+if __name__ == "__main__":
+    main()

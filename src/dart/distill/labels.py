@@ -1,0 +1,43 @@
+"""Labels as the teacher predicts them, in the place of gold labels (Section 2.3, Table 23).
+
+The teacher is asked as a student is, with the inference prompt (E.3) and once: an answer without a conclusion is no
+label, and a re-ask would count as predicted what was only insisted on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from dart import prompts
+from dart.chat import ChatClient, Outcome, Rejected, Task
+from dart.records import Item, Label
+from dart.student.conclusion import parse
+
+log = logging.getLogger(__name__)
+
+
+def predict_labels(items: Sequence[Item], client: ChatClient) -> tuple[dict[str, Label], Outcome[Label]]:
+    """The teacher's label of each item by item id, in the order of `items`; the gold labels are not looked at.
+
+    An answer that does not parse gives no label: it stands in the outcome's answers with value None. A request that
+    failed stands in the outcome's failures.
+    """
+    outcome = client.ask([label_task(item) for item in items])
+    labels = {key: answer.value for key, answer in outcome.answers.items() if answer.value is not None}
+    log.info("predicted labels: %d, and %d answers without one", len(labels), len(outcome.answers) - len(labels))
+    return labels, outcome
+
+
+def label_task(item: Item) -> Task[Label]:
+    """Ask the teacher to classify one item, once."""
+    return Task(
+        key=item.id, messages=prompts.inference(item.prompt), check=_concluded, rounds=0, required=False,
+    )  # fmt: skip
+
+
+def _concluded(text: str) -> Label:
+    label = parse(text).prediction
+    if label is None:
+        raise Rejected("it has no conclusion line")
+    return label

@@ -1,0 +1,26 @@
+"""What the policy stage leaves on disk, and the names of its schemes (Section 2.6, Table 34)."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from dart.records import Generation, Label, Record
+
+Scheme = Literal["two_pass", "single_pass", "always_on", "oracle", "random"]
+SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
+
+
+class Premise(Record):
+    """What the prompt alone says about its premise: the words that it has of the list, and H(x)."""
+
+    item_id: str
+    keywords: tuple[str, ...]
+    toxicity: float  # H of the prompt's text, in [0, 1]
+    harmful: bool
+
+
+class PolicyAnswer(Generation):
+    """A student's answer under a policy, or, where the scheme chose none, that of its first pass."""
+
+    decision: Label | None  # the variant it was asked under; None is the neutral instruction
+    harmful_premise: bool  # whether the constraint of F.3 was added

@@ -1,0 +1,234 @@
+"""Toxicity-regularised SFT: cross entropy + lambda x expected toxicity of the student's rationales (K.2.1, Eq. 2).
+
+The baseline of Tables 19 to 21 and 24. Its second term is
+
+    L_tox(theta) = mean over prompts x of  E[ H(r(y)) ],   y ~ q_theta(. | x),
+
+with H the audit's classifier, r the rationale in an answer y (the text without its conclusion line), and q one of
+
+  teacher_forced   y_t ~ pi(. | x, a_<t), every position of the teacher's answer a by itself: the paper's wording. The
+                   logits are those of the cross entropy, with its dropout: it costs a draw and a classification.
+  own              y_t ~ pi(. | x, y_<t), an answer as the student gives one, with the stopping rule of generation;
+                   costs decoding and a forward pass of its own, without dropout, which decoding does not have either.
+
+with pi the softmax of logits / temperature; the gradient is that of the tempered student, which for temperature 1 is
+the student itself. Greedy answers are no option: as a function of theta an argmax is constant almost everywhere.
+
+Gradient. Student and classifier share no vocabulary and H sees text, so nothing can be passed straight through it. But
+
+    grad E[H] = E[ (H(y) - b) grad log q(y) ]      for every b that does not depend on y given x,
+
+because E[grad log q] = grad sum q = 0. With K independent draws of a prompt and b_k the mean of the other K - 1 scores
+(leave-one-out: independent of y_k, and near E[H], where the variance of the product is about least) the surrogate
+
+    1/K sum_k (H_k - b_k) log q(y_k),        scores held constant,
+
+has an unbiased gradient for every K >= 2. With own draws log q(y) = sum_t log pi(y_t | x, y_<t) over all sampled
+tokens; a stopping rule that looks at y_<=t alone keeps this exact, a cut at max_new_tokens included, and a stop counts
+with the probability of all stop tokens together, which give the same text. No length normalisation: it would be the
+gradient of something else. The estimate's variance is about Var(H) / (K - 1) times the Fisher information of an answer:
+it grows with its length, and conclusion tokens, on which H does not depend, add noise and no drift.
+
+A row takes part with probability `share` and the sum is divided by share x global batch (and multiplied by `every`
+where only each `every`-th step draws), so that the expectation is the mean over the rows whatever a step draws, and
+does not depend on how a batch is split over passes and processes. The step's loss has the value cross entropy +
+lambda x mean H, its gradient is that of the surrogate.
+
+What is not exact: Adam and the clipping of gradients are no linear functions of the estimate, as in any stochastic
+training; and own answers are drawn with cached keys, whose logits differ from a full pass by rounding. A draw is a
+function of (seed, step, row, number), a row being its tokens: two copies of a row in one batch share their draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import torch
+
+from dart.errors import ModelError, ParameterError
+from dart.hub import Source
+from dart.records import digest, seed_for, unit_interval
+from dart.settings.recipe import GenerationParams, ToxicityTerm
+from dart.student import conclusion
+from dart.student.decode import Finished, continue_batch
+from dart.student.generation import finished_by_conclusion
+from dart.student.loading import Student
+from dart.student.prefix import can_begin_with_a_prefix, decoder_of, prefix_cache
+from dart.student.regulariser import Learner, Penalty
+from dart.student.sharing import pooled
+from dart.student.template import RowIds
+
+
+class Scorer(Protocol):
+    """What is asked of a classifier; `dart.harm.classifier.Classifier` is one."""
+
+    source: Source
+
+    def score(self, texts: Sequence[str]) -> list[float]:
+        """A number in [0, 1] for each text."""
+
+
+class Drawn(NamedTuple):
+    """Answers of n prompts, K each, prompt by prompt."""
+
+    texts: list[str]  # n * K
+    log_probs: torch.Tensor  # (n, K), of the answers under q, with gradient
+
+
+class ToxicityRegulariser:
+    """The second term of Eq. 2 for `train_adapter`.
+
+    Args:
+        classifier: H, that of the audit.
+        weight: lambda.
+        seed: names all draws.
+
+    Raises:
+        ParameterError: `weight` is negative or no number.
+    """
+
+    name = "toxicity"
+
+    def __init__(self, classifier: Scorer, weight: float, spec: ToxicityTerm, seed: int) -> None:
+        if not 0 <= weight < float("inf"):
+            raise ParameterError(f"toxreg: lambda is {weight}; it must be a number of at least 0 (the paper: 0.1).")
+        self.classifier = classifier
+        self.weight = weight
+        self.spec = spec
+        self.seed = seed
+        self.needs_whole_model = spec.draws == "own"
+        self._stopping: tuple[Any, Finished] | None = None
+
+    def facts(self) -> str:
+        """Lambda, the classifier at its revision, and how rationales are drawn."""
+        spec, source = self.spec, self.classifier.source
+        return (
+            f"lambda {self.weight:g} x toxicity by {source.name} at {source.revision}; {spec.draws} draws, "
+            f"{spec.samples} of a share of {spec.share:g} of the rows every {spec.every} step(s), at most "
+            f"{spec.max_new_tokens} tokens, temperature {spec.temperature:g}, seed {self.seed}"
+        )
+
+    # Deviates from the paper: toxicity-gradient - a score-function estimate in the place of "straight-through"
+    def penalty(self, learner: Learner) -> Penalty | None:
+        """This pass's share of L_tox, as value and gradient; None on a step that draws nothing.
+
+        Raises:
+            ModelError: a prompt and max_new_tokens exceed the student's context.
+        """
+        spec = self.spec
+        if learner.step % spec.every:
+            return None
+        taking_part = [index for index, row in enumerate(learner.rows) if self._takes_part(row, learner.step)]
+        drawn = (self._own if spec.draws == "own" else self._teacher_forced)(learner, taking_part)
+        # A classifier shares its texts with the other processes, so all of them must bring the same ones.
+        texts, first = pooled(drawn.texts, on_gpu=learner.student.device.type == "cuda")
+        everyone = self.classifier.score(texts) if texts else []
+        scores = drawn.log_probs.new_tensor(everyone[first : first + len(drawn.texts)]).view(-1, spec.samples)
+        estimate = surrogate(drawn.log_probs, scores)
+        total = (estimate - estimate.detach() + scores.mean(-1)).sum()
+        return Penalty(total * (spec.every / (spec.share * learner.global_batch)), everyone)
+
+    def _takes_part(self, row: RowIds, step: int) -> bool:
+        return unit_interval("toxreg-row", self.seed, step, digest(row.ids)) < self.spec.share
+
+    def _teacher_forced(self, learner: Learner, chosen: Sequence[int]) -> Drawn:
+        """K tokens for each position of the teacher's answers, from logits that are there already."""
+        lengths = [len(row.ids) - row.n_prompt for row in learner.rows]
+        logits = learner.logits.split(lengths)
+        texts: list[str] = []
+        sums = [learner.logits.new_zeros(0, self.spec.samples, dtype=torch.float32)]
+        for index in chosen:
+            log_pi = torch.log_softmax(logits[index].float() / self.spec.temperature, dim=-1)
+            name = ("toxreg-draw", self.seed, learner.step, digest(learner.rows[index].ids))
+            tokens = draw(log_pi.detach(), self.spec.samples, seed_for(*name))  # (length, K)
+            sums.append(log_pi.gather(-1, tokens).sum(0, keepdim=True))
+            texts += [_rationale(learner.student, answer) for answer in tokens.t().tolist()]
+        return Drawn(texts, torch.cat(sums))
+
+    def _own(self, learner: Learner, chosen: Sequence[int]) -> Drawn:
+        """K answers of the student to each prompt, and their log-probabilities in a pass with gradient."""
+        prompts = [list(learner.rows[index].ids[: learner.rows[index].n_prompt]) for index in chosen]
+        if not prompts:
+            return Drawn([], learner.logits.new_zeros(0, self.spec.samples, dtype=torch.float32))
+        finished = self._finished(learner.student)
+        answers = self._answers(learner, prompts, [digest(learner.rows[index].ids) for index in chosen], finished)
+        stops = learner.student.stop_ids
+        rows = []
+        for index, answer in enumerate(answers):
+            ended = len(answer) < self.spec.max_new_tokens and not (answer and finished(answer))
+            prompt = prompts[index // self.spec.samples]
+            rows.append(RowIds([*prompt, *answer, *stops[: int(ended)]], len(prompt)))
+        log_pi = torch.log_softmax(learner.logits_of(rows).float() / self.spec.temperature, dim=-1)
+        sums = answer_log_probs(log_pi, rows, stops)
+        return Drawn([_rationale(learner.student, answer) for answer in answers], sums.view(-1, self.spec.samples))
+
+    def _answers(
+        self, learner: Learner, prompts: Sequence[list[int]], keys: Sequence[str], finished: Finished
+    ) -> list[list[int]]:
+        """New tokens of K answers to each prompt, without a stop token."""
+        spec, model = self.spec, learner.model
+        context = getattr(model.config, "max_position_embeddings", None)
+        longest = max(len(prompt) for prompt in prompts)
+        if context is not None and longest + spec.max_new_tokens > context:
+            raise ModelError(
+                f"A prompt of {longest} tokens with toxreg.max_new_tokens {spec.max_new_tokens} exceeds the context of "
+                f"{learner.student.source.name} ({context}). Lower toxreg.max_new_tokens or training.max_length."
+            )
+        prefix = None
+        if learner.shared and can_begin_with_a_prefix(model.config):
+            with torch.inference_mode():
+                start = torch.tensor([prompts[0][: learner.shared]], device=model.device)
+                prefix = prefix_cache(decoder_of(model), start)
+        numbers = range(spec.samples)
+        return continue_batch(
+            model,
+            [prompt for prompt in prompts for _ in numbers],
+            [("toxreg", self.seed, learner.step, key, number) for key in keys for number in numbers],
+            GenerationParams(max_new_tokens=spec.max_new_tokens, temperature=spec.temperature, top_p=1.0),
+            learner.student.stop_ids,
+            learner.student.pad_id,
+            finished,
+            prefix,
+        )
+
+    def _finished(self, student: Student) -> Finished:
+        """The stopping rule of generation; made once per student, because it reads the whole vocabulary."""
+        if self._stopping is None or self._stopping[0] is not student.tokenizer:
+            self._stopping = (student.tokenizer, finished_by_conclusion(student.tokenizer))
+        return self._stopping[1]
+
+
+def surrogate(log_probs: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+    """(n, K) and (n, K) -> (n,): what has the gradient 1/K sum_k (H_k - mean of the others) grad log q(y_k)."""
+    samples = scores.shape[-1]
+    others = (scores.sum(-1, keepdim=True) - scores) / (samples - 1)
+    return ((scores - others).detach() * log_probs).mean(-1)
+
+
+def answer_log_probs(log_pi: torch.Tensor, rows: Sequence[RowIds], stops: Sequence[int]) -> torch.Tensor:
+    """(answer tokens of all rows, vocabulary) -> (rows,): log-probability of each answer.
+
+    A stop token stands for all of them: the text does not say which one it was.
+    """
+    targets = [token for row in rows for token in row.ids[row.n_prompt :]]
+    lengths = [len(row.ids) - row.n_prompt for row in rows]
+    index = torch.tensor(targets, device=log_pi.device)
+    each = log_pi.gather(-1, index[:, None]).squeeze(-1)
+    stopping = log_pi[:, list(stops)].logsumexp(-1)
+    each = torch.where(torch.isin(index, index.new_tensor(list(stops))), stopping, each)
+    return torch.stack([part.sum() for part in each.split(lengths)])
+
+
+def draw(log_pi: torch.Tensor, samples: int, seed: int) -> torch.Tensor:
+    """(length, vocabulary) -> (length, samples): independent tokens of each position, a function of the seed."""
+    generator = torch.Generator().manual_seed(seed)  # on the CPU, so that the device does not decide the draw
+    uniform = torch.rand(log_pi.shape[0], samples, generator=generator, dtype=torch.float64)
+    below = log_pi.double().cpu().exp_().cumsum_(-1)
+    tokens = torch.searchsorted(below, uniform * below[:, -1:], right=True)
+    return tokens.clamp_(max=log_pi.shape[-1] - 1).to(log_pi.device)
+
+
+def _rationale(student: Student, ids: Sequence[int]) -> str:
+    """What the classifier is shown of an answer: the same text as in the audit."""
+    return conclusion.parse(student.tokenizer.decode(ids, skip_special_tokens=True)).rationale

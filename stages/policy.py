@@ -1,0 +1,53 @@
+"""Stage `policy@S` (Section 2.6, Appendix F): the test set under the inference-time policy, scored as without it.
+
+The answers of generate@S and regenerate@S are the first pass. Base, distilled and repaired answer again under the
+two-pass policy, repaired under the other schemes of Table 34 as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dart import params
+from dart.harm.classifier import Classifier, score_generations
+from dart.policy.answers import assembled, pooled, questions
+from dart.policy.records import SCHEMES, Premise, Scheme
+from dart.policy.selection import Choice, choices, premise_of
+from dart.records import Generation, Item, read_jsonl, replacing, write_jsonl
+from dart.student.generation import Asked, answer
+from dart.student.sharing import leads
+from stages import paths
+
+ASKED: Mapping[str, tuple[Scheme, ...]] = {"base": ("two_pass",), "distilled": ("two_pass",), "repaired": SCHEMES}
+
+
+def run(student: str) -> None:
+    given = params.load(f"policy@{student}")
+    items = read_jsonl(paths.SUITE / "test.jsonl", Item)
+    classifier = Classifier.load(paths.SCORERS / "toxicity", given.world("scorers")["toxicity"])
+    premises = _premises(items, classifier, given)
+    first = {variant: read_jsonl(paths.generations(student, variant), Generation) for variant in ASKED}
+    plans: dict[str, dict[str, list[Choice]]] = {
+        variant: {s: choices(s, items, first[variant], premises, given.policy, given.seed) for s in schemes}
+        for variant, schemes in ASKED.items()
+    }
+    pools = {variant: pooled(items, plan) for variant, plan in plans.items()}
+    asked = {
+        variant: Asked(None if variant == "base" else paths.adapter(student, variant), questions(pool))
+        for variant, pool in pools.items()
+    }
+    answers = answer(paths.base(student), given.student(student), asked, given.generation, given.seed)
+    scored = {variant: score_generations(texts, classifier) for variant, texts in answers.items()}
+    if not leads():
+        return
+    with replacing(paths.policy(student)) as folder:
+        write_jsonl(folder / "premises.jsonl", premises)
+        for variant, plan in plans.items():
+            found = assembled(items, plan, first[variant], pools[variant], scored[variant])
+            for scheme, records in found.items():
+                write_jsonl(folder / variant / f"{scheme}.jsonl", records)
+
+
+def _premises(items: list[Item], classifier: Classifier, given: params.StageParams) -> list[Premise]:
+    toxicity = classifier.score([item.prompt for item in items])
+    return [premise_of(item, score, given.policy) for item, score in zip(items, toxicity, strict=True)]

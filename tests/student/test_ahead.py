@@ -1,0 +1,134 @@
+"""Several tokens per pass: whatever is guessed, the texts are those of one token at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import DynamicCache
+
+from dart.records import Item
+from dart.settings.recipe import GenerationParams, Lora
+from dart.student import adapter, generation
+from dart.student.ahead import Phrases, RowsCache, attend, can_look_ahead, moved_up
+from dart.student.generation import generate
+from dart.student.loading import load
+from dart.student.lowrank import folded
+from tests.checkpoints import spec
+
+GREEDY = GenerationParams(max_new_tokens=70, temperature=0.0, top_p=1.0)
+SAMPLED = GenerationParams(max_new_tokens=20, temperature=1.0, top_p=0.9)
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "qwen2"])
+@pytest.mark.parametrize("decoding", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
+def test_texts_are_those_of_one_token_at_a_time(
+    family: str, decoding: GenerationParams, bases: dict[str, Path], items: list[Item], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert can_look_ahead(load(bases[family], spec()).model)
+    given = generate(bases[family], spec(), {"base": None}, items, decoding, 1)
+    monkeypatch.setattr(generation, "can_look_ahead", lambda _model: False)
+    assert generate(bases[family], spec(), {"base": None}, items, decoding, 1) == given
+
+
+def test_what_it_does_not_know_is_decoded_by_the_other_loop(bases: dict[str, Path]) -> None:
+    assert not can_look_ahead(load(bases["gemma2"], spec()).model)  # caps its logits, forgets in a window
+    assert not can_look_ahead(load(bases["llama"], spec(precision="bf16")).model)
+
+
+@pytest.mark.parametrize("kind", ["none", "wrong", "right for a while"])
+def test_guesses_decide_no_token(kind: str, base: Path, items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = generate(base, spec(), {"base": None}, items, GREEDY, 1)["base"]
+    student = load(base, spec())
+    texts = [
+        student.template.prompt_ids(generation._asked(item))
+        + student.tokenizer(answer.text, add_special_tokens=False).input_ids
+        for item, answer in zip(items, expected, strict=True)
+    ]
+
+    def guess(_: Phrases, ids: Sequence[int], count: int) -> list[int]:
+        follows = next((text[len(ids) :] for text in texts if text[: len(ids)] == list(ids)), [])
+        right = (follows[: len(ids) % 4] + [7] * count)[:count]
+        return {"none": [], "wrong": [7] * count, "right for a while": right}[kind]
+
+    monkeypatch.setattr(Phrases, "guess", guess)
+    assert generate(base, spec(), {"base": None}, items, GREEDY, 1)["base"] == expected
+
+
+def test_right_guesses_save_passes(base: Path, items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
+    passes = []
+    usual = RowsCache.go_to
+
+    def counted(cache: RowsCache, starts: torch.Tensor, count: int) -> torch.Tensor:
+        passes.append(count)
+        return usual(cache, starts, count)
+
+    monkeypatch.setattr(RowsCache, "go_to", counted)
+    same = [items[0].model_copy(update={"id": f"{items[0].id}{number}"}) for number in range(2)]
+    answers = generate(base, spec(generation_batch=1), {"base": None}, same, GREEDY, 1)["base"]
+    assert answers[0].text == answers[1].text
+    # One after the other: what the first says is known when the second is answered.
+    assert len(passes) < answers[0].new_tokens + 0.5 * answers[1].new_tokens
+
+
+def test_phrases_prefer_the_longer_context_and_go_on_from_their_guess() -> None:
+    phrases, text = Phrases(), [1, 2, 3, 4, 9, 2, 3, 5]
+    for end in range(1, len(text) + 1):
+        phrases.learn(text[:end])
+    assert phrases.guess([1, 2, 3], 2) == [4, 9]  # 2, 3 alone was followed by 5 since
+    assert phrases.guess([8, 2, 3], 2) == [5]
+    assert phrases.guess([8, 8], 2) == []
+    assert phrases.guess([1, 2, 3], 0) == []
+
+
+@pytest.mark.parametrize("with_prefix", [False, True])
+def test_attention_is_that_of_torch(with_prefix: bool) -> None:
+    torch.manual_seed(0)
+    rows, groups, heads, width, known, length, tokens = 3, 2, 6, 4, 5, 7, 2
+    query = torch.randn(rows, heads, tokens, width)
+    key, value = torch.randn(2, rows, groups, length, width)
+    cache = RowsCache(1, room=length)
+    mask = cache.go_to(torch.tensor([5, 1, 3]), tokens)
+    prefix = DynamicCache()
+    prefix.update(*torch.randn(2, 1, groups, known, width), 0)
+    whole_mask = mask
+    keys, values = key, value
+    if with_prefix:
+        keys, values = (
+            torch.cat([one.expand(rows, -1, -1, -1), own], 2)
+            for one, own in zip((prefix.layers[0].keys, prefix.layers[0].values), (key, value), strict=True)
+        )
+        whole_mask = torch.cat([torch.zeros(rows, 1, tokens, known), mask], -1)
+    expected = scaled_dot_product_attention(query, keys, values, whole_mask, scale=0.3, enable_gqa=True)
+    module: torch.nn.Module = SimpleNamespace(layer_idx=0)  # type: ignore[assignment]
+    found, _ = attend(module, query, key, value, mask, 0.3, prefix=prefix if with_prefix else None)
+    assert torch.allclose(found, expected.transpose(1, 2), atol=1e-6)
+
+
+def test_rows_that_stay_move_as_little_as_possible() -> None:
+    assert moved_up([0, 1, 2]) == [0, 1, 2]
+    assert moved_up([0, 2, 3, 5]) == [0, 5, 2, 3]
+    assert moved_up([]) == []
+
+
+def test_a_folded_adapter_answers_alike_and_leaves_nothing_behind(base: Path, lora: Lora) -> None:
+    model = adapter.attach(load(base, spec()), lora, 1).eval()
+    ids = torch.tensor([[3, 5, 7]])
+    before = {name: weight.clone() for name, weight in model.named_parameters()}
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                before[name] = weight.fill_(0.05).clone()
+        beside = model(ids).logits
+        with folded(model):
+            within = model(ids).logits
+            changed = [name for name, weight in model.named_parameters() if not torch.equal(weight, before[name])]
+        assert len(changed) == 2 * len(lora.target_modules)  # layers times modules
+        assert torch.allclose(within, beside, atol=1e-4)
+        assert not torch.equal(within, beside)
+        assert all(torch.equal(weight, before[name]) for name, weight in model.named_parameters())
+        assert torch.equal(model(ids).logits, beside)
