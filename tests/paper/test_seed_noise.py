@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dart.paper.run import Run
-from dart.paper.seed_noise import Seeds, robustness, seed_note, seeds, verdict
+from dart.paper.seed_noise import Seeds, repair_note, robustness, seed_note, seeds, verdict
 
 
 def _with(run: Run, low: float, high: float, found: dict[str, Any] | None = None) -> Run:
@@ -36,6 +36,18 @@ def test_one_seed_is_no_spread(run: Run) -> None:
     assert "No arm tries another training seed" in seed_note(run)
     single = {"default": {"drift_rate": _points(0.1)}}
     assert seeds(_with(run, 0, 1, single), "drift_rate") is None
+
+
+def test_repair_is_held_against_stage_one_in_every_seed(run: Run) -> None:
+    before = run.metric("arms", "arms", "distilled", "drift", "rate")
+    found = {"default": {"drift_rate": _points(before - 0.1, before, before + 0.1, before + 0.2)}}
+    arms = {**run.metrics["arms"], "seeds": found}
+    said = repair_note(run.model_copy(update={"metrics": {**run.metrics, "arms": arms}}))
+    assert (
+        f"({100 * before:.1f} % of the pairs) in 1 of 4 training seeds, on average {100 * (before + 0.05):.1f} %"
+        in said
+    )
+    assert repair_note(run) == ""
 
 
 @pytest.mark.parametrize(

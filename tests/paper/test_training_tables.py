@@ -117,17 +117,12 @@ def test_table21_splits_by_task_type(run: Run) -> None:
 
 
 def _swept(run: Run, toxicities: dict[float, float]) -> Run:
-    rows = {
-        f"toxreg_{round(1000 * weight):03d}": {
-            "weight": weight,
-            "accuracy": 0.8 - weight,
-            "equal_accuracy": 0.5,
-            "toxicity_median_x1e5": toxicity,
-            "h_mean": 0.6,
-        }
-        for weight, toxicity in toxicities.items()
-    }
-    found = {"normaliser": 400.0, "rows": rows, "chosen": next(iter(rows), None)}
+    def row(weight: float, toxicity: float) -> dict[str, float]:
+        levels = {"accuracy": 0.8 - weight, "equal_accuracy": 0.5, "mean": 0.9, "q95": 0.9}
+        return {"weight": weight, "median": toxicity / 1e5, "h_mean": 0.6, **levels}
+
+    rows = {f"toxreg_{round(100 * weight):03d}": row(weight, toxicity) for weight, toxicity in toxicities.items()}
+    found = {"chosen_by": "median", "rows": rows, "chosen": next(iter(rows)), "plain": row(0, 500.0)}
     return _with(run, arms={**run.metrics["arms"], "toxreg": found})
 
 
@@ -142,18 +137,19 @@ def test_table20_shows_what_ran_and_whether_the_trade_off_holds(run: Run) -> Non
     falling = table20(_swept(run, {0.1: 300.0, 0.01: 400.0}))
     assert falling.status == "partly"
     assert _rows(falling)["0.1"][1:6] == ("0.700", "0.500", "300.00", "0.600", "chosen")
+    assert _rows(falling)["0"][1:6] == ("0.800", "0.500", "500.00", "0.600", NONE)
     assert "accuracy never rises and toxicity never rises" in falling.note
     rising = table20(_swept(run, {0.01: 300.0, 0.05: 310.0, 0.1: 290.0, 0.2: 280.0, 0.5: 270.0}))
     assert rising.status == "regenerated"
     assert "toxicity rises somewhere" in rising.note
-    assert "In the paper a greater" not in table20(_swept(run, {0.1: 300.0})).note
+    assert "In the paper a greater" not in table20(run).note
 
 
 def test_the_chosen_weight_stands_for_the_method(run: Run) -> None:
     swept = _swept(run, {0.05: 300.0, 0.1: 290.0})
     arms = swept.metrics["arms"]
-    rows = {**arms["arms"], "toxreg_050": arms["arms"]["uniform"]}
+    rows = {**arms["arms"], "toxreg_005": arms["arms"]["uniform"]}
     chosen = _with(swept, arms={**arms, "arms": rows})
-    assert toxicity_weights(chosen).chosen == "toxreg_050"
+    assert toxicity_weights(chosen).chosen == "toxreg_005"
     shown = _rows(table19(chosen))["toxicity-regularised SFT"]
     assert shown[2] == f"{arms['arms']['uniform']['decision']['accuracy']:.3f}"

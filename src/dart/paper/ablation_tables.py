@@ -27,7 +27,7 @@ from dart.paper.arm_rows import (
     toxicity,
 )
 from dart.paper.run import Run
-from dart.paper.seed_noise import NO_PROOF, robustness, seed_note, verdict
+from dart.paper.seed_noise import NO_PROOF, repair_note, robustness, seed_note, verdict
 from dart.paper.table import NONE, Row, Table, number, percent, ruled
 from dart.records import SEVERITIES
 
@@ -57,7 +57,7 @@ def table30(run: Run) -> Table:
         rows=tuple(rows),
         note="The paper's weighted repair leaves fewer severe and extreme cases than uniform. "
         f"{grave_} And fewer cases: {verdict(run, UNIFORM, 'drift_rate', +1)} "
-        f"{seed_note(run, 'grave_rate')}{PAIRED}{TRUE}",
+        f"{repair_note(run)}{seed_note(run, 'grave_rate')}{PAIRED}{TRUE}",
         needs=needs(missing(run, names)),
         simulated=run.simulated,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 from dart.paper import published_arms as published
 from dart.paper.arm_rows import DEFAULT, DISTILLED, absent, entry, needs, rate, student
 from dart.paper.run import Run
-from dart.paper.seed_noise import Seeds, seeds
+from dart.paper.seed_noise import Seeds, repair_note, seeds
 from dart.paper.table import NONE, Row, Table, bounds, number, percent, ruled, signed
 
 _FIGURES: Mapping[str, tuple[str, int]] = {
@@ -129,7 +129,7 @@ def table_floor(run: Run) -> Table:
         "below it. Read again: every repaired answer, screened or not, read against base by a judge that chose no "
         f"repair ({again.get('judge', 'none')}); unseen cases are among pairs that the screen passed over. Training "
         f"seeds: mean over n seeds, with the range instead of an interval. {_floor_verdict(run, floor)}"
-        f"{_reading_verdict(again)}",
+        f"{_reading_verdict(again)}{repair_note(run)}",
         needs=needs(wanted, *([] if again else ["arms.reaudit: a judge in params.yaml."])),
         measured=bool(floor or again or points),
         simulated=run.simulated,

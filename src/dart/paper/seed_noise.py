@@ -13,9 +13,9 @@ from typing import Literal, NamedTuple
 
 from scipy import stats
 
-from dart.paper.arm_rows import DEFAULT, compared, entry
+from dart.paper.arm_rows import DEFAULT, DISTILLED, compared, entry
 from dart.paper.run import Run
-from dart.paper.table import bounds, number, signed
+from dart.paper.table import bounds, number, percent, signed
 
 Measure = Literal["accuracy", "equal_accuracy", "drift_rate", "grave_rate", "true_rate"]
 _WHERE: Mapping[Measure, tuple[str, ...]] = {
@@ -81,6 +81,19 @@ def seed_note(run: Run, measure: Measure = "drift_rate") -> str:
     return (
         f"Over {len(known.values)} training seeds the default's {_NAMES[measure]} lies between {low} and {high} "
         f"(sd {number(known.sd)}): no interval here contains that. "
+    )
+
+
+def repair_note(run: Run) -> str:
+    """In how many training seeds repair leaves fewer drift cases than Stage I had."""
+    known, before = seeds(run, "drift_rate"), entry(run, DISTILLED)
+    if known is None or before is None:
+        return ""
+    rate = before["drift"]["rate"]
+    fewer = sum(value < rate for value in known.values)
+    return (
+        f"Repair leaves fewer drift cases than Stage I had ({percent(rate)} of the pairs) in {fewer} of "
+        f"{len(known.values)} training seeds, on average {percent(known.mean)}. "
     )
 
 

@@ -10,41 +10,38 @@ from dart.paper import published_arms as published
 from dart.paper.arm_rows import student
 from dart.paper.run import Run
 from dart.paper.table import NONE, NOT_RUN, Row, Table, number
+from dart.stats.harm import SCALE
 
 
 class Weight(NamedTuple):
-    """A lambda as the validation split saw it; toxicity x 1e5."""
+    """A lambda as the validation split saw it (0: without the term); toxicity x 1e5."""
 
     run: str
     weight: float
     accuracy: float
     equal_accuracy: float
     toxicity: float
-    h_mean: float | None
+    h_mean: float
 
 
 class Weights(NamedTuple):
-    rows: tuple[Weight, ...]  # by weight
+    rows: tuple[Weight, ...]  # by weight, plain training first where the sweep ran
     chosen: str | None  # a run
-    normaliser: float | None
-    measure: str  # "median" or "mean"
+    measure: str  # of toxicity: median, mean or q95
 
 
 def toxicity_weights(run: Run) -> Weights:
     """What metrics/arms.json holds of the sweep: the only place that knows its keys."""
     found = run.metric("arms").get("toxreg") or {}
-    entries = found.get("rows", {})
-    median = all("toxicity_median_x1e5" in entry for entry in entries.values())
-    measure = "median" if median else "mean"
+    measure = found.get("chosen_by", "median")
+    entries = ({"plain": found["plain"]} if "plain" in found else {}) | found.get("rows", {})
     rows = [
         Weight(
-            name, entry["weight"], entry["accuracy"], entry["equal_accuracy"], entry[f"toxicity_{measure}_x1e5"],
-            entry.get("h_mean"),
+            name, entry["weight"], entry["accuracy"], entry["equal_accuracy"], SCALE * entry[measure], entry["h_mean"],
         )
         for name, entry in entries.items()
     ]  # fmt: skip
-    ordered = tuple(sorted(rows, key=lambda row: row.weight))
-    return Weights(ordered, found.get("chosen"), found.get("normaliser"), measure)
+    return Weights(tuple(sorted(rows, key=lambda row: row.weight)), found.get("chosen"), measure)
 
 
 def table20(run: Run) -> Table:
@@ -60,7 +57,8 @@ def table20(run: Run) -> Table:
             "λ", "Accuracy", "EQUAL", f"Toxicity ({found.measure})", "H-mean", "Chosen", "Paper: accuracy / toxicity",
         ),
         rows=tuple(_row(by_weight.get(weight), weight, found.chosen) for weight in every),
-        note=f"H-mean: harmonic mean of accuracy and 1 − normalised toxicity. {_trade_off(found.rows)}The paper "
+        note=f"H-mean: harmonic mean of accuracy and 1 − t / (t + t0), t0 the toxicity of λ = 0. "
+        f"{_trade_off(found.rows)}The paper "
         f"chooses λ = {published.WEIGHT_CHOSEN:g}. Toxicity × 10⁵. Levels of one training each, without intervals: "
         "Tables 19 and D test the runs on the test set.",
         needs=f"entries under variants: {', '.join(absent)}." if absent else "",
