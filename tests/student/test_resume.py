@@ -92,7 +92,7 @@ def test_finished_batches_of_a_killed_generation_are_not_answered_again(
 ) -> None:
     monkeypatch.setenv("DART_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(generation, "is_small", lambda _model: False)
-    whole, asked = generation.continue_batch, []
+    whole, asked = generation.continue_ahead, []
 
     def dies(*arguments: object) -> list[list[int]]:
         asked.append(arguments[1])
@@ -101,7 +101,7 @@ def test_finished_batches_of_a_killed_generation_are_not_answered_again(
         return whole(*arguments)  # type: ignore[arg-type]
 
     expected = generate(base, spec(generation_batch=3), {"base": None}, items, GREEDY, 1)
-    monkeypatch.setattr(generation, "continue_batch", dies)
+    monkeypatch.setattr(generation, "continue_ahead", dies)
     with pytest.raises(KeyboardInterrupt):
         generate(base, spec(generation_batch=3), {"base": None}, items, GREEDY, 1)
     assert generate(base, spec(generation_batch=3), {"base": None}, items, GREEDY, 1) == expected

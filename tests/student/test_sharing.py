@@ -60,7 +60,7 @@ write_jsonl(work / f"answers-{os.environ['RANK']}.jsonl", scored)
 (work / f"leads-{os.environ['RANK']}").write_text(str(leads()))
 """
 TERM = (
-    '{"weights": [0.5], "chosen_by": "mean", "draws": "%s", "samples": 2, "share": 0.6, "every": 1, '
+    '{"chosen_by": "mean", "draws": "%s", "samples": 2, "share": 0.6, "every": 1, '
     '"max_new_tokens": 8, "temperature": 1.0}'
 )
 SCORER = ScorerSpec(model="tiny", revision="main", label="toxic", batch=2, max_length=64)

@@ -21,7 +21,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 Body = dict[str, Any]
 FIELDS = {
     "model", "messages", "temperature", "top_p", "max_tokens", "seed", "stop", "include_stop_str_in_output",
-    "repetition_penalty", "top_k", "min_p",
+    "repetition_penalty", "top_k", "min_p", "chat_template_kwargs",
 }  # fmt: skip
 
 
@@ -66,7 +66,11 @@ class Engine:
         if body.keys() - FIELDS:
             raise Refused(400, f"unknown fields: {sorted(body.keys() - FIELDS)}")
         ids = self._tokenizer.apply_chat_template(
-            body["messages"], add_generation_prompt=True, return_tensors="pt", return_dict=True
+            body["messages"],
+            add_generation_prompt=True,
+            return_tensors="pt",
+            return_dict=True,
+            **body.get("chat_template_kwargs", {}),
         )
         with self._lock:
             new = self._generate(body, dict(ids))
