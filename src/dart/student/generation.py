@@ -132,20 +132,31 @@ def _answer_served(
         if folder is not None:
             adapter.check_base(reader.source, folder)
     answers: dict[str, list[Generation]] = {}
-    for variant, (folder, questions) in asked.items():
-        revision = _revision(reader.source, folder)
-        hashes = [_hash(question.messages) for question in questions]
+    for variants in _asked_alike(asked):  # together, so that a server that lacks an adapter is asked nothing
+        adapters = {variant: asked[variant].adapter for variant in variants}
+        revisions = {variant: _revision(reader.source, folder) for variant, folder in adapters.items()}
+        items, messages = zip(*asked[variants[0]].questions, strict=True)
+        hashes = [_hash(message) for message in messages]
         written = ask_server(
-            reader, spec, {variant: folder}, {variant: revision}, [question.item for question in questions],
-            [question.messages for question in questions], [encoded[name] for name in hashes], decoding, seed,
+            reader, spec, adapters, revisions, items, messages, [encoded[name] for name in hashes], decoding, seed,
             finished_by_conclusion(reader.tokenizer),
-        )[variant]  # fmt: skip
-        answers[variant] = [
-            _record(question.item, variant, text.text, len(text.ids), spec.name, revision, name)
-            for question, text, name in zip(questions, written, hashes, strict=True)
-        ]
-        _report(variant, answers[variant])
-    return answers
+        )  # fmt: skip
+        for variant in variants:
+            answers[variant] = [
+                _record(item, variant, text.text, len(text.ids), spec.name, revisions[variant], name)
+                for item, text, name in zip(items, written[variant], hashes, strict=True)
+            ]
+            _report(variant, answers[variant])
+    return {variant: answers[variant] for variant in asked}
+
+
+def _asked_alike(asked: Mapping[str, Asked]) -> list[list[str]]:
+    """Variants whose questions are the same, together."""
+    groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    for variant, (_, questions) in asked.items():
+        same = tuple((question.item.id, _hash(question.messages)) for question in questions)
+        groups.setdefault(same, []).append(variant)
+    return list(groups.values())
 
 
 def _revision(source: Source, folder: Path | None) -> str:
