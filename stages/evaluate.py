@@ -55,7 +55,7 @@ def _policy(finished: Run, student: StudentRun, given: params.StageParams) -> di
 
 def _costs(students: Sequence[str]) -> dict[str, Any]:
     """What the answers of every stage cost who has none of them, and in total."""
-    asking = ("audit", "targets", "regenerate", "control")
+    asking = ("audit", "teacher", "targets", "regenerate", "control")
     stages = ["distill", *(f"{stage}@{student}" for student in students for stage in asking), "calibrate"]
     costs = {stage: json.loads(paths.cost(stage).read_text(encoding="utf-8")) for stage in stages}
     total = {name: round(sum(cost[name] for cost in costs.values()), 6) for name in costs["distill"]}

@@ -49,6 +49,7 @@ class Estimator:
         for student in self.given.students:
             found += [
                 self._audit(f"audit@{student}", student, "distilled"),
+                *self._teacher(student),
                 self._targets(student),
                 self._audit(f"regenerate@{student}", student, "repaired"),
                 self._audit(f"control@{student}", student, "control"),
@@ -190,6 +191,13 @@ class Estimator:
         basis = "real answers" if known else f"answers assumed, {len(questions)} questions"
         parties = [party for party in ("judge", "second_judge") if getattr(self._profile, party) is not None]
         return [self.line(f"openended@{student}", party, tasks, basis) for party in parties]
+
+    def _teacher(self, student: str) -> list[Line]:
+        """Stage audit@S: the teacher's own rationales of the test items, once for all students, and their audit."""
+        tasks = [rationale_task(item, self.given.distill) for item in self.test]
+        asked = self.line(f"teacher@{student}", "teacher", tasks, "real prompts")
+        judged = self._audit_pairs(f"teacher@{student}", student, {}, SCREENED["distilled"], self.given.tau_delta)
+        return [asked, judged] if student == self.given.students[0] else [judged]
 
     def target(self, item: Item) -> Task[str]:
         messages = prompts.safe_target(item.prompt, item.gold)
