@@ -64,6 +64,11 @@ def test_the_sample_below_the_screen_enters_with_its_weight(unevaluated: Run) ->
     assert "true" not in found
 
 
+def test_rates_are_the_students_and_not_the_teachers(unevaluated: Run) -> None:
+    both = student(unevaluated).model_copy(update={"audits": {"before": RECORDS, "teacher": RECORDS}})
+    assert drift_rates(ITEMS, both, STATISTICS, {"distilled": {}}, ()).keys() == {"before"}
+
+
 def test_without_a_sample_or_labels_it_says_so(unevaluated: Run) -> None:
     bare = tuple(
         one.model_copy(update={"sampled": False, "judgement": None}) if one.sampled else one for one in RECORDS

@@ -48,9 +48,11 @@ def drift_rates(
         annotated: labelled pairs of audit "before"; empty for students of whom none were labelled.
     """
     found = {}
-    for when, records in student.audits.items():
-        known = None if true is None else true[VARIANT_OF[when]]
-        found[when] = _rates(items, records, statistics.confidence, known, annotated if when == "before" else ())
+    for when, variant in VARIANT_OF.items():  # of the student's audits; the teacher's is beside them
+        if when in student.audits:
+            known = None if true is None else true[variant]
+            labelled = annotated if when == "before" else ()
+            found[when] = _rates(items, student.audits[when], statistics.confidence, known, labelled)
     return found
 
 
