@@ -123,6 +123,7 @@ def _rows(main: Evidence, arm: str, name: str, each: Run) -> dict[str, Any]:
     final = main.arm(answers, read_jsonl(home / "audit.jsonl", AuditRecord))
     row = main.stage1_report(final, name) if each.change.repair == "none" else main.report(final, name, reported)
     row |= {"arm": arm, "about": given.variants[arm].about, "point": each.point, "seed": each.seed}
+    row["teacher"] = given.party(each.change.teacher).model
     rows = {name: row}
     distilled = main.distilled.answers
     if (home / "first.jsonl").is_file():
@@ -139,7 +140,6 @@ def _rows(main: Evidence, arm: str, name: str, each: Run) -> dict[str, Any]:
         row["repair"] = repair_success(targets, answers, main.by_id)
         if same_answers:
             row["repair"]["against_default"] = success_against(targets, main.targets, main.by_id)
-        row |= {"teacher": targets[0].model} if targets else {}
     return rows
 
 
