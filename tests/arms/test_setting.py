@@ -35,6 +35,7 @@ def trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[int, 
         (out / "weights").write_text(f"{len(rows)} {lora.r} {seed}")
 
     monkeypatch.setattr(module, "train_adapter", train)
+    monkeypatch.setattr(module, "resolve", lambda base: (str(base), "revision 1"))
     monkeypatch.setenv("DART_CACHE_DIR", str(tmp_path / "cache"))
     return done
 
@@ -84,6 +85,10 @@ def test_an_arm_that_was_killed_finds_what_it_had_trained(
         assert arm(stack).trained([row("a")], None) == kept
     assert trained == [(1, 42)]
     assert not kept.exists(), "an arm that is written leaves nothing behind"
+    for name, other in (("resolve", lambda base: (str(base), "revision 2")), ("_code", lambda: "other code")):
+        with ExitStack() as stack, monkeypatch.context() as changed:
+            changed.setattr(module, name, other)
+            assert arm(stack).trained([row("a")], None) != kept, "trained from another base or by other code"
     monkeypatch.chdir(tmp_path)
     with ExitStack() as stack:
         assert arm(stack).trained([row("a")], None) != kept, "another clone's arm must not clear this one's"

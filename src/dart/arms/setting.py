@@ -6,6 +6,7 @@ finds what it had trained. They vanish when the arm is written.
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ from dart.chat import ChatClient, Cost, Outcome
 from dart.distill.labels import predict_labels
 from dart.harm.audit import audit
 from dart.harm.classifier import Classifier, score_generations
+from dart.hub import resolve
 from dart.params import StageParams
 from dart.records import AuditRecord, Generation, Item, Label, Rationale, Record, digest, write_jsonl
 from dart.settings.recipe import GenerationParams, Lora
@@ -112,7 +114,8 @@ class Setting(NamedTuple):
         given, wanted = self.given, lora or self.given.lora
         training_seed = given.seed if seed is None else seed
         identity = digest(
-            str(Path.cwd()), [row.model_dump() for row in rows], wanted.model_dump(), given.training.model_dump(),
+            str(Path.cwd()), _code(), resolve(self.sources.base),
+            [row.model_dump() for row in rows], wanted.model_dump(), given.training.model_dump(),
             given.student(self.student).model_dump(), training_seed, adapter.fingerprint(start) if start else None,
             None if toxicity_weight is None else (toxicity_weight, given.toxreg.model_dump(), self.classifier.source),
         )  # fmt: skip
@@ -127,6 +130,13 @@ class Setting(NamedTuple):
 
     def _regulariser(self, weight: float | None, seed: int) -> ToxicityRegulariser | None:
         return None if weight is None else ToxicityRegulariser(self.classifier, weight, self.given.toxreg, seed)
+
+
+@functools.cache
+def _code() -> str:
+    """The code that trains: what an arm had trained before it was killed and changed is not its own any more."""
+    files = sorted(Path(adapter.__file__).parent.glob("*.py"))
+    return digest([(file.name, file.read_text(encoding="utf-8")) for file in files])
 
 
 def make_folder(out: Path) -> None:
