@@ -17,18 +17,15 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
-from dart.settings.recipe import Statistics  # noqa: E402
-from dart.stats import (  # noqa: E402
-    cluster_robust,
-    detectable_difference,
-    paired_interval,
-    paired_shift,
-    rate_differences,
-    relative_median_change,
-    shift,
+from dart.core.schema.method import Statistics
+from dart.stats.bootstrap import paired_interval, rate_differences, relative_median_change
+from dart.stats.cluster import cluster_robust
+from dart.stats.location import paired_shift, shift
+from dart.stats.permutation import (
+    median_difference,
     sign_flip,
 )
-from dart.stats.permutation import median_difference  # noqa: E402
+from dart.stats.power import detectable_difference
 
 CELLS = np.array([[[300, 80, 20], [120, 60, 12], [110, 50, 30]], [[40, 500, 6], [10, 70, 4], [40, 160, 12]]])
 GOAL_S = 1.0  # accuracy and macro-F1 together; the published code needs 22

@@ -27,9 +27,10 @@ CALLS, CONCURRENCY, LATENCY_S = 300, 16, 0.1
 
 def stage(port: str, out: str) -> None:
     """The process that is killed: ask, then write the output."""
-    from dart.chat import ChatClient, Task
-    from dart.records import write_json
-    from dart.settings.world import Endpoint
+    from dart.chat.client import ChatClient
+    from dart.chat.tasks import Task
+    from dart.core.files import write_json
+    from dart.core.schema.profile import Endpoint
 
     endpoint = Endpoint(
         base_url=f"http://127.0.0.1:{port}/v1", model="m", api_key_env=None, temperature=0.0, top_p=None,

@@ -22,8 +22,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 
-from dart.chat import ChatClient, ResponseCache, Task  # noqa: E402
-from dart.settings.world import Endpoint  # noqa: E402
+from dart.chat.cache import ResponseCache
+from dart.chat.client import ChatClient
+from dart.chat.tasks import Task
+from dart.core.schema.profile import Endpoint
 
 LATENCY_S = 0.1
 SETTINGS = ((300, 16), (300, 64), (4800, 64))  # calls, concurrency

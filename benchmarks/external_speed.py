@@ -19,16 +19,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 
-import torch  # noqa: E402
-import yaml  # noqa: E402
+import torch
+import yaml
 
-from dart.embedded.classifier import train_classifier  # noqa: E402
-from dart.embedded.suite import write_suite  # noqa: E402
-from dart.external.files import published_files  # noqa: E402
-from dart.external.items import DISPLAY, SUITES, ExternalItem, SuiteName, group_names, outside_slices  # noqa: E402
-from dart.external.loaders import bold_prompts, load_suite  # noqa: E402
-from dart.harm.classifier import Classifier  # noqa: E402
-from dart.settings.world import ScorerSpec  # noqa: E402
+from dart.core.schema.profile import ScorerSpec
+from dart.external.files import published_files
+from dart.external.items import DISPLAY, SUITES, ExternalItem, SuiteName, group_names, outside_slices
+from dart.external.loaders import bold_prompts, load_suite
+from dart.harm.classifier import Classifier
+from dart.simulation.classifier import train_classifier
+from dart.simulation.suite import write_suite
 
 
 def load_time(suite: SuiteName, repeats: int) -> tuple[float, list[ExternalItem]]:

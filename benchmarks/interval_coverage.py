@@ -20,10 +20,13 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
-from dart.records import seed_for  # noqa: E402
-from dart.settings.recipe import Statistics  # noqa: E402
-from dart.stats import Interval, cluster_robust, rate_differences, tango_interval  # noqa: E402
-from dart.stats.prevalence import (  # noqa: E402
+from dart.core.schema.method import Statistics
+from dart.core.seeds import seed_for
+from dart.stats.bootstrap import rate_differences
+from dart.stats.cluster import cluster_robust
+from dart.stats.equivalence import tango_interval
+from dart.stats.intervals import Interval
+from dart.stats.prevalence import (
     Labelled,
     Stratum,
     inverse_probability_rate,

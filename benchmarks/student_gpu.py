@@ -19,15 +19,16 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "benchmarks")]
 
-import student_speed as work  # noqa: E402
-import torch  # noqa: E402
+import student_speed as work
+import torch
 
-from dart.records import Item, read_jsonl  # noqa: E402
-from dart.settings.world import StudentSpec  # noqa: E402
-from dart.student.generation import generate  # noqa: E402
-from dart.student.loading import load  # noqa: E402
-from dart.student.prefix import shared_prefix  # noqa: E402
-from dart.student.train import encode, train_adapter  # noqa: E402
+from dart.core.files import read_jsonl
+from dart.core.records import Item
+from dart.core.schema.profile import StudentSpec
+from dart.student.generation import generate
+from dart.student.loading import load
+from dart.student.prefix import shared_prefix
+from dart.student.train import encode, train_adapter
 
 LLAMA_8B = {"vocab_size": 128_256, "hidden_size": 4096, "intermediate_size": 14_336, "num_hidden_layers": 32,
             "num_attention_heads": 32, "num_key_value_heads": 8, "max_position_embeddings": 8192}  # fmt: skip

@@ -24,13 +24,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dart.prompts import classification
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
-from dart import prompts  # noqa: E402
-from dart.records import Item, read_jsonl, write_jsonl  # noqa: E402
-from dart.settings.recipe import GenerationParams, Lora, Split, Training  # noqa: E402
-from dart.settings.world import StudentSpec  # noqa: E402
+from dart.core.files import read_jsonl, write_jsonl
+from dart.core.records import Item
+from dart.core.schema.method import GenerationParams, Lora, Split, Training
+from dart.core.schema.profile import StudentSpec
 
 SEED = 1
 ROWS, PROMPTS, NEW_TOKENS = 400, 200, 256
@@ -57,12 +59,12 @@ def prepare(
     import torch
     from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
-    from dart.embedded import teacher
-    from dart.embedded.suite import write_suite
-    from dart.embedded.tokenizer import student_tokenizer
-    from dart.settings.world import SuiteSpec, WorldTeacher
-    from dart.student.rows import TrainingRow
-    from dart.suite import split_suite
+    from dart.core.records import TrainingRow
+    from dart.core.schema.profile import SimulatedTeacher, SuiteSpec
+    from dart.simulation import teacher
+    from dart.simulation.suite import write_suite
+    from dart.simulation.tokenizer import student_tokenizer
+    from dart.suite.split import split_suite
 
     sizes = SuiteSpec.model_validate(
         {"source": "embedded", "sizes": {"default": {"train": ROWS // 8, "validation": 2, "test": items // 8 + 1}}}
@@ -70,10 +72,12 @@ def prepare(
     suite = split_suite(write_suite(SEED).items, sizes, Split(by="item", folds=2), SEED)
     if len(suite.test) < items:
         raise SystemExit(f"the suite has {len(suite.test)} test items and not {items}")
-    world = WorldTeacher(planting_dropped=0.05, planting_added=0.01, label_error=0.0, malformed=0.0)
+    world = SimulatedTeacher(planting_dropped=0.05, planting_added=0.01, label_error=0.0, malformed=0.0)
     person = teacher.Teacher(world, SEED)
-    answers = {item.id: teacher.answer(prompts.distillation(item.prompt, item.gold), person) for item in suite.train}
-    texts = [*(item.prompt for item in suite.train), *answers.values(), prompts.inference("")[0]["content"]]
+    answers = {
+        item.id: teacher.answer(classification.distillation(item.prompt, item.gold), person) for item in suite.train
+    }
+    texts = [*(item.prompt for item in suite.train), *answers.values(), classification.inference("")[0]["content"]]
     words = student_tokenizer(texts, fixed=(), size=2000)
     ends = {"bos_token_id": words.bos_token_id, "eos_token_id": words.eos_token_id, "pad_token_id": words.pad_token_id}
     with torch.random.fork_rng():
@@ -84,7 +88,7 @@ def prepare(
     model.save_pretrained(folder / "shape")
     words.save_pretrained(folder / "shape")
     rows = [
-        TrainingRow(key=item.id, messages=tuple(prompts.inference(item.prompt)), response=answers[item.id])
+        TrainingRow(key=item.id, messages=tuple(classification.inference(item.prompt)), response=answers[item.id])
         for item in suite.train
     ]
     write_jsonl(folder / "rows.jsonl", rows)
@@ -104,7 +108,7 @@ def _stock(folder: Path, arguments: dict[str, Any], *, ordered: bool) -> dict[st
     import torch
     from transformers import Trainer, TrainingArguments
 
-    from dart.records import seed_for
+    from dart.core.seeds import seed_for
     from dart.student import adapter
     from dart.student.loading import load
     from dart.student.train import encode
@@ -238,7 +242,7 @@ def answer_published(folder: Path) -> dict[str, Any]:
     ).eval()
     items = read_jsonl(folder / "items.jsonl", Item)
     asked = [
-        words.apply_chat_template(prompts.inference(item.prompt), add_generation_prompt=True, tokenize=False)
+        words.apply_chat_template(classification.inference(item.prompt), add_generation_prompt=True, tokenize=False)
         for item in items
     ]
     tokens, texts = 0, {}
@@ -258,7 +262,7 @@ def answer_published(folder: Path) -> dict[str, Any]:
 
 
 def _rows(folder: Path) -> list[Any]:
-    from dart.student.rows import TrainingRow
+    from dart.core.records import TrainingRow
 
     return read_jsonl(folder / "rows.jsonl", TrainingRow)
 

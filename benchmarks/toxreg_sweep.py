@@ -20,15 +20,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 
-from dart import params  # noqa: E402
-from dart.arms.weight_choice import choose, harmonic_mean, tried  # noqa: E402
-from dart.harm.classifier import Classifier, score_generations  # noqa: E402
-from dart.records import Item, Rationale, read_jsonl  # noqa: E402
-from dart.repair.mix import distillation_rows  # noqa: E402
-from dart.student.generation import generate  # noqa: E402
-from dart.student.toxicity import ToxicityRegulariser  # noqa: E402
-from dart.student.train import train_adapter  # noqa: E402
-from stages import paths  # noqa: E402
+from dart.ablations.lambda_selection import harmonic_mean, lambda_result, select_lambda
+from dart.core import params
+from dart.core.files import read_jsonl
+from dart.core.records import Item, Rationale
+from dart.distill.rows import distillation_rows
+from dart.harm.classifier import Classifier, score_generations
+from dart.student.generation import generate
+from dart.student.toxicity import ToxicityRegulariser
+from dart.student.train import train_adapter
+from stages import paths
 
 
 def main() -> None:
@@ -56,7 +57,7 @@ def main() -> None:
             train_adapter(base, spec, rows, given.lora, given.training, given.seed, out, regulariser=added)
             seconds = time.process_time() - began
             answers = generate(base, spec, {"arm": out}, validation, given.generation, given.seed)["arm"]
-            results.append(tried(weight, validation, score_generations(answers, classifier)))
+            results.append(lambda_result(weight, validation, score_generations(answers, classifier)))
             row, plain = results[-1], results[0]
             print(
                 f"{weight:6g} {row.accuracy:6.3f} {row.equal_accuracy:6.3f} {row.median:8.5f} {row.mean:8.5f} "
@@ -65,7 +66,7 @@ def main() -> None:
                 flush=True,
             )
     for by in ("median", "mean", "q95"):
-        print(f"chosen by {by}: {choose(results[1:], results[0], by):g}")
+        print(f"chosen by {by}: {select_lambda(results[1:], results[0], by):g}")
 
 
 if __name__ == "__main__":

@@ -28,25 +28,28 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is loaded: see doc
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
-from dart import params  # noqa: E402
-from dart.chat import ChatClient, ResponseCache  # noqa: E402
-from dart.distill.rationales import write_rationales  # noqa: E402
-from dart.embedded.bank import marked_severities  # noqa: E402
-from dart.embedded.classifier import train_classifier  # noqa: E402
-from dart.embedded.student import train_student  # noqa: E402
-from dart.embedded.suite import write_suite  # noqa: E402
-from dart.embedded.transport import transport_for  # noqa: E402
-from dart.embedded.truth import true_drift  # noqa: E402
-from dart.harm.audit import audit  # noqa: E402
-from dart.harm.classifier import Classifier, score_generations  # noqa: E402
-from dart.harm.drift import drift_cases  # noqa: E402
-from dart.records import SEVERITIES, AuditRecord, Generation, Item, write_json  # noqa: E402
-from dart.repair.mix import distillation_rows, mix  # noqa: E402
-from dart.repair.targets import safe_targets  # noqa: E402
-from dart.student.generation import generate  # noqa: E402
-from dart.student.rows import TrainingRow  # noqa: E402
-from dart.student.train import train_adapter  # noqa: E402
-from dart.suite import read_suite, split_suite  # noqa: E402
+from dart.chat.cache import ResponseCache
+from dart.chat.client import ChatClient
+from dart.core import params
+from dart.core.files import write_json
+from dart.core.records import SEVERITIES, AuditRecord, Generation, Item, TrainingRow
+from dart.distill.rationales import write_rationales
+from dart.distill.rows import distillation_rows
+from dart.harm.audit import audit
+from dart.harm.classifier import Classifier, score_generations
+from dart.harm.drift import drift_cases
+from dart.repair.mix import mix
+from dart.repair.targets import safe_targets
+from dart.simulation.classifier import train_classifier
+from dart.simulation.sentences import marked_severities
+from dart.simulation.student import train_student
+from dart.simulation.suite import write_suite
+from dart.simulation.transport import transport_for
+from dart.simulation.truth import true_drift
+from dart.student.generation import generate
+from dart.student.train import train_adapter
+from dart.suite.sources import read_suite
+from dart.suite.split import split_suite
 
 WORDED_ALONE = frozenset({"N1", "N2"})  # decided by their wording (accuracy 1.00), so also reported without them
 Row = dict[str, Any]

@@ -14,7 +14,7 @@ import shlex
 import subprocess
 import sys
 
-from dart.errors import DartError
+from dart.core.errors import DartError
 
 LAUNCHED = {
     "train", "generate", "repair", "regenerate", "control", "policy", "arm", "external.answers", "external.openended"

@@ -9,20 +9,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dart import params
-from dart.arms.altered import OTHER_HALF, half_of
-from dart.arms.pools import pool_report, repair_success, success_against
-from dart.arms.report import Arm, arm_report, contrast, corrected, differences
-from dart.arms.rereading import floor_report, reaudit_report
-from dart.arms.spread import cross_validation, seed_spread
-from dart.arms.weight_choice import Tried, choose, harmonic_mean, tried
-from dart.embedded.truth import true_drift
+from dart.ablations.comparison import Arm, arm_report, contrast, corrected, differences
+from dart.ablations.lambda_selection import LambdaResult, harmonic_mean, lambda_result, select_lambda
+from dart.ablations.perturbations import OTHER_HALF, half_of
+from dart.ablations.pools import pool_report, repair_success, success_against
+from dart.ablations.reaudit import floor_report, reaudit_report
+from dart.ablations.seed_variance import cross_validation, seed_spread
+from dart.core import layout, params
+from dart.core.files import read_json, read_jsonl, write_json
+from dart.core.records import AuditRecord, Generation, Item, RepairTarget, Severity
+from dart.core.schema.ablations import DEFAULT, Run, runs
 from dart.harm.audit import audit
-from dart.records import AuditRecord, Generation, Item, RepairTarget, Severity, read_json, read_jsonl, write_json
-from dart.settings.variants import DEFAULT, Run, runs
-from dart.stats import cases
-from stages import paths
-from stages.asking import client_for
+from dart.simulation.truth import true_drift
+from dart.stats.drift import cases
+from stages.clients import client_for
 
 CONTEXT = ("distilled", "control")  # stages of the main path that the arms' tables show beside them
 EVERYTHING = -2.0  # a threshold that every pair passes: toxicities lie in [0, 1]
@@ -33,16 +33,16 @@ class Evidence:
 
     def __init__(self, given: params.StageParams) -> None:
         self.given = given
-        self.items = read_jsonl(paths.SUITE / "test.jsonl", Item)
+        self.items = read_jsonl(layout.SUITE / "test.jsonl", Item)
         self.by_id = {item.id: item for item in self.items}
         self.base = self.answers("base")
         self.simulated = given.world("world") is not None
         self.default = self.of_main_path("repaired")
         self.distilled = self.of_main_path("distilled")
-        self.targets = read_jsonl(paths.targets(given.arms.student), RepairTarget)
+        self.targets = read_jsonl(layout.targets(given.arms.student), RepairTarget)
 
     def answers(self, name: str) -> list[Generation]:
-        return read_jsonl(paths.generations(self.given.arms.student, name), Generation)
+        return read_jsonl(layout.generations(self.given.arms.student, name), Generation)
 
     def arm(self, answers: list[Generation], records: list[AuditRecord]) -> Arm:
         return Arm(answers, records, self.truth(self.base, answers))
@@ -109,12 +109,12 @@ def run() -> None:
         "reaudit": _reaudit(main),
         "toxreg": _weights(given, every),
     }
-    write_json(paths.METRICS / "arms.json", found)
+    write_json(layout.METRICS / "arms.json", found)
 
 
 def _rows(main: Evidence, arm: str, name: str, each: Run) -> dict[str, Any]:
     """The run's row, and one for its Stage I where it trains its own and goes on."""
-    home, given = paths.arm(arm) / name, main.given
+    home, given = layout.arm(arm) / name, main.given
     reported = main.items
     if each.change.repair in OTHER_HALF:
         half = half_of(main.items, OTHER_HALF[each.change.repair], given.seed)
@@ -164,18 +164,18 @@ def _seeds(
 
 
 def _folds(given: params.StageParams, every: dict[str, tuple[str, Run]]) -> dict[str, Any]:
-    numbers = read_json(paths.SUITE / "folds.json", dict)
-    items = [item for split in ("train", "test") for item in read_jsonl(paths.SUITE / f"{split}.jsonl", Item)]
+    numbers = read_json(layout.SUITE / "folds.json", dict)
+    items = [item for split in ("train", "test") for item in read_jsonl(layout.SUITE / f"{split}.jsonl", Item)]
     found = {}
     for name, (arm, each) in every.items():
         for fold in each.change.folds:
-            answers = read_jsonl(paths.arm(arm) / name / f"fold_{fold}.jsonl", Generation)
+            answers = read_jsonl(layout.arm(arm) / name / f"fold_{fold}.jsonl", Generation)
             found[fold] = ([item for item in items if numbers[item.id] == fold], answers)
     return {"of": given.split.folds, **cross_validation(found)} if found else {}
 
 
 def _floors(main: Evidence, every: dict[str, tuple[str, Run]]) -> dict[str, Any]:
-    return {name: _floor(main, paths.arm(arm) / name) for name, (arm, each) in every.items() if each.change.again}
+    return {name: _floor(main, layout.arm(arm) / name) for name, (arm, each) in every.items() if each.change.again}
 
 
 def _floor(main: Evidence, home: Path) -> dict[str, Any]:
@@ -195,18 +195,18 @@ def _reaudit(main: Evidence) -> dict[str, Any]:
 
 def _weights(given: params.StageParams, every: dict[str, tuple[str, Run]]) -> dict[str, Any]:
     """The toxicity weights on the validation split, and the run of the one that is chosen by it (Table 20)."""
-    validation = read_jsonl(paths.SUITE / "validation.jsonl", Item)
+    validation = read_jsonl(layout.SUITE / "validation.jsonl", Item)
     by, plain, results = given.toxreg.chosen_by, None, {}
     for name, (arm, each) in every.items():
         if (weight := each.change.toxicity_weight) is not None and each.seed is None:
-            home = paths.arm(arm) / name
-            results[name] = tried(weight, validation, read_jsonl(home / "validation.jsonl", Generation))
-            plain = tried(0, validation, read_jsonl(home / "plain_validation.jsonl", Generation))
+            home = layout.arm(arm) / name
+            results[name] = lambda_result(weight, validation, read_jsonl(home / "validation.jsonl", Generation))
+            plain = lambda_result(0, validation, read_jsonl(home / "plain_validation.jsonl", Generation))
     if plain is None:
         return {}
-    best = choose(list(results.values()), plain, by)
+    best = select_lambda(list(results.values()), plain, by)
 
-    def row(result: Tried) -> dict[str, Any]:
+    def row(result: LambdaResult) -> dict[str, Any]:
         return {**result.model_dump(), "h_mean": harmonic_mean(result, plain, by)}
 
     return {

@@ -6,15 +6,15 @@ what it adds shows only beside them. They are never trained on.
 
 from __future__ import annotations
 
-from dart import params
+from dart.core import layout, params
+from dart.core.files import read_jsonl, write_jsonl
+from dart.core.records import Generation, Item, Rationale
 from dart.distill.rationales import write_rationales
 from dart.harm.audit import audit
 from dart.harm.classifier import Classifier, score_generations
-from dart.records import Generation, Item, Rationale, read_jsonl, write_jsonl
-from dart.student.conclusion import parse
-from stages import paths
-from stages.asking import client_for, keep_cost
+from dart.prompts.answer_format import parse
 from stages.auditing import audit_against_base
+from stages.clients import client_for, keep_cost
 
 
 def run(student: str) -> None:
@@ -25,16 +25,16 @@ def run(student: str) -> None:
 
 def _audit_teacher(given: params.StageParams, student: str) -> None:
     """The teacher's rationales of the test items against base, screened and judged as the student's are."""
-    items = read_jsonl(paths.SUITE / "test.jsonl", Item)
+    items = read_jsonl(layout.SUITE / "test.jsonl", Item)
     rationales, asked = write_rationales(items, client_for(given, "teacher"), given.distill)
     asked.require_complete(given.stage)
-    classifier = Classifier.load(paths.SCORERS / "toxicity", given.world("scorers")["toxicity"])
+    classifier = Classifier.load(layout.SCORERS / "toxicity", given.world("scorers")["toxicity"])
     answers = score_generations([_as_answer(rationale) for rationale in rationales], classifier)
-    base = read_jsonl(paths.generations(student, "base"), Generation)
+    base = read_jsonl(layout.generations(student, "base"), Generation)
     judge = client_for(given, "judge")
     records, judged = audit(items, base, answers, given.tau_delta, judge, given.audit, given.seed)
     judged.require_complete(given.stage)
-    write_jsonl(paths.audit(student, "teacher"), records)
+    write_jsonl(layout.audit(student, "teacher"), records)
     keep_cost(f"teacher@{student}", asked.usage.cost, judged.usage.cost)
 
 

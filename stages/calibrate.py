@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dart import params
 from dart.annotation import labels, sheets
 from dart.annotation.sample import drawn_pairs, labelled, primary
-from dart.annotation.sheets import CONSENSUS, Shown
-from dart.chat import Cost
-from dart.embedded.annotators import ANNOTATORS, annotate, fill_in
+from dart.annotation.sheets import CONSENSUS, BlindedPair
+from dart.chat.tasks import Cost
+from dart.core import layout, params
+from dart.core.files import read_jsonl, write_json, write_jsonl
+from dart.core.records import AuditRecord, Generation, Item, Severity
 from dart.harm.audit import audit
-from dart.records import AuditRecord, Generation, Item, Severity, read_jsonl, write_json, write_jsonl
+from dart.simulation.annotators import ANNOTATORS, annotate, fill_in
 from dart.stats.annotation import AnnotatedPair, calibration
-from stages import paths
-from stages.asking import client_for, keep_cost
+from stages.clients import client_for, keep_cost
 
 EVERYTHING = -2.0  # below every possible difference of two probabilities: each drawn pair is shown to the judge
 
@@ -34,13 +34,17 @@ def _verdicts(
 
 
 def _simulated(
-    pairs: Sequence[Shown], records: Sequence[AuditRecord], answers: list[list[Generation]], error: float, seed: int
+    pairs: Sequence[BlindedPair],
+    records: Sequence[AuditRecord],
+    answers: list[list[Generation]],
+    error: float,
+    seed: int,
 ) -> list[AnnotatedPair]:
     """Sheets out, filled in by the simulated annotators, and read back."""
     said = annotate(answers[0], answers[1], error, seed)
     by_item = {answer.item_id: annotation for answer, annotation in zip(answers[0], said, strict=True)}
 
-    def returned(name: str, shown: Sequence[Shown], label: dict[str, Severity | None]) -> sheets.Sheet:
+    def returned(name: str, shown: Sequence[BlindedPair], label: dict[str, Severity | None]) -> sheets.Sheet:
         filled = fill_in(sheets.rows(shown, name, seed), shown, name, seed, label)
         return sheets.read(sheets.to_csv(filled), name, shown, name, seed)
 
@@ -65,9 +69,9 @@ def _simulated(
 def run() -> None:
     given = params.load("calibrate")
     student = primary(given.students)
-    items = read_jsonl(paths.SUITE / "test.jsonl", Item)
-    every = {name: read_jsonl(paths.generations(student, name), Generation) for name in ("base", "distilled")}
-    before = read_jsonl(paths.audit(student, "before"), AuditRecord)
+    items = read_jsonl(layout.SUITE / "test.jsonl", Item)
+    every = {name: read_jsonl(layout.generations(student, name), Generation) for name in ("base", "distilled")}
+    before = read_jsonl(layout.audit(student, "before"), AuditRecord)
     shown, records = drawn_pairs(items, before, every, given.annotation.pairs, given.seed)
     world = given.world("world")
     if world is None:
@@ -83,6 +87,6 @@ def run() -> None:
     asked = {name: _verdicts(given, name, items, answers) for name in judges}
     found = calibration(pairs, {name: verdicts for name, (verdicts, _) in asked.items()})
     keep_cost(given.stage, *(cost for _, cost in asked.values()))
-    write_jsonl(paths.ANNOTATIONS, pairs)
-    write_json(paths.PLOTS / "roc.json", found["roc"])
-    write_json(paths.METRICS / "calibration.json", {"student": student, **found["metrics"]})
+    write_jsonl(layout.ANNOTATIONS, pairs)
+    write_json(layout.PLOTS / "roc.json", found["roc"])
+    write_json(layout.METRICS / "calibration.json", {"student": student, **found["metrics"]})

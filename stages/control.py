@@ -5,10 +5,9 @@ Not in the paper: without it, a drop in drift could be the effect of further tra
 
 from __future__ import annotations
 
-from dart import params
-from dart.student.sharing import leads
+from dart.core import layout, params
+from dart.core.distributed import is_main_process
 from dart.student.train import train_adapter
-from stages import paths
 from stages.answering import answer_test_set
 from stages.auditing import audit_against_base
 from stages.continuing import control_rows
@@ -18,9 +17,9 @@ def run(student: str) -> None:
     given = params.load(f"control@{student}")
     rows, steps = control_rows(student, given.severity_weights, given.training)
     train_adapter(
-        paths.base(student), given.student(student), rows, given.lora, given.training, given.seed,
-        out=paths.adapter(student, "control"), start_from=paths.adapter(student, "distilled"), steps=steps,
+        layout.base(student), given.student(student), rows, given.lora, given.training, given.seed,
+        out=layout.adapter(student, "control"), start_from=layout.adapter(student, "distilled"), steps=steps,
     )  # fmt: skip
     answer_test_set(given, student, "control")
-    if leads():
+    if is_main_process():
         audit_against_base(given, student, "control", "control")

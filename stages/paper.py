@@ -5,12 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from dart import params
-from dart.paper.evidence import load_paper_run
-from dart.paper.report import write_paper
-from dart.paper.run import Settings
-from dart.records import replacing, write_json
-from stages import paths
+from dart.core import layout, params
+from dart.core.files import replacing, write_json
+from dart.metrics.run import Settings
+from dart.report.evidence import load_paper_run
+from dart.report.writer import write_paper
 
 
 def run() -> None:
@@ -18,9 +17,9 @@ def run() -> None:
     settings = Settings(
         label=given.world("label"), tau_delta=given.tau_delta, severity_weights=given.severity_weights,
     )  # fmt: skip
-    coverage = write_paper(load_paper_run(Path(), given.students, settings), paths.PAPER)
-    write_json(paths.METRICS / "coverage.json", coverage)
-    with replacing(paths.PLOTS / "figures") as folder:  # in git, so that README and a review can show them
+    coverage = write_paper(load_paper_run(Path(), given.students, settings), layout.REPORT)
+    write_json(layout.METRICS / "coverage.json", coverage)
+    with replacing(layout.PLOTS / "figures") as folder:  # in git, so that README and a review can show them
         folder.mkdir()
-        for figure in sorted(paths.PAPER.glob("*.png")):
+        for figure in sorted(layout.REPORT.glob("*.png")):
             shutil.copy(figure, folder)

@@ -9,7 +9,7 @@ from typing import Any
 import dvc.api
 from dvc.exceptions import DvcException
 
-from dart import hub
+from dart.core import hub
 
 
 def committed_pin(folder: Path) -> dict[str, Any] | None:

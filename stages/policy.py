@@ -8,39 +8,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dart import params
+from dart.core import layout, params
+from dart.core.distributed import is_main_process
+from dart.core.files import read_jsonl, replacing, write_jsonl
+from dart.core.records import Generation, Item
 from dart.harm.classifier import Classifier, score_generations
 from dart.policy.answers import assembled, pooled, questions
 from dart.policy.records import SCHEMES, Premise, Scheme
 from dart.policy.selection import Choice, choices, premise_of
-from dart.records import Generation, Item, read_jsonl, replacing, write_jsonl
-from dart.student.generation import Asked, answer
-from dart.student.sharing import leads
-from stages import paths
+from dart.student.generation import AdapterQuestions, answer
 
 ASKED: Mapping[str, tuple[Scheme, ...]] = {"base": ("two_pass",), "distilled": ("two_pass",), "repaired": SCHEMES}
 
 
 def run(student: str) -> None:
     given = params.load(f"policy@{student}")
-    items = read_jsonl(paths.SUITE / "test.jsonl", Item)
-    classifier = Classifier.load(paths.SCORERS / "toxicity", given.world("scorers")["toxicity"])
+    items = read_jsonl(layout.SUITE / "test.jsonl", Item)
+    classifier = Classifier.load(layout.SCORERS / "toxicity", given.world("scorers")["toxicity"])
     premises = _premises(items, classifier, given)
-    first = {variant: read_jsonl(paths.generations(student, variant), Generation) for variant in ASKED}
+    first = {variant: read_jsonl(layout.generations(student, variant), Generation) for variant in ASKED}
     plans: dict[str, dict[str, list[Choice]]] = {
         variant: {s: choices(s, items, first[variant], premises, given.policy, given.seed) for s in schemes}
         for variant, schemes in ASKED.items()
     }
     pools = {variant: pooled(items, plan) for variant, plan in plans.items()}
     asked = {
-        variant: Asked(None if variant == "base" else paths.adapter(student, variant), questions(pool))
+        variant: AdapterQuestions(None if variant == "base" else layout.adapter(student, variant), questions(pool))
         for variant, pool in pools.items()
     }
-    answers = answer(paths.base(student), given.student(student), asked, given.generation, given.seed)
+    answers = answer(layout.base(student), given.student(student), asked, given.generation, given.seed)
     scored = {variant: score_generations(texts, classifier) for variant, texts in answers.items()}
-    if not leads():
+    if not is_main_process():
         return
-    with replacing(paths.policy(student)) as folder:
+    with replacing(layout.policy(student)) as folder:
         write_jsonl(folder / "premises.jsonl", premises)
         for variant, plan in plans.items():
             found = assembled(items, plan, first[variant], pools[variant], scored[variant])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dart import params
-from dart.student.sharing import leads
+from dart.core import params
+from dart.core.distributed import is_main_process
 from stages.answering import answer_test_set
 from stages.auditing import audit_against_base
 
@@ -11,5 +11,5 @@ from stages.auditing import audit_against_base
 def run(student: str) -> None:
     given = params.load(f"regenerate@{student}")
     answer_test_set(given, student, "repaired")
-    if leads():
+    if is_main_process():
         audit_against_base(given, student, "repaired", "after")

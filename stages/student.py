@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dart import params
-from dart.embedded.student import train_student
-from dart.records import Item, read_jsonl
-from stages import paths
+from dart.core import layout, params
+from dart.core.files import read_jsonl
+from dart.core.records import Item
+from dart.simulation.student import train_student
 from stages.pinning import pin
 
 
@@ -13,7 +13,7 @@ def run(student: str) -> None:
     given = params.load(f"student@{student}")
     spec = given.student(student)
     if spec.model.startswith("embedded://"):
-        outside = read_jsonl(paths.SUITE / "outside.jsonl", Item)
-        train_student(outside, spec, given.seed, paths.base(student))
+        outside = read_jsonl(layout.SUITE / "outside.jsonl", Item)
+        train_student(outside, spec, given.seed, layout.base(student))
     else:
-        pin(spec.model, spec.revision, paths.base(student))
+        pin(spec.model, spec.revision, layout.base(student))

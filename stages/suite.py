@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from dart import params
-from dart.embedded.suite import write_suite
-from dart.records import replacing, write_json, write_jsonl
-from dart.settings.world import SuiteSpec
-from dart.suite import read_suite, split_suite, suite_card
-from stages import paths
+from dart.core import layout, params
+from dart.core.files import replacing, write_json, write_jsonl
+from dart.core.schema.profile import SuiteSpec
+from dart.simulation.suite import write_suite
+from dart.suite.card import suite_card
+from dart.suite.sources import read_suite
+from dart.suite.split import split_suite
 
 
 def run() -> None:
@@ -23,7 +24,7 @@ def run() -> None:
         else read_suite(spec.source, Path(local) if local else None)
     )
     suite = split_suite(source.items, spec, given.split, given.seed)
-    with replacing(paths.SUITE) as folder:
+    with replacing(layout.SUITE) as folder:
         for name in ("train", "validation", "test", "outside"):
             write_jsonl(folder / f"{name}.jsonl", getattr(suite, name))
         write_json(folder / "folds.json", suite.folds)

@@ -29,7 +29,7 @@ from transformers import (
     RobertaForSequenceClassification,
 )
 
-from dart.settings.world import StudentSpec
+from dart.core.schema.profile import StudentSpec
 
 CORPUS = (
     "You are an assistant performing difference-awareness classification. Write a brief analysis. Finish with a "

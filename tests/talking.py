@@ -9,8 +9,10 @@ from typing import Any
 
 import httpx
 
-from dart.chat import Backoff, ChatClient, ResponseCache
-from dart.settings.world import Endpoint
+from dart.chat.cache import ResponseCache
+from dart.chat.client import ChatClient
+from dart.chat.retry import Backoff
+from dart.core.schema.profile import Endpoint
 
 Reply = Callable[[list[dict[str, str]]], str | int]  # messages -> content, or an HTTP status that is an error
 

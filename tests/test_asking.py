@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from dart import params
+from dart.core import params
+from dart.core.errors import ChatError, ParameterError
+from dart.core.records import Item
 from dart.distill.labels import predict_labels
 from dart.distill.rationales import free_form_rationales, write_rationales
-from dart.embedded.suite import write_suite
-from dart.errors import ChatError, ParameterError
-from dart.records import Item
-from stages.asking import client_for
+from dart.simulation.suite import write_suite
+from stages.clients import client_for
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 import yaml
 
+from dart.core.graph import feeds, mermaid, stages
+from dart.core.schema.profile import StudentSpec
 from dart.external.items import SUITES
-from dart.graph import feeds, mermaid, stages
-from dart.settings.world import StudentSpec
 
 ROOT = Path(__file__).resolve().parents[1]
 GRAPH = stages(ROOT)
 EXTERNAL: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "external/dvc.yaml").read_text(encoding="utf-8"))["stages"]
 # These start a stage and print its errors; they decide no number.
 TRAINED = {"learning_rate", "batch_per_device", "precision", "quantize"}  # of the slot; the base is made without them
-DISPATCH = {"stages/__init__.py", "stages/__main__.py", "src/dart/__init__.py", "src/dart/errors.py"}
+DISPATCH = {"stages/__init__.py", "stages/__main__.py", "src/dart/__init__.py", "src/dart/core/errors.py"}
 
 
 def _file_of(module: str) -> Path | None:

@@ -12,8 +12,8 @@ import pytest
 from huggingface_hub import HfApi
 from huggingface_hub.errors import RepositoryNotFoundError
 
-from dart.errors import ModelError
-from dart.hub import Source, pin, resolve, token
+from dart.core.errors import ModelError
+from dart.core.hub import Source, pin, resolve, token
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

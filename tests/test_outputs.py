@@ -13,11 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dart.errors import DataError
-from dart.outputs import align, compare_files, compare_outputs, read_outputs, render
-from dart.records import Generation, Item, write_jsonl
-from dart.settings.recipe import Statistics
-from dart.stats import compare, harm_tests, mcnemar
+from dart.compare.comparison import align, compare_files, compare_outputs, read_outputs, render
+from dart.core.errors import DataError
+from dart.core.files import write_jsonl
+from dart.core.records import Generation, Item
+from dart.core.schema.method import Statistics
+from dart.stats.compare import compare
+from dart.stats.harm import harm_tests
+from dart.stats.paired import mcnemar
 
 STATISTICS = Statistics(resamples=300, confidence=0.95)
 Row = dict[str, Any]
@@ -284,7 +287,7 @@ def test_the_table_shows_what_the_json_holds(tmp_path: Path) -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.permutations(range(12)), st.integers(0, 5))
 def test_order_of_the_rows_does_not_matter(order: list[int], seed: int) -> None:
-    from dart.output_files import Output, Outputs
+    from dart.compare.reader import Output, Outputs
 
     rng = np.random.default_rng(seed)
     rows = [

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from dart import params
-from dart.errors import ParameterError
-from dart.settings.variants import Variant
+from dart.core import params
+from dart.core.errors import ParameterError
+from dart.core.schema.ablations import Variant
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -113,7 +113,7 @@ def test_a_party_is_found_where_the_profile_has_it_and_only_if_it_is_declared(re
         stage.party("third_teacher")
     with pytest.raises(ParameterError, match="'judge'"):
         stage.party("judge")
-    assert {name: world.party(name) is not None for name in params.PARTIES} == dict.fromkeys(params.PARTIES, True)
+    assert {name: world.party(name) is not None for name in params.ROLES} == dict.fromkeys(params.ROLES, True)
 
 
 def test_a_teacher_that_the_profile_does_not_have_is_named(repository: Path) -> None:

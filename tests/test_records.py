@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dart.errors import DataError
-from dart.records import Item, read_jsonl, replacing, seed_for, unit_interval, write_json, write_jsonl
+from dart.core.errors import DataError
+from dart.core.files import read_jsonl, replacing, write_json, write_jsonl
+from dart.core.records import Item
+from dart.core.seeds import seed_for, unit_interval
 
 ITEM = Item(id="D1-DIFF-0", benchmark="D1", condition="DIFF", gold="YES", prompt="a – b\u2028c", scenario="0")
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from dart import params
-from dart.embedded.external import NOTE, embedded_files
+from dart.core import layout, params
+from dart.core.distributed import is_main_process
+from dart.core.files import replacing, write_json, write_jsonl
+from dart.core.schema.profile import ExternalSpec
 from dart.external.files import published_files
 from dart.external.items import ExternalItem, SuiteName
 from dart.external.loaders import load_suite
@@ -17,29 +19,25 @@ from dart.external.pins import ORIGINS
 from dart.external.sample import draw_sample, suite_card
 from dart.external.scoring import scored
 from dart.harm.classifier import Classifier
-from dart.records import replacing, write_json, write_jsonl
-from dart.settings.world import ExternalSpec
+from dart.simulation.external_suites import NOTE, embedded_files
 from dart.student.generation import generate
-from dart.student.sharing import leads
-from stages import paths as main_paths
-from stages.external import paths
 
 
 def run(suite: SuiteName, student: str) -> None:
     given = params.load(f"external/dvc.yaml:answers@{suite}-{student}")
     items, card = _sample(suite, given.world("external"), given.seed)
-    adapters = {"base": None, "repaired": main_paths.adapter(student, "repaired")}
+    adapters = {"base": None, "repaired": layout.adapter(student, "repaired")}
     answers = generate(
-        main_paths.base(student), given.student(student), adapters, [item.as_item() for item in items],
+        layout.base(student), given.student(student), adapters, [item.as_item() for item in items],
         given.generation, given.seed,
     )  # fmt: skip
     toxicity, hate = (
-        Classifier.load(main_paths.SCORERS / kind, given.world("scorers")[kind]) for kind in ("toxicity", "hate")
+        Classifier.load(layout.SCORERS / kind, given.world("scorers")[kind]) for kind in ("toxicity", "hate")
     )
     rated = scored(answers, toxicity, hate)
-    if not leads():
+    if not is_main_process():
         return
-    with replacing(paths.answers(suite, student)) as folder:
+    with replacing(layout.external_answers(suite, student)) as folder:
         write_jsonl(folder / "prompts.jsonl", items)
         write_json(folder / "card.json", card)
         for variant, texts in rated.items():

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from dart import params
-from dart.chat import Cost
-from dart.embedded.adjudicator import adjudicate
-from dart.external.adjudication import Shown, labels_of, read_labels, rows, sheet
+from dart.chat.tasks import Cost
+from dart.core import layout, params
+from dart.core.files import replacing, write_json, write_jsonl
+from dart.external.adjudication import BlindedAnswer, labels_of, read_labels, rows, sheet
 from dart.external.hatecheck import failing, hate_on_labels, require_upright
 from dart.external.hatecheck_report import hatecheck_report
 from dart.external.items import ExternalItem
 from dart.external.report import suite_report
 from dart.external.rewriting import rewrite
 from dart.harm.classifier import Classifier
-from dart.records import replacing, write_json, write_jsonl
-from stages import paths as main_paths
-from stages.asking import client_for
-from stages.external import paths
+from dart.simulation.adjudicator import adjudicate
+from stages.clients import client_for
 from stages.external.reading import pairs_of, sample_of
 
 SUITE = "hatecheck"
@@ -32,11 +30,11 @@ def run() -> None:
     confidence, seed, share = given.statistics.confidence, given.seed, given.world("external").failing_share
     card, items = sample_of(SUITE, given.students)
     toxicity, hate = (
-        Classifier.load(main_paths.SCORERS / kind, given.world("scorers")[kind]) for kind in ("toxicity", "hate")
+        Classifier.load(layout.SCORERS / kind, given.world("scorers")[kind]) for kind in ("toxicity", "hate")
     )
     agreement = _checked(given, card, items, hate)
     students, costs = {}, []
-    with replacing(paths.review(SUITE)) as folder:
+    with replacing(layout.external_review(SUITE)) as folder:
         for student in given.students:
             pairs = pairs_of(SUITE, student)
             part = failing(pairs, share)
@@ -53,7 +51,7 @@ def run() -> None:
             )  # fmt: skip
         total = {name: sum(getattr(cost, name) for cost in costs) for name in Cost.model_fields}
         write_json(folder / "cost.json", total, digits=6)
-    write_json(paths.metrics(SUITE), suite_report(card, students, hate_auc_on_labels=agreement))
+    write_json(layout.external_metrics(SUITE), suite_report(card, students, hate_auc_on_labels=agreement))
 
 
 def _checked(
@@ -69,9 +67,9 @@ def _checked(
     return found.json()
 
 
-def _labels(given: params.StageParams, student: str, shown: list[Shown]) -> dict[str, Any]:
+def _labels(given: params.StageParams, student: str, shown: list[BlindedAnswer]) -> dict[str, Any]:
     world = given.world("world")
     if world is None:
-        return dict(labels_of(paths.labels(given.profile, student)))
+        return dict(labels_of(layout.external_labels(given.profile, student)))
     said = adjudicate(shown, world.annotators.error, given.seed)
     return dict(read_labels(sheet(shown, said), "the simulated sheet"))

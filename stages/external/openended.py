@@ -6,31 +6,31 @@ is in the client's cache, so a killed stage asks for the rest only.
 
 from __future__ import annotations
 
-from dart import params, prompts
+from dart.core import layout, params
+from dart.core.distributed import is_main_process
+from dart.core.files import replacing, write_json, write_jsonl
+from dart.core.records import Generation
 from dart.harm.classifier import Classifier, score_generations
-from dart.openended.asking import SIDES, Judged, Side, as_item, drawn, judge_answers
-from dart.openended.metrics import openended_report
+from dart.openended.evaluation import openended_report
+from dart.openended.judging import SIDES, Judged, Side, as_item, draw_questions, judge_answers
 from dart.openended.questions import load
-from dart.records import Generation, replacing, write_json, write_jsonl
+from dart.prompts import openended
 from dart.student.generation import generate
-from dart.student.sharing import leads
-from stages import paths as main_paths
-from stages.asking import client_for, total
-from stages.external import paths
+from stages.clients import client_for, total
 
 
 def run(student: str) -> None:
     given = params.load(f"external/dvc.yaml:openended@{student}")
-    questions = drawn(load(), given.openended.per_domain, given.seed)
-    adapters = {"base": None, "repaired": main_paths.adapter(student, "repaired")}
+    questions = draw_questions(load(), given.openended.per_domain, given.seed)
+    adapters = {"base": None, "repaired": layout.adapter(student, "repaired")}
     decoding = given.generation.model_copy(update={"max_new_tokens": given.openended.max_new_tokens})
     written = generate(
-        main_paths.base(student), given.student(student), adapters, [as_item(question) for question in questions],
-        decoding, given.seed, lambda item: prompts.open_question(item.prompt),
+        layout.base(student), given.student(student), adapters, [as_item(question) for question in questions],
+        decoding, given.seed, lambda item: openended.open_question(item.prompt),
     )  # fmt: skip
-    toxicity = Classifier.load(main_paths.SCORERS / "toxicity", given.world("scorers")["toxicity"])
+    toxicity = Classifier.load(layout.SCORERS / "toxicity", given.world("scorers")["toxicity"])
     answers: dict[Side, list[Generation]] = {side: score_generations(written[side], toxicity) for side in SIDES}
-    if not leads():
+    if not is_main_process():
         return
     judged: dict[str, list[Judged]] = {}
     costs = []
@@ -41,8 +41,8 @@ def run(student: str) -> None:
         outcome.require_complete(given.stage)
         costs.append(outcome.usage.cost)
     report = openended_report(questions, answers, judged, given.statistics.confidence)
-    with replacing(paths.openended(student)) as folder:
+    with replacing(layout.openended(student)) as folder:
         write_jsonl(folder / "answers.jsonl", [answer for side in SIDES for answer in answers[side]])
         write_jsonl(folder / "judgements.jsonl", [record for records in judged.values() for record in records])
         write_json(folder / "cost.json", total(*costs), digits=6)
-    write_json(paths.openended_metrics(student), {"student": student, **report})
+    write_json(layout.openended_metrics(student), {"student": student, **report})

@@ -6,11 +6,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from dart.errors import DataError
+from dart.core import layout
+from dart.core.errors import DataError
+from dart.core.files import read_jsonl
 from dart.external.analysis import Pairs, paired
 from dart.external.items import Answer, ExternalItem
-from dart.records import read_jsonl
-from stages.external import paths
 
 
 def sample_of(suite: str, students: Sequence[str]) -> tuple[dict[str, Any], list[ExternalItem]]:
@@ -32,13 +32,13 @@ def sample_of(suite: str, students: Sequence[str]) -> tuple[dict[str, Any], list
 
 
 def pairs_of(suite: str, student: str) -> Pairs:
-    folder = paths.answers(suite, student)
+    folder = layout.external_answers(suite, student)
     base, repaired = (read_jsonl(folder / f"{variant}.jsonl", Answer) for variant in ("base", "repaired"))
     return paired(_items(suite, student), base, repaired, f"{suite}/{student}")
 
 
 def _card(suite: str, student: str) -> dict[str, Any]:
-    file = paths.answers(suite, student) / "card.json"
+    file = layout.external_answers(suite, student) / "card.json"
     if not file.is_file():
         raise DataError(f"{file} is missing. Run `dvc repro` (or `dvc checkout`) to produce it.")
     card: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
@@ -46,4 +46,4 @@ def _card(suite: str, student: str) -> dict[str, Any]:
 
 
 def _items(suite: str, student: str) -> list[ExternalItem]:
-    return read_jsonl(paths.answers(suite, student) / "prompts.jsonl", ExternalItem)
+    return read_jsonl(layout.external_answers(suite, student) / "prompts.jsonl", ExternalItem)

@@ -11,8 +11,9 @@ import yaml
 from dart.annotation import labels
 from dart.annotation.sample import drawn_pairs
 from dart.annotation.sheets import CONSENSUS
-from dart.cli import main
-from dart.records import AuditRecord, Generation, Item, read_jsonl, write_jsonl
+from dart.cli.app import main
+from dart.core.files import read_jsonl, write_jsonl
+from dart.core.records import AuditRecord, Generation, Item
 
 ROOT = Path(__file__).resolve().parents[2]
 COUNT, PAIRS = 60, 40

@@ -10,12 +10,12 @@ from collections.abc import Callable
 import pytest
 
 from dart.annotation import sheets
-from dart.annotation.sheets import Shown
-from dart.errors import DataError
-from dart.records import Item
+from dart.annotation.sheets import BlindedPair
+from dart.core.errors import DataError
+from dart.core.records import Item
 
 PAIRS = [
-    Shown(
+    BlindedPair(
         Item(id=f"N1-EQUAL-{n}", benchmark="N1", condition="EQUAL", gold="NO", prompt=f"Q {n}?", scenario=f"{n}"),
         f"base text {n}",
         f"candidate text {n}",

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dart.chat import Backoff, ResponseCache
+from dart.chat.cache import ResponseCache
+from dart.chat.retry import Backoff
 
 FAST = Backoff(first_s=0.001, most_s=0.01)
 

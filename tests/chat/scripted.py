@@ -16,8 +16,10 @@ from typing import Any
 
 import httpx
 
-from dart.chat import ChatClient, ResponseCache, Task
-from dart.settings.world import Endpoint
+from dart.chat.cache import ResponseCache
+from dart.chat.client import ChatClient
+from dart.chat.tasks import Task
+from dart.core.schema.profile import Endpoint
 
 Script = Callable[[dict[str, Any], int], httpx.Response | Exception | None]
 CONCURRENCY = 8

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dart.records import digest, unit_interval
+from dart.core.seeds import digest, unit_interval
 
 Body = dict[str, Any]
 KINDS = (

@@ -7,8 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from dart.chat import Backoff, ChatClient, ResponseCache
-from dart.chat.identity import request_for
+from dart.chat.cache import ResponseCache
+from dart.chat.client import ChatClient
+from dart.chat.request import request_for
+from dart.chat.retry import Backoff
 from tests.chat.scripted import Scripted, endpoint, reply, tasks
 
 

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dart.chat import ResponseCache
-from dart.chat.cache import Origin, default_path
-from dart.chat.reply import Completion
-from dart.errors import ChatError
+from dart.chat.cache import Origin, ResponseCache, default_path
+from dart.chat.response import Completion
+from dart.core.errors import ChatError
 
 ORIGIN = Origin("https://host.example/v1", "m", "distill")
 ANSWER = Completion("text ü", "stop", 3, 4, "m-1")
@@ -87,7 +86,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from dart.chat.cache import Origin, ResponseCache
-from dart.chat.reply import Completion
+from dart.chat.response import Completion
 cache = ResponseCache(Path(sys.argv[1]))
 for i in range(200):
     stands = cache.put(f"shared{i}", Completion(sys.argv[2], "stop", 1, 1, "m"), Origin("u", "m", "s"))

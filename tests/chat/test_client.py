@@ -11,8 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
-from dart.chat import Answer, Backoff, ChatClient, Cost, Outcome, Rejected, ResponseCache, Task, Usage
-from dart.errors import ChatError, IncompleteError
+from dart.chat.cache import ResponseCache
+from dart.chat.client import ChatClient
+from dart.chat.retry import Backoff
+from dart.chat.tasks import Answer, Cost, Outcome, Rejected, Task, Usage
+from dart.core.errors import ChatError, IncompleteError
 from tests.chat.scripted import CONCURRENCY, Script, Scripted, echo, endpoint, question, reply, status, tasks, truncated
 
 

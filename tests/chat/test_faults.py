@@ -9,16 +9,19 @@ from typing import Any
 
 import pytest
 
-from dart import params
-from dart.chat import Backoff, ChatClient, ResponseCache
-from dart.chat.asking import CUT_SHORT
+from dart.chat.cache import ResponseCache
+from dart.chat.client import ChatClient
+from dart.chat.executor import CUT_SHORT
+from dart.chat.retry import Backoff
+from dart.core import params
+from dart.core.errors import IncompleteError
+from dart.core.files import write_jsonl
+from dart.core.records import Generation, Item
+from dart.core.schema.profile import Endpoint
 from dart.distill.rationales import write_rationales
-from dart.embedded import judge, teacher
-from dart.embedded.bank import STAND_INS
-from dart.errors import IncompleteError
 from dart.harm.audit import audit
-from dart.records import Generation, Item, write_jsonl
-from dart.settings.world import Endpoint
+from dart.simulation import judge, teacher
+from dart.simulation.sentences import STAND_INS
 from tests.chat.scripted import endpoint
 from tests.chat.server import KINDS, Server, running
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dart.chat.identity import ENDPOINT_FIELDS_IN_KEY, ENDPOINT_FIELDS_LEFT_OUT, ChatRequest, request_for
-from dart.settings.world import Endpoint
+from dart.chat.request import ENDPOINT_FIELDS_IN_KEY, ENDPOINT_FIELDS_LEFT_OUT, ChatRequest, request_for
+from dart.core.schema.profile import Endpoint
 from tests.chat.scripted import endpoint
 
 HELLO = [{"role": "user", "content": "hello"}]

@@ -10,11 +10,14 @@ from typing import Any
 import httpx
 import pytest
 
-from dart.chat import Backoff, ChatClient, Outcome, ResponseCache, request_for
-from dart.chat.cache import Origin
+from dart.chat.cache import Origin, ResponseCache
+from dart.chat.client import ChatClient
 from dart.chat.ledger import Ledger, Spending, most_prompt_tokens, nano_usd, spending
-from dart.chat.reply import Completion
-from dart.errors import IncompleteError
+from dart.chat.request import request_for
+from dart.chat.response import Completion
+from dart.chat.retry import Backoff
+from dart.chat.tasks import Outcome
+from dart.core.errors import IncompleteError
 from tests.chat.scripted import Scripted, echo, endpoint, question, reply, status, tasks
 from tests.chat.test_resume import start, wait_for
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dart.chat.limiter import Pacer, Slots
+from dart.chat.limits import ConcurrencyLimiter, RateLimiter
 
 
 class Clock:
@@ -22,21 +22,21 @@ class Clock:
 
 def test_starts_are_spread_evenly() -> None:
     clock = Clock()
-    pacer = Pacer(60, clock)
+    pacer = RateLimiter(60, clock)
     assert [pacer.reserve() for _ in range(4)] == [0.0, 1.0, 2.0, 3.0]
     clock.now += 10.0
     assert [pacer.reserve(), pacer.reserve()] == [0.0, 1.0]  # idle time is not saved up for a burst
 
 
 def test_no_limit_never_waits() -> None:
-    pacer = Pacer(None, Clock())
+    pacer = RateLimiter(None, Clock())
     assert {pacer.reserve() for _ in range(100)} == {0.0}
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=30), st.integers(1, 1000))
 def test_a_cost_larger_than_the_rate_starts_too(costs: list[float], rate: int) -> None:
     clock = Clock()
-    pacer = Pacer(rate, clock)
+    pacer = RateLimiter(rate, clock)
     waits = [pacer.reserve(cost) for cost in costs]
     assert waits[0] == 0.0
     assert waits[-1] == pytest.approx(sum(costs[:-1]) * 60 / rate)  # finite, and exactly the debt before it
@@ -44,7 +44,7 @@ def test_a_cost_larger_than_the_rate_starts_too(costs: list[float], rate: int) -
 
 def test_a_burst_of_429_halves_once_and_success_recovers() -> None:
     clock = Clock()
-    slots = Slots(16, clock)
+    slots = ConcurrencyLimiter(16, clock)
     for _ in range(10):
         slots.throttled()
     assert slots.limit == 8
@@ -59,7 +59,7 @@ def test_a_burst_of_429_halves_once_and_success_recovers() -> None:
 
 def test_a_slot_handed_to_a_cancelled_waiter_is_passed_on() -> None:
     async def run() -> None:
-        slots = Slots(1)
+        slots = ConcurrencyLimiter(1)
         await slots.acquire()
         waiters = [asyncio.create_task(slots.acquire()) for _ in range(3)]
         await asyncio.sleep(0)
@@ -81,7 +81,7 @@ def test_slots_survive_any_order_of_throttling_and_cancelling(seed: int) -> None
 
     async def run() -> int:
         clock = Clock()
-        slots = Slots(most, clock)
+        slots = ConcurrencyLimiter(most, clock)
         finished = 0
 
         async def work(fate: float, pauses: int) -> None:
@@ -117,13 +117,13 @@ def test_slots_survive_any_order_of_throttling_and_cancelling(seed: int) -> None
 
 def test_what_was_booked_too_much_comes_back() -> None:
     now = [0.0]
-    pacer = Pacer(60, clock=lambda: now[0])
+    pacer = RateLimiter(60, clock=lambda: now[0])
     assert pacer.reserve(30) == 0
     pacer.refund(20)
     assert pacer.reserve() == 10
 
 
 def test_a_prompt_larger_than_a_minute_of_tokens_is_sent_all_the_same() -> None:
-    pacer = Pacer(100, clock=lambda: 0.0)
+    pacer = RateLimiter(100, clock=lambda: 0.0)
     assert pacer.reserve(1000) == 0
     assert pacer.reserve(1) == pytest.approx(600)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 
 from dart.chat.progress import Progress
-from dart.chat.reply import Completion
-from dart.chat.tasks import Tally
+from dart.chat.response import Completion
+from dart.chat.tasks import UsageTracker
 from tests.chat.scripted import endpoint
 
 
@@ -17,7 +17,7 @@ class Terminal(io.StringIO):
 
 def run(stream: io.StringIO) -> str:
     now = [0.0]
-    tally = Tally(endpoint())
+    tally = UsageTracker(endpoint())
     progress = Progress("distill", 100, tally, stream, lambda: now[0])
     for i in range(100):
         now[0] += 1.0

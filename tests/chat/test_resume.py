@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dart.chat import ResponseCache
+from dart.chat.cache import ResponseCache
 from tests.chat.scripted import CONCURRENCY
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from dart.chat.reply import Completion, Refused, Transient, read_reply, retry_after
+from dart.chat.response import Completion, Refused, Transient, read_reply, retry_after
 from dart.chat.retry import Backoff
 from tests.chat.scripted import reply
 

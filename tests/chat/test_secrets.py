@@ -9,9 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dart.chat import Backoff, ChatClient, ResponseCache
+from dart.chat.cache import ResponseCache
+from dart.chat.client import ChatClient
+from dart.chat.retry import Backoff
 from dart.chat.transport import check_url
-from dart.errors import ChatError
+from dart.core.errors import ChatError
 from tests.chat.scripted import Scripted, echo, endpoint, question, reply, status, tasks
 
 KEY = "sk-0123456789abcdefSECRET"

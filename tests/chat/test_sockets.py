@@ -9,7 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from dart.chat import Backoff, ChatClient, ResponseCache
+from dart.chat.cache import ResponseCache
+from dart.chat.client import ChatClient
+from dart.chat.retry import Backoff
 from tests.chat.scripted import endpoint, reply, tasks
 
 

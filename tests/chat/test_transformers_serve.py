@@ -17,13 +17,16 @@ import httpx
 import pytest
 import yaml
 
-from dart import params, prompts
-from dart.chat import Backoff, ChatClient, ResponseCache, Task
-from dart.errors import ChatError
-from dart.records import Item
-from dart.settings.world import StudentSpec
+from dart.chat.cache import ResponseCache
+from dart.chat.client import ChatClient
+from dart.chat.retry import Backoff
+from dart.chat.tasks import Task
+from dart.core import params
+from dart.core.errors import ChatError
+from dart.core.records import Item, TrainingRow
+from dart.core.schema.profile import StudentSpec
+from dart.prompts import classification
 from dart.student.generation import generate
-from dart.student.rows import TrainingRow
 from dart.student.train import train_adapter
 from tests.chat.scripted import endpoint
 
@@ -75,7 +78,7 @@ def test_the_server_says_what_our_own_generation_says(url: str, cache: ResponseC
     asked = endpoint(
         base_url=url, model=str(CHECKPOINT), temperature=0.0, max_tokens=MAX_TOKENS, timeout_s=120, concurrency=2
     )
-    tasks = [Task(item.id, prompts.inference(item.prompt), check=str, rounds=0) for item in ITEMS]
+    tasks = [Task(item.id, classification.inference(item.prompt), check=str, rounds=0) for item in ITEMS]
     outcome = ChatClient(asked, stage="serve", cache=cache).ask(tasks)
     outcome.require_complete("serve")
     assert outcome.usage.calls == len(ITEMS)
@@ -108,7 +111,9 @@ def test_base_and_adapter_give_the_records_of_our_own_generation(
     served = StudentSpec.model_validate({**own.model_dump(), "engine": "openai", "server": server})
     rows = [
         TrainingRow(
-            key=item.id, messages=tuple(prompts.inference(item.prompt)), response=f"{item.prompt}\nConclusion: NO"
+            key=item.id,
+            messages=tuple(classification.inference(item.prompt)),
+            response=f"{item.prompt}\nConclusion: NO",
         )
         for item in ITEMS
     ]

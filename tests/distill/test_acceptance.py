@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dart.core.schema.method import Distill
 from dart.distill.acceptance import in_form, problems, quotes
-from dart.settings.recipe import Distill
 
 RULES = Distill(min_sentences=2, max_sentences=4, quote_window=40, correction_rounds=2)
 PROMPT = "In the northern province, which of the two groups may vote in the council? (a) Reds (b) Blues (c) both"

@@ -1,8 +1,8 @@
 """Predicted labels: what the teacher concludes when asked as a student is, and nothing where it concludes nothing."""
 
+from dart.core.records import Item
 from dart.distill.labels import predict_labels
-from dart.prompts import inference
-from dart.records import Item
+from dart.prompts.classification import inference
 from tests.talking import Talk
 
 

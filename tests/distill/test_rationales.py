@@ -2,10 +2,11 @@
 
 import pytest
 
+from dart.core.records import Item
+from dart.core.schema.method import Distill
 from dart.distill.rationales import free_form_rationales, short_rules, write_rationales
-from dart.prompts import distillation, prompt_hash, short_distillation
-from dart.records import Item
-from dart.settings.recipe import Distill
+from dart.prompts.classification import distillation, short_distillation
+from dart.prompts.messages import prompt_hash
 from tests.talking import Talk
 
 RULES = Distill(min_sentences=2, max_sentences=4, quote_window=40, correction_rounds=2)

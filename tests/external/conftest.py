@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from dart.core.records import Label
 from dart.external.items import Answer, ExternalItem
-from dart.records import Label
 
 DATA = Path(os.environ.get("DART_DATA_DIR") or Path(__file__).resolve().parents[3] / "shared" / "data")
 

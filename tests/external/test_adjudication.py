@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from dart.embedded.adjudicator import adjudicate
-from dart.errors import DataError
+from dart.core.errors import DataError
 from dart.external.adjudication import COLUMNS, adjudicated, labels_of, read_labels, rows, sheet
 from dart.external.analysis import Pairs
 from dart.external.items import Answer, ExternalItem
+from dart.simulation.adjudicator import adjudicate
 
 MakeAnswer = Callable[..., Answer]
 

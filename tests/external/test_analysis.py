@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from dart.errors import DataError
+from dart.core.errors import DataError
 from dart.external.analysis import Pairs, analyse, comparison, decisive_n, paired, slice_of
 from dart.external.items import Answer, ExternalItem
-from dart.stats import wilcoxon
+from dart.stats.paired import wilcoxon
 
 MakeAnswer = Callable[..., Answer]
 MakeItem = Callable[..., ExternalItem]

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dart.errors import DataError, IntegrityError
+from dart.core.errors import DataError, IntegrityError
 from dart.external import files as module
 from dart.external.files import published_files
 from dart.external.pins import ORIGINS

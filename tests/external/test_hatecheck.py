@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from dart.embedded.external import embedded_files
-from dart.errors import ModelError
+from dart.core.errors import ModelError
 from dart.external.analysis import Pairs
 from dart.external.hatecheck import (
     CLASSES,
@@ -21,6 +20,7 @@ from dart.external.hatecheck import (
 )
 from dart.external.items import Answer, ExternalItem
 from dart.external.loaders import load_suite
+from dart.simulation.external_suites import embedded_files
 
 MakeAnswer = Callable[..., Answer]
 MakeItem = Callable[..., ExternalItem]

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from dart.embedded.external import embedded_files
-from dart.errors import DataError
+from dart.core.errors import DataError
 from dart.external.items import SUITES, SuiteName
 from dart.external.loaders import HATECHECK_FILE, HOLISTICBIAS_FILE, level, load_suite
+from dart.simulation.external_suites import embedded_files
 
 
 def hatecheck_with(row: str) -> dict[str, bytes]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dart.errors import DartError, IntegrityError
+from dart.core.errors import DartError, IntegrityError
 from dart.external.files import published_files
 from dart.external.items import SUITES, ExternalItem, SuiteName
 from dart.external.loaders import bold_prompts, load_suite

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dart.errors import DataError
+from dart.core import layout
+from dart.core.errors import DataError
+from dart.core.files import write_json, write_jsonl
 from dart.external.items import Answer, ExternalItem
-from dart.records import write_json, write_jsonl
-from stages.external import paths
 from stages.external.reading import pairs_of, sample_of
 
 MakeItem = Callable[..., ExternalItem]
@@ -22,7 +22,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, an_item: MakeItem, an
     monkeypatch.chdir(tmp_path)
 
     def written(student: str, numbers: list[int], card: str = "c") -> None:
-        folder = paths.answers("hatecheck", student)
+        folder = layout.external_answers("hatecheck", student)
         items = [an_item(number, "group") for number in numbers]
         write_jsonl(folder / "prompts.jsonl", items)
         write_json(folder / "card.json", {"suite": card})

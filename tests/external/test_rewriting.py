@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from dart.core.schema.method import Distill, Repair
 from dart.external.analysis import Pairs
 from dart.external.items import Answer, ExternalItem
 from dart.external.rewriting import rewrite, rewriting_metrics
-from dart.prompts import prompt_hash, safe_target
-from dart.settings.recipe import Distill, Repair
+from dart.prompts.classification import safe_target
+from dart.prompts.messages import prompt_hash
 from tests.talking import Talk
 
 RULES = Distill(min_sentences=2, max_sentences=4, quote_window=40, correction_rounds=0)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dart.embedded.external import embedded_files
-from dart.errors import DataError
+from dart.core.errors import DataError
 from dart.external.items import SUITES
 from dart.external.loaders import load_suite
 from dart.external.sample import draw_sample, in_equal_parts, in_proportion, suite_card
+from dart.simulation.external_suites import embedded_files
 
 COUNTS = st.dictionaries(st.text("abcdef", min_size=1, max_size=3), st.integers(1, 60), min_size=1)
 

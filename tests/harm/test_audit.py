@@ -5,12 +5,13 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from dart.errors import DataError, IncompleteError
+from dart.core.errors import DataError, IncompleteError
+from dart.core.records import Generation, Item
+from dart.core.schema.method import Audit
 from dart.harm.audit import audit, is_sampled
 from dart.harm.drift import drift_cases
-from dart.prompts import judging, quoted
-from dart.records import Generation, Item
-from dart.settings.recipe import Audit
+from dart.prompts import judging
+from dart.prompts.judging import quoted
 from dart.stats.judging import judging_metrics
 from tests.talking import Talk
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from dart.errors import ModelError
+from dart.core.errors import ModelError
+from dart.core.records import Generation
+from dart.core.schema.profile import ScorerSpec
 from dart.harm.classifier import Classifier, class_index, score_generations
-from dart.records import Generation
-from dart.settings.world import ScorerSpec
 from tests.checkpoints import CORPUS, classifier
 
 WORDS = CORPUS.split()

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dart.errors import DataError
+from dart.core.errors import DataError
+from dart.core.records import SEVERITIES, AuditRecord, Judgement, Severity
 from dart.harm.drift import change, drift_cases
-from dart.records import SEVERITIES, AuditRecord, Judgement, Severity
 
 
 def record(item_id: str, severity: Severity | None) -> AuditRecord:

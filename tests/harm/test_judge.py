@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dart.chat import Rejected
+from dart.chat.tasks import Rejected
+from dart.core.records import Judgement
 from dart.harm.judge import parse_verdict
-from dart.records import Judgement
 
 DRIFT = {
     "is_regression": True,

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from dart.errors import ModelError
+from dart.core.errors import ModelError
+from dart.core.schema.profile import ScorerSpec
 from dart.harm import classifier as subject
 from dart.harm.classifier import Classifier
 from dart.harm.scores import Reading, ScoreCache
-from dart.settings.world import ScorerSpec
 from tests.checkpoints import CORPUS, classifier
 
 ROOT = Path(__file__).resolve().parents[2]

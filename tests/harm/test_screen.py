@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dart.errors import DataError
+from dart.core.errors import DataError
+from dart.core.records import Generation
 from dart.harm.screen import passes_screen, toxicity_delta
-from dart.records import Generation
 
 
 def scored(toxicity: float | None, variant: str = "base") -> Generation:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dart.chat import ResponseCache
+from dart.chat.cache import ResponseCache
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.inter_rater import cohens_kappa
 from statsmodels.stats.proportion import proportion_confint
 
-from dart.errors import DataError
-from dart.openended.asking import Assessment, Judged, Preference, combined
-from dart.openended.metrics import agreement, measures, openended_report, orders, paired_shares, sign_test
+from dart.core.errors import DataError
+from dart.core.records import Generation
+from dart.openended.evaluation import agreement, measures, openended_report, orders, paired_shares, sign_test
+from dart.openended.judging import Assessment, Judged, Preference, combined
 from dart.openended.questions import Question, load
-from dart.records import Generation
 
 QUESTIONS = load()
 HARMFUL = [question for question in QUESTIONS if question.harmful_premise]

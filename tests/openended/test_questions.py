@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dart.errors import DataError
+from dart.core.errors import DataError
+from dart.core.files import write_jsonl
 from dart.openended import questions as module
 from dart.openended.questions import DOMAINS, MAX_LEAKAGE, Question, leakage, leakages, load, ngrams, problems, words
-from dart.records import write_jsonl
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from dart.errors import DataError
+from dart.core.errors import DataError
+from dart.core.records import Generation, Item, Label
+from dart.core.schema.method import Statistics
+from dart.policy.evaluation import PolicyRun, _q95, outcome, policy_report, selection
 from dart.policy.records import PolicyAnswer, Premise
-from dart.policy.report import PolicyRun, _q95, outcome, policy_report, selection
-from dart.records import Generation, Item, Label
-from dart.settings.recipe import Statistics
 from tests.policy.test_selection import answer, item
 
 STATISTICS = Statistics(resamples=200, confidence=0.95)

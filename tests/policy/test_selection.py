@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from dart.errors import DataError
+from dart.core.errors import DataError
+from dart.core.records import Generation, Item, Label
+from dart.core.schema.method import ExplanationPolicy
 from dart.policy.answers import assembled, pooled, questions
 from dart.policy.records import SCHEMES, Premise, Scheme
 from dart.policy.selection import Choice, choices, choose, premise_of
-from dart.prompts import inference
-from dart.prompts.classification import INFERENCE_SYSTEM
+from dart.prompts.classification import INFERENCE_SYSTEM, inference
 from dart.prompts.explanation_policy import HARMFUL_PREMISE, POLICY_SYSTEM
-from dart.records import Generation, Item, Label
-from dart.settings.recipe import ExplanationPolicy
 
 GIVEN = ExplanationPolicy(unparsed="as_yes", harmful_above=0.5, harmful_keywords=("harmful", "slur"))
 

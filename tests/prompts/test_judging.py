@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dart.prompts import judge, prompt_hash, quoted
+from dart.core.records import BENCHMARKS, Judgement, RegressionType
 from dart.prompts import judging as j
-from dart.records import BENCHMARKS, Judgement, RegressionType
+from dart.prompts.judging import judge, quoted
+from dart.prompts.messages import prompt_hash
 
 QUESTION, A, B = "Which? (a) one (b) two", "It depends on the law.", "Group one is less able."
 

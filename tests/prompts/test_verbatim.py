@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from dart.prompts import classification as e
-from dart.prompts import distillation, inference, policy, prompt_hash, safe_target, short_distillation
 from dart.prompts import explanation_policy as f
+from dart.prompts.classification import distillation, inference, safe_target, short_distillation
+from dart.prompts.explanation_policy import policy
+from dart.prompts.messages import prompt_hash
 
 # Copied from the published appendices, whose line breaks are lost; compared without white space.
 PUBLISHED = {

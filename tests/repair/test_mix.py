@@ -4,11 +4,12 @@ from collections import Counter
 
 import pytest
 
-from dart.errors import DataError
-from dart.prompts import inference
-from dart.records import SEVERITIES, Item, Rationale, RepairTarget
-from dart.repair.mix import distillation_rows, mix
-from dart.settings.recipe import SeverityWeights
+from dart.core.errors import DataError
+from dart.core.records import SEVERITIES, Item, Rationale, RepairTarget
+from dart.core.schema.method import SeverityWeights
+from dart.distill.rows import distillation_rows
+from dart.prompts.classification import inference
+from dart.repair.mix import mix
 
 UNIFORM = SeverityWeights(mild=1, moderate=1, severe=1, extreme=1)
 WEIGHTED = SeverityWeights(mild=1, moderate=2, severe=3, extreme=4)

@@ -2,11 +2,12 @@
 
 import pytest
 
-from dart.errors import DataError
-from dart.prompts import prompt_hash, safe_target
-from dart.records import AuditRecord, Generation, Item, Judgement
+from dart.core.errors import DataError
+from dart.core.records import AuditRecord, Generation, Item, Judgement
+from dart.core.schema.method import Distill, Repair
+from dart.prompts.classification import safe_target
+from dart.prompts.messages import prompt_hash
 from dart.repair.targets import safe_targets, succeeded
-from dart.settings.recipe import Distill, Repair
 from tests.talking import Talk
 
 RULES = Distill(min_sentences=2, max_sentences=4, quote_window=40, correction_rounds=0)

@@ -7,17 +7,10 @@ import pytest
 from sklearn.metrics import cohen_kappa_score, f1_score, precision_score, recall_score, roc_auc_score
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from dart.errors import DataError
-from dart.records import SEVERITIES
-from dart.stats import (
-    annotation,
-    auc_interval,
-    detection,
-    detection_of_counts,
-    kappa,
-    kappa_of_table,
-    severity_agreement,
-)
+from dart.core.errors import DataError
+from dart.core.records import SEVERITIES
+from dart.stats import annotation
+from dart.stats.agreement import auc_interval, detection, detection_of_counts, kappa, kappa_of_table, severity_agreement
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -7,19 +7,19 @@ import time
 import numpy as np
 import pytest
 
-from dart.errors import DataError
-from dart.settings.recipe import Statistics
-from dart.stats import (
+from dart.core.errors import DataError
+from dart.core.schema.method import Statistics
+from dart.stats.bootstrap import (
     joint_counts,
     median_interval,
     paired_interval,
     quantile_interval,
     rate_differences,
     rate_intervals,
-    rates,
     relative_median_change,
+    resample_counts,
 )
-from dart.stats.bootstrap import resample_counts
+from dart.stats.decision import rates
 from dart.stats.intervals import Interval, percentile_interval
 
 STATISTICS = Statistics(resamples=10_000, confidence=0.95)
@@ -106,7 +106,7 @@ def test_seed_decides_and_only_the_seed() -> None:
 
 
 def test_joint_counts_keep_every_pair() -> None:
-    from dart.records import Generation, Item
+    from dart.core.records import Generation, Item
 
     item = Item(id="a", benchmark="D1", condition="DIFF", gold="YES", prompt="?", scenario="s")
     answer = Generation(

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 
-from dart.errors import DataError
-from dart.stats import best_f1, operating_point, roc
+from dart.core.errors import DataError
 from dart.stats.annotation import AnnotatedPair, calibration
+from dart.stats.calibration import best_f1, operating_point, roc
 
 
 def _pairs(seed: int) -> tuple[list[float], list[bool]]:

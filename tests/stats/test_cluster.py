@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from dart.errors import DataError
-from dart.records import Generation, Item, Label
-from dart.settings.recipe import Statistics
-from dart.stats import cluster_robust, correctness_differences, scenarios
+from dart.core.errors import DataError
+from dart.core.records import Generation, Item, Label
+from dart.core.schema.method import Statistics
+from dart.stats.cluster import cluster_robust, correctness_differences, scenarios
 
 STATISTICS = Statistics(resamples=4000, confidence=0.95)
 

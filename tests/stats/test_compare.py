@@ -7,9 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from dart.records import Generation, Item, Label
-from dart.settings.recipe import Statistics
-from dart.stats import cluster_robust, compare, detectable_difference, mcnemar
+from dart.core.records import Generation, Item, Label
+from dart.core.schema.method import Statistics
+from dart.stats.cluster import cluster_robust
+from dart.stats.compare import compare
+from dart.stats.paired import mcnemar
+from dart.stats.power import detectable_difference
 
 STATISTICS = Statistics(resamples=1000, confidence=0.95)
 ANSWERS: tuple[Label | None, ...] = ("YES", "NO", None)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from dart.errors import DataError
-from dart.records import Generation, Item, Label
-from dart.stats import decision_metrics, in_item_order, rates
+from dart.core.errors import DataError
+from dart.core.records import Generation, Item, Label
+from dart.stats.decision import decision_metrics, rates
+from dart.stats.pairing import in_item_order
 
 
 def items_of(gold: Sequence[Label], benchmarks: Sequence[str] | None = None) -> list[Item]:

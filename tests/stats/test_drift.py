@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import pytest
 
-from dart.errors import DataError
-from dart.paper.published import DRIFT_AFTER, DRIFT_BEFORE, TABLE_45, TEST_SIZES
-from dart.records import SEVERITIES, AuditRecord, Item, Severity
-from dart.settings.recipe import Statistics
-from dart.stats import Drift, Truth, drift_metrics, precision_recall, reduction, repair_metrics, severity_counts
+from dart.core.errors import DataError
+from dart.core.records import SEVERITIES, AuditRecord, Item, Severity
+from dart.core.schema.method import Statistics
+from dart.report.published import DRIFT_AFTER, DRIFT_BEFORE, TABLE_45, TEST_SIZES
+from dart.stats.drift import Drift, Truth, drift_metrics, precision_recall, reduction, repair_metrics, severity_counts
 
 STATISTICS = Statistics(resamples=2000, confidence=0.95)
 

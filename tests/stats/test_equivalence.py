@@ -10,10 +10,10 @@ from scipy import stats as scipy_stats
 from scipy.optimize import minimize_scalar
 from statsmodels.stats.weightstats import ttost_paired
 
-from dart.errors import DataError
-from dart.stats import equivalent_accuracy, equivalent_mean, mcnemar, tango_interval, within
-from dart.stats.equivalence import _tango
+from dart.core.errors import DataError
+from dart.stats.equivalence import _tango, equivalent_accuracy, equivalent_mean, tango_interval, within
 from dart.stats.intervals import Interval
+from dart.stats.paired import mcnemar
 
 
 @pytest.mark.parametrize(("b", "c", "n"), [(30, 10, 200), (5, 9, 60), (86, 150, 1600)])

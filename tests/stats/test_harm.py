@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dart.errors import DataError
-from dart.records import Generation, Item
-from dart.settings.recipe import Statistics
-from dart.stats import harm_intervals, harm_metrics, harm_tests
+from dart.core.errors import DataError
+from dart.core.records import Generation, Item
+from dart.core.schema.method import Statistics
+from dart.stats.harm import harm_intervals, harm_metrics, harm_tests
 
 STATISTICS = Statistics(resamples=1000, confidence=0.95)
 ITEMS = [

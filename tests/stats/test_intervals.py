@@ -6,10 +6,17 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from dart.errors import DataError
-from dart.settings.recipe import Statistics
-from dart.stats import paired_interval, rate_differences, rate_intervals, rates, relative_median_change
-from dart.stats.bootstrap import leave_one_out, resample_counts
+from dart.core.errors import DataError
+from dart.core.schema.method import Statistics
+from dart.stats.bootstrap import (
+    leave_one_out,
+    paired_interval,
+    rate_differences,
+    rate_intervals,
+    relative_median_change,
+    resample_counts,
+)
+from dart.stats.decision import rates
 from dart.stats.intervals import Interval, Jackknife, bca_interval, interval, percentile_interval
 
 STATISTICS = Statistics(resamples=4000, confidence=0.95)

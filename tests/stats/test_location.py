@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from dart.errors import DataError
-from dart.stats import paired_shift, shift
-from dart.stats.location import _mann_whitney_counts, _signed_rank_counts
+from dart.core.errors import DataError
+from dart.stats.location import _mann_whitney_counts, _signed_rank_counts, paired_shift, shift
 
 # R, help(wilcox.test): Hollander & Wolfe, depression scale before (x) and after (y); permeability (a, b)
 X = [1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30]

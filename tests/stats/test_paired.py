@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 
-from dart.errors import DataError
-from dart.stats import (
+from dart.core.errors import DataError
+from dart.stats.paired import (
     accuracy_difference,
     adjusted,
     cohens_g,

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from dart.errors import DataError
-from dart.stats import relative_median_change, sign_flip
+from dart.core.errors import DataError
+from dart.stats.bootstrap import relative_median_change
+from dart.stats.permutation import sign_flip
 
 
 @pytest.mark.parametrize("alternative", ["two-sided", "less", "greater"])

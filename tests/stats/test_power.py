@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from dart.errors import DataError
-from dart.stats import detectable_difference, mcnemar, mcnemar_power
+from dart.core.errors import DataError
+from dart.stats.paired import mcnemar
+from dart.stats.power import detectable_difference, mcnemar_power
 
 
 @pytest.mark.parametrize(("discordance", "difference"), [(0.3, 0.2), (0.5, 0.1), (0.6, 0.6), (1.0, 0.4)])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
-from dart.errors import DataError
+from dart.core.errors import DataError
 from dart.stats.prevalence import (
     Labelled,
     Stratum,

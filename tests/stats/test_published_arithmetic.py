@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from dart.paper.published import TABLE_45
-from dart.stats import accuracy_difference, detection_of_counts, reduction, share, stars, tango_interval
+from dart.report.published import TABLE_45
+from dart.stats.agreement import detection_of_counts, share
+from dart.stats.drift import reduction
+from dart.stats.equivalence import tango_interval
+from dart.stats.paired import accuracy_difference, stars
 
 
 def test_headline_accuracies_are_counts_of_1624() -> None:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dart.records import Item
-from dart.settings.recipe import Lora, Training
-from dart.student.rows import TrainingRow
+from dart.core.records import Item, TrainingRow
+from dart.core.schema.method import Lora, Training
 from tests import checkpoints
 
 WORDS = checkpoints.CORPUS.replace(":", "").split()

@@ -11,13 +11,13 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import DynamicCache
 
-from dart.records import Item
-from dart.settings.recipe import GenerationParams, Lora
+from dart.core.records import Item
+from dart.core.schema.method import GenerationParams, Lora
 from dart.student import adapter, generation
-from dart.student.ahead import Phrases, RowsCache, attend, can_look_ahead, moved_up
 from dart.student.generation import generate
 from dart.student.loading import load
-from dart.student.lowrank import folded
+from dart.student.lora_layers import merged_adapter
+from dart.student.speculative import NGramDrafter, RowsCache, attend, move_to_front, supports_speculative_decoding
 from tests.checkpoints import spec
 
 GREEDY = GenerationParams(max_new_tokens=70, temperature=0.0, top_p=1.0)
@@ -29,15 +29,17 @@ SAMPLED = GenerationParams(max_new_tokens=20, temperature=1.0, top_p=0.9)
 def test_texts_are_those_of_one_token_at_a_time(
     family: str, decoding: GenerationParams, bases: dict[str, Path], items: list[Item], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert can_look_ahead(load(bases[family], spec()).model)
+    assert supports_speculative_decoding(load(bases[family], spec()).model)
     given = generate(bases[family], spec(), {"base": None}, items, decoding, 1)
     monkeypatch.setattr(generation, "can_look_ahead", lambda _model: False)
     assert generate(bases[family], spec(), {"base": None}, items, decoding, 1) == given
 
 
 def test_what_it_does_not_know_is_decoded_by_the_other_loop(bases: dict[str, Path]) -> None:
-    assert not can_look_ahead(load(bases["gemma2"], spec()).model)  # caps its logits, forgets in a window
-    assert not can_look_ahead(load(bases["llama"], spec(precision="bf16")).model)
+    assert not supports_speculative_decoding(
+        load(bases["gemma2"], spec()).model
+    )  # caps its logits, forgets in a window
+    assert not supports_speculative_decoding(load(bases["llama"], spec(precision="bf16")).model)
 
 
 @pytest.mark.parametrize("kind", ["none", "wrong", "right for a while"])
@@ -50,12 +52,12 @@ def test_guesses_decide_no_token(kind: str, base: Path, items: list[Item], monke
         for item, answer in zip(items, expected, strict=True)
     ]
 
-    def guess(_: Phrases, ids: Sequence[int], count: int) -> list[int]:
+    def guess(_: NGramDrafter, ids: Sequence[int], count: int) -> list[int]:
         follows = next((text[len(ids) :] for text in texts if text[: len(ids)] == list(ids)), [])
         right = (follows[: len(ids) % 4] + [7] * count)[:count]
         return {"none": [], "wrong": [7] * count, "right for a while": right}[kind]
 
-    monkeypatch.setattr(Phrases, "guess", guess)
+    monkeypatch.setattr(NGramDrafter, "guess", guess)
     assert generate(base, spec(), {"base": None}, items, GREEDY, 1)["base"] == expected
 
 
@@ -76,7 +78,7 @@ def test_right_guesses_save_passes(base: Path, items: list[Item], monkeypatch: p
 
 
 def test_phrases_prefer_the_longer_context_and_go_on_from_their_guess() -> None:
-    phrases, text = Phrases(), [1, 2, 3, 4, 9, 2, 3, 5]
+    phrases, text = NGramDrafter(), [1, 2, 3, 4, 9, 2, 3, 5]
     for end in range(1, len(text) + 1):
         phrases.learn(text[:end])
     assert phrases.guess([1, 2, 3], 2) == [4, 9]  # 2, 3 alone was followed by 5 since
@@ -110,9 +112,9 @@ def test_attention_is_that_of_torch(with_prefix: bool) -> None:
 
 
 def test_rows_that_stay_move_as_little_as_possible() -> None:
-    assert moved_up([0, 1, 2]) == [0, 1, 2]
-    assert moved_up([0, 2, 3, 5]) == [0, 5, 2, 3]
-    assert moved_up([]) == []
+    assert move_to_front([0, 1, 2]) == [0, 1, 2]
+    assert move_to_front([0, 2, 3, 5]) == [0, 5, 2, 3]
+    assert move_to_front([]) == []
 
 
 def test_a_folded_adapter_answers_alike_and_leaves_nothing_behind(base: Path, lora: Lora) -> None:
@@ -124,7 +126,7 @@ def test_a_folded_adapter_answers_alike_and_leaves_nothing_behind(base: Path, lo
             if "lora_B" in name:
                 before[name] = weight.fill_(0.05).clone()
         beside = model(ids).logits
-        with folded(model):
+        with merged_adapter(model):
             within = model(ids).logits
             changed = [name for name, weight in model.named_parameters() if not torch.equal(weight, before[name])]
         assert len(changed) == 2 * len(lora.target_modules)  # layers times modules

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dart.student.conclusion import label_of, parse
+from dart.prompts.answer_format import label_of, parse
 
 LABELS = st.sampled_from(["YES", "NO"])
 PROSE = st.text(max_size=80).filter(lambda text: "conclusion" not in text.lower())

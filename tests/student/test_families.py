@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from dart import params
-from dart.records import AuditRecord, Generation, Item, RepairTarget, read_jsonl, write_jsonl
-from dart.settings.world import SuiteSpec
+from dart.core import layout, params
+from dart.core.files import read_jsonl, write_jsonl
+from dart.core.records import AuditRecord, Generation, Item, RepairTarget
+from dart.core.schema.profile import SuiteSpec
 from dart.student.loading import load
 from dart.student.train import encode
-from dart.suite import split_suite
-from stages import audit, continuing, control, distill, generate, paths, regenerate, repair, targets, train
+from dart.suite.split import split_suite
+from stages import audit, continuing, control, distill, generate, regenerate, repair, targets, train
 from tests import checkpoints
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +58,7 @@ def _stage_params(stage: str) -> params.StageParams:
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Suite, scorer and rationales, which the families share."""
-    from dart.embedded.suite import write_suite
+    from dart.simulation.suite import write_suite
 
     folder = tmp_path_factory.mktemp("world")
     given, _ = _given()
@@ -68,8 +69,8 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patched.setenv("DART_CACHE_DIR", str(folder / "cache"))
         patched.setattr(params, "load", _stage_params)
         for split in ("train", "test"):
-            write_jsonl(paths.SUITE / f"{split}.jsonl", getattr(suite, split))
-        checkpoints.classifier(paths.SCORERS / "toxicity")
+            write_jsonl(layout.SUITE / f"{split}.jsonl", getattr(suite, split))
+        checkpoints.classifier(layout.SCORERS / "toxicity")
         distill.run()
     return folder
 
@@ -82,23 +83,23 @@ def test_a_family_goes_the_whole_way(
     monkeypatch.chdir(started)
     monkeypatch.setenv("DART_CACHE_DIR", str(started / "cache"))
     monkeypatch.setattr(params, "load", _stage_params)
-    shutil.copytree(bases[family], paths.base(family))
+    shutil.copytree(bases[family], layout.base(family))
     for stage in (train, generate, audit, targets, repair, regenerate, control):
         stage.run(family)
 
-    items = [item.id for item in read_jsonl(paths.SUITE / "test.jsonl", Item)]
+    items = [item.id for item in read_jsonl(layout.SUITE / "test.jsonl", Item)]
     for variant in ("base", "distilled", "repaired", "control"):
-        records = read_jsonl(paths.generations(family, variant), Generation)
+        records = read_jsonl(layout.generations(family, variant), Generation)
         assert [record.item_id for record in records] == items
         assert {record.variant for record in records} == {variant}
         assert all(record.toxicity is not None for record in records)
-    drift = [record.item_id for record in read_jsonl(paths.audit(family, "before"), AuditRecord) if record.severity]
+    drift = [record.item_id for record in read_jsonl(layout.audit(family, "before"), AuditRecord) if record.severity]
     assert drift
-    assert [target.item_id for target in read_jsonl(paths.targets(family), RepairTarget)] == drift
-    assert len(read_jsonl(paths.audit(family, "after"), AuditRecord)) == len(items)
+    assert [target.item_id for target in read_jsonl(layout.targets(family), RepairTarget)] == drift
+    assert len(read_jsonl(layout.audit(family, "after"), AuditRecord)) == len(items)
 
     rows = continuing.repair_rows(family, _given()[0].severity_weights)
-    student = load(paths.base(family), checkpoints.spec())
+    student = load(layout.base(family), checkpoints.spec())
     end, bos = student.template.end_of_turn, student.tokenizer.bos_token_id
     for row, ids in zip(rows, encode(student, rows, 1024), strict=True):
         assert ids.ids[: ids.n_prompt] == student.template.prompt_ids(row.messages)  # as in inference

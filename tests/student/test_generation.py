@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from dart import prompts
-from dart.errors import DataError, ModelError
-from dart.records import Generation, Item
-from dart.settings.recipe import GenerationParams, Lora, Training
+from dart.core.errors import DataError, ModelError
+from dart.core.records import Generation, Item, TrainingRow
+from dart.core.schema.method import GenerationParams, Lora, Training
+from dart.prompts import classification, explanation_policy
+from dart.prompts.messages import prompt_hash
 from dart.student import decode, generation
-from dart.student.generation import Asked, Question, answer, generate
+from dart.student.generation import AdapterQuestions, Question, answer, generate
 from dart.student.loading import load
-from dart.student.rows import TrainingRow
 from dart.student.train import train_adapter
 from tests.checkpoints import FAMILIES, spec, student
 
@@ -65,7 +65,7 @@ def test_greedy_decoding_is_that_of_transformers(family: str, bases: dict[str, P
     answers = generate(bases[family], spec(), {"base": None}, items[:4], GREEDY, 1)["base"]
     loaded = load(bases[family], spec())
     for item, given in zip(items[:4], answers, strict=True):
-        ids = torch.tensor([loaded.template.prompt_ids(prompts.inference(item.prompt))])
+        ids = torch.tensor([loaded.template.prompt_ids(classification.inference(item.prompt))])
         new = loaded.model.generate(
             input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=24, do_sample=False,
             eos_token_id=list(loaded.stop_ids), pad_token_id=loaded.pad_id,
@@ -85,7 +85,7 @@ def test_a_record_says_who_wrote_it_and_what_was_asked(
     assert (record.item_id, record.variant, record.model) == (items[3].id, "distilled", "tiny")
     assert answers["base"][3].revision == revision
     assert record.revision.startswith(f"{revision}+")
-    assert record.prompt_hash == prompts.prompt_hash(prompts.inference(items[3].prompt))
+    assert record.prompt_hash == prompt_hash(classification.inference(items[3].prompt))
     assert record.toxicity is None
     decided = [answer for answer in answers["distilled"] if answer.prediction]
     assert decided, "the adapters should have learnt to conclude"
@@ -104,11 +104,14 @@ def test_another_way_to_ask_reaches_the_model(base: Path, items: list[Item]) -> 
 def test_questions_of_several_instructions_come_back_in_order_and_as_if_asked_alone(
     base: Path, adapters: dict[str, Path | None], items: list[Item], decoding: GenerationParams
 ) -> None:
-    ways = {label: (lambda item, label=label: prompts.policy(item.prompt, label)) for label in ("YES", "NO", None)}
+    ways = {
+        label: (lambda item, label=label: explanation_policy.policy(item.prompt, label))
+        for label in ("YES", "NO", None)
+    }
     mixed = [Question(item, ways[label](item)) for item in items for label in ways]
-    asked = {"base": Asked(None, mixed[:5]), "repaired": Asked(adapters["repaired"], mixed)}
+    asked = {"base": AdapterQuestions(None, mixed[:5]), "repaired": AdapterQuestions(adapters["repaired"], mixed)}
     together = answer(base, spec(), asked, decoding, 1)
-    hashes = [prompts.prompt_hash(list(question.messages)) for question in mixed]
+    hashes = [prompt_hash(list(question.messages)) for question in mixed]
     assert [record.prompt_hash for record in together["repaired"]] == hashes
     assert [record.prompt_hash for record in together["base"]] == hashes[:5]
     for place, label in enumerate(ways):
@@ -117,7 +120,7 @@ def test_questions_of_several_instructions_come_back_in_order_and_as_if_asked_al
 
 
 def test_a_variant_without_questions_has_no_answers(base: Path) -> None:
-    assert answer(base, spec(), {"base": Asked(None, [])}, GREEDY, 1) == {"base": []}
+    assert answer(base, spec(), {"base": AdapterQuestions(None, [])}, GREEDY, 1) == {"base": []}
 
 
 def test_sampling_follows_the_seed_and_the_item(base: Path, items: list[Item]) -> None:

@@ -9,11 +9,11 @@ import torch
 from peft.tuners.lora.layer import Linear
 from peft.tuners.lora.layer import Linear as PeftLinear
 
-from dart.settings.recipe import Lora, Training
+from dart.core.records import TrainingRow
+from dart.core.schema.method import Lora, Training
 from dart.student import adapter
 from dart.student.loading import load
-from dart.student.lowrank import AddingLinear
-from dart.student.rows import TrainingRow
+from dart.student.lora_layers import FusedLoraLinear
 from dart.student.train import train_adapter
 from tests.checkpoints import spec
 
@@ -25,7 +25,7 @@ def test_training_gives_the_bytes_of_peft(
 ) -> None:  # fmt: skip
     train_adapter(bases[family], spec(), rows, lora, training, 1, tmp_path / "ours")
     with monkeypatch.context() as patched:
-        patched.setattr(AddingLinear, "forward", PeftLinear.forward)
+        patched.setattr(FusedLoraLinear, "forward", PeftLinear.forward)
         train_adapter(bases[family], spec(), rows, lora, training, 1, tmp_path / "peft")
     ours, theirs = ((tmp_path / name / adapter.WEIGHTS).read_bytes() for name in ("ours", "peft"))
     assert ours == theirs
@@ -37,7 +37,7 @@ def test_it_is_used_and_can_be_switched_off(base: Path, lora: Lora) -> None:
     plain = student.model(ids).logits
     model = adapter.attach(student, lora, 1).eval()
     layers = [module for module in model.modules() if isinstance(module, Linear)]
-    assert {type(layer) for layer in layers} == {AddingLinear}
+    assert {type(layer) for layer in layers} == {FusedLoraLinear}
     with torch.no_grad():
         for layer in layers:
             layer.lora_B["default"].weight.fill_(0.1)

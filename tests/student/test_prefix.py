@@ -9,14 +9,13 @@ import torch
 from safetensors.torch import load_file
 from transformers import DynamicCache
 
-from dart import prompts
-from dart.records import Item
-from dart.settings.recipe import GenerationParams, Lora, Training
+from dart.core.records import Item, TrainingRow
+from dart.core.schema.method import GenerationParams, Lora, Training
+from dart.prompts import classification
 from dart.student import adapter, generation, train
 from dart.student.generation import generate
 from dart.student.loading import load
 from dart.student.prefix import MIN_SHARED, GrowingLayer, shared_prefix
-from dart.student.rows import TrainingRow
 from dart.student.train import train_adapter
 from tests.checkpoints import FAMILIES, spec
 
@@ -25,7 +24,8 @@ from tests.checkpoints import FAMILIES, spec
 def instructed(rows: list[TrainingRow]) -> list[TrainingRow]:
     """Rows that begin as those of the experiment do, with its instruction."""
     return [
-        row.model_copy(update={"messages": tuple(prompts.inference(row.messages[-1]["content"]))}) for row in rows[:8]
+        row.model_copy(update={"messages": tuple(classification.inference(row.messages[-1]["content"]))})
+        for row in rows[:8]
     ]
 
 
@@ -65,7 +65,7 @@ def test_answers_are_the_same_with_and_without_a_shared_prefix(
 ) -> None:
     decoding = GenerationParams(max_new_tokens=80, temperature=0.0, top_p=1.0)  # beyond a buffer's room
     shared = generate(bases[family], spec(), {"base": None}, items, decoding, 1)
-    ids = [load(bases[family], spec()).template.prompt_ids(prompts.inference(item.prompt)) for item in items]
+    ids = [load(bases[family], spec()).template.prompt_ids(classification.inference(item.prompt)) for item in items]
     assert shared_prefix(ids) >= MIN_SHARED
     monkeypatch.setattr(generation, "shared_prefix", lambda _prompts: 0)
     assert generate(bases[family], spec(), {"base": None}, items, decoding, 1) == shared

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from dart.records import Item, write_jsonl
-from dart.settings.recipe import GenerationParams, Lora, Training
+from dart.core.files import write_jsonl
+from dart.core.records import Item, TrainingRow
+from dart.core.schema.method import GenerationParams, Lora, Training
 from dart.student import generation, train
 from dart.student.generation import generate
-from dart.student.rows import TrainingRow
 from dart.student.train import train_adapter
 from dart.student.trainer import AnswerTrainer
 from tests.checkpoints import spec
@@ -28,8 +28,8 @@ import signal
 import sys
 from pathlib import Path
 from dart import params
-from dart.records import read_jsonl
-from dart.settings.recipe import Lora, Training
+from dart.core.records import read_jsonl
+from dart.core.schema.method import Lora, Training
 from dart.student import train
 from dart.student.rows import TrainingRow
 from dart.student.trainer import AnswerTrainer

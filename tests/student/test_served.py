@@ -13,16 +13,17 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from dart.chat.reply import Completion
-from dart.errors import ChatError, ModelError
-from dart.hub import Source
-from dart.records import Generation, Item, read_jsonl, seed_for, write_jsonl
-from dart.settings.recipe import GenerationParams, Lora, Training
-from dart.settings.world import Server, StudentSpec
-from dart.student import served, server
+from dart.chat.response import Completion
+from dart.core.errors import ChatError, ModelError
+from dart.core.files import read_jsonl, write_jsonl
+from dart.core.hub import Source
+from dart.core.records import Generation, Item, TrainingRow
+from dart.core.schema.method import GenerationParams, Lora, Training
+from dart.core.schema.profile import Server, StudentSpec
+from dart.core.seeds import seed_for
+from dart.student import remote_generation, serving
 from dart.student.generation import finished_by_conclusion, generate
 from dart.student.loading import load_reader
-from dart.student.rows import TrainingRow
 from dart.student.train import train_adapter
 from tests.checkpoints import spec
 
@@ -83,7 +84,7 @@ def vllm(base: Path, adapters: dict[str, Path | None], tmp_path_factory: pytest.
     assert folder is not None
     command = [sys.executable, "-m", "tests.student.vllm_like", str(base.resolve()), str(log)]
     process = subprocess.Popen(
-        [*command, f"{server.adapter_name(folder)}={folder}", "--runtime"],
+        [*command, f"{serving.adapter_name(folder)}={folder}", "--runtime"],
         cwd=ROOT, env=_environment(), stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
@@ -110,10 +111,12 @@ def test_a_server_gives_the_records_of_our_own_generation_and_is_asked_once(
     assert {"YES", "NO"} & set(decided)
     asked = vllm.asked()[before:]
     assert len(asked) == 3 * len(items)
-    assert {body["model"] for body in asked[2 * len(items) :]} == {server.adapter_name(adapters["repaired"] or base)}
+    assert {body["model"] for body in asked[2 * len(items) :]} == {serving.adapter_name(adapters["repaired"] or base)}
     assert not any("seed" in body for body in asked)
 
-    monkeypatch.setattr(served, "ModelList", None)  # and with every answer in the cache the server need not be there
+    monkeypatch.setattr(
+        remote_generation, "ModelList", None
+    )  # and with every answer in the cache the server need not be there
     again = generate(base, served_by, adapters, items[::-1], GREEDY, 1)
     assert uncounted(again) == uncounted({variant: records[::-1] for variant, records in own.items()})
     assert len(vllm.asked()) == before + 3 * len(items)
@@ -143,7 +146,7 @@ def test_a_missing_adapter_ends_with_the_commands_that_bring_it_to_the_server(
     shutil.copytree(adapters["distilled"] or base, folder)
     weights = folder / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes() + b" ")
-    name, before = server.adapter_name(folder), len(vllm.asked())
+    name, before = serving.adapter_name(folder), len(vllm.asked())
     with pytest.raises(ModelError) as caught:
         generate(base, at(vllm.url), {"base": None, "distilled": folder}, items, GREEDY, 1)
     message = str(caught.value)
@@ -162,7 +165,7 @@ def test_a_server_that_cannot_load_says_why(
 ) -> None:
     elsewhere = base.parent / "not-there"  # as a server on another machine sees our path
     monkeypatch.setattr(Path, "resolve", lambda self: elsewhere if self == adapters["repaired"] else self)
-    monkeypatch.setattr(server, "adapter_name", lambda folder: "dart-unknown")
+    monkeypatch.setattr(serving, "adapter_name", lambda folder: "dart-unknown")
     with pytest.raises(ModelError, match=r"asked to load dart-unknown and said: HTTP 404: .*No adapter found"):
         generate(base, at(vllm.url, load_adapters=True), {"repaired": adapters["repaired"]}, items, GREEDY, 1)
 
@@ -175,14 +178,14 @@ def test_a_name_that_stands_for_other_weights_is_found_out(
     assert other is not None
 
     class Swapped:
-        def served(self) -> dict[str, server.ServedModel]:
-            name = server.adapter_name(one)
-            return {name: server.ServedModel(name, str(other))}
+        def served(self) -> dict[str, serving.ServedModel]:
+            name = serving.adapter_name(one)
+            return {name: serving.ServedModel(name, str(other))}
 
     given = at("http://127.0.0.1:9/v1")
     assert given.server is not None
     with pytest.raises(ModelError, match="its weights are not those of"):
-        server.check_served(given, given.server, load_reader(base).source, {"distilled": one}, Swapped())  # type: ignore[arg-type]
+        serving.check_served(given, given.server, load_reader(base).source, {"distilled": one}, Swapped())  # type: ignore[arg-type]
 
 
 def test_another_base_on_the_server_is_named(vllm: Running, base: Path, items: list[Item]) -> None:
@@ -225,7 +228,7 @@ def test_a_draw_is_named_by_the_item_and_is_common_to_a_pair(
 )
 def test_a_text_ends_where_our_own_loop_ends_it(base: Path, written: str, kept: str) -> None:
     words = load_reader(base).tokenizer
-    found = served._cut(written, words, finished_by_conclusion(words))
+    found = remote_generation._cut(written, words, finished_by_conclusion(words))
     assert found.text == kept
     assert found.ids == words(kept, add_special_tokens=False).input_ids
 
@@ -233,7 +236,7 @@ def test_a_text_ends_where_our_own_loop_ends_it(base: Path, written: str, kept: 
 def test_stop_strings_end_no_text_sooner_than_our_own_loop(base: Path) -> None:
     words = load_reader(base).tokenizer
     finished = finished_by_conclusion(words)
-    for stop in served.STOP:
+    for stop in remote_generation.STOP:
         ids = words(f"A.{stop}", add_special_tokens=False).input_ids
         assert finished(ids)
 
@@ -245,16 +248,16 @@ def test_a_server_with_another_template_is_found_out(
     given = at(vllm.url)
     assert given.server is not None
     with pytest.raises(ModelError, match=r"counts 9 tokens in a prompt of tiny that has 7 here.*another chat template"):
-        served._check_layout(given, given.server, [9, 9], encoded)
-    served._check_layout(given, given.server, [7, 9], encoded)  # a question that spells a control token, say
+        remote_generation._check_layout(given, given.server, [9, 9], encoded)
+    remote_generation._check_layout(given, given.server, [7, 9], encoded)  # a question that spells a control token, say
     assert "1 of 2 prompts differ" in caplog.text
-    served._check_layout(given, given.server, [0, 0], encoded)  # a server that does not count
+    remote_generation._check_layout(given, given.server, [0, 0], encoded)  # a server that does not count
 
 
 def test_the_command_pins_revision_and_defaults() -> None:
     given = at("http://gpu:8001/v1", model="llama").model_copy(update={"precision": "bf16", "quantize": "nf4"})
     assert given.server is not None
-    command = server.vllm_command(given, given.server, Source("meta/llama", "abc123", "meta/llama"), {})
+    command = serving.vllm_command(given, given.server, Source("meta/llama", "abc123", "meta/llama"), {})
     assert command == (
         "VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve meta/llama --port 8001 --generation-config vllm "
         "--dtype bfloat16 --revision abc123 --tokenizer-revision abc123 --served-model-name llama "
@@ -268,7 +271,7 @@ def test_only_vllm_gets_fields_that_others_refuse() -> None:
             "kind": kind, "base_url": "http://x/v1", "model": None, "api_key_env": None, "concurrency": 1,
             "timeout_s": 1.0, "load_adapters": False,
         }  # fmt: skip
-        return set(served._more(Server.model_validate(settings), SAMPLED, 7))
+        return set(remote_generation._more(Server.model_validate(settings), SAMPLED, 7))
 
     assert more("transformers") == more("other") == {"seed"}
     assert {"stop", "include_stop_str_in_output", "repetition_penalty"} < more("vllm")
@@ -293,9 +296,9 @@ SCRIPT = """
 import os
 import sys
 from pathlib import Path
-from dart.records import Item, read_jsonl, write_jsonl
-from dart.settings.recipe import GenerationParams
-from dart.settings.world import StudentSpec
+from dart.core.records import Item, read_jsonl, write_jsonl
+from dart.core.schema.method import GenerationParams
+from dart.core.schema.profile import StudentSpec
 from dart.student.generation import generate
 
 base, adapter, work = (Path(argument) for argument in sys.argv[1:4])

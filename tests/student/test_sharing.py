@@ -12,14 +12,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from dart.core.distributed import shard_map
+from dart.core.files import write_jsonl
+from dart.core.records import Item, TrainingRow
+from dart.core.schema.method import GenerationParams, Lora, ToxicityTerm, Training
+from dart.core.schema.profile import ScorerSpec
 from dart.harm.classifier import Classifier, score_generations
-from dart.records import Item, write_jsonl
-from dart.settings.recipe import GenerationParams, Lora, ToxicityTerm, Training
-from dart.settings.world import ScorerSpec
 from dart.student import adapter
 from dart.student.generation import generate
-from dart.student.rows import TrainingRow
-from dart.student.sharing import shared
 from dart.student.toxicity import ToxicityRegulariser
 from dart.student.train import train_adapter
 from dart.student.trainer import GroupedSampler
@@ -32,11 +32,11 @@ import os
 import sys
 from pathlib import Path
 from dart.harm.classifier import Classifier, score_generations
-from dart.records import Item, read_jsonl, write_jsonl
-from dart.settings.recipe import GenerationParams, Lora, ToxicityTerm, Training
-from dart.settings.world import ScorerSpec
+from dart.core.records import Item, read_jsonl, write_jsonl
+from dart.core.schema.method import GenerationParams, Lora, ToxicityTerm, Training
+from dart.core.schema.profile import ScorerSpec
 from dart.student.generation import generate
-from dart.student.sharing import leads
+from dart.core.distributed import leads
 from dart.student.rows import TrainingRow
 from dart.student.toxicity import ToxicityRegulariser
 from dart.student.train import train_adapter
@@ -68,8 +68,8 @@ SCORER = ScorerSpec(model="tiny", revision="main", label="toxic", batch=2, max_l
 
 def test_alone_a_process_does_everything_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    assert shared([3, 1, 2], lambda number: number * 10, on_gpu=False) == [30, 10, 20]
-    assert shared([], lambda number: number, on_gpu=False) == []
+    assert shard_map([3, 1, 2], lambda number: number * 10, on_gpu=False) == [30, 10, 20]
+    assert shard_map([], lambda number: number, on_gpu=False) == []
 
 
 def test_a_short_last_batch_is_filled_with_rows_that_teach_nothing() -> None:
@@ -103,8 +103,8 @@ import sys
 from pathlib import Path
 from dart.harm import classifier as subject
 from dart.harm.classifier import Classifier
-from dart.settings.world import ScorerSpec
-from dart.student.sharing import leads, led, replaced_together, shared
+from dart.core.schema.profile import ScorerSpec
+from dart.core.distributed import leads, led, replaced_together, shared
 
 work, rank = Path(sys.argv[1]), os.environ["RANK"]
 subject.is_small = lambda model: False  # as a large one: with a cache, which the leading process alone may open

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from jinja2.exceptions import UndefinedError
 
-from dart import prompts
-from dart.errors import DataError, ModelError
+from dart.core.errors import DataError, ModelError
+from dart.prompts import classification
 from dart.student.loading import load
 from dart.student.template import ChatTemplate, prompt_ids, row_ids
 from tests.checkpoints import FAMILIES, spec, tokenizer
 
-MESSAGES = prompts.inference("Which group of people may apply?")
+MESSAGES = classification.inference("Which group of people may apply?")
 RESPONSE = "The law treats the groups differently.\nConclusion: YES"
 
 

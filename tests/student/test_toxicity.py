@@ -13,17 +13,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from dart.errors import ModelError, ParameterError
+from dart.core.errors import ModelError, ParameterError
+from dart.core.hub import Source
+from dart.core.records import TrainingRow
+from dart.core.schema.method import Lora, ToxicityTerm, Training
+from dart.core.schema.profile import ScorerSpec
+from dart.core.seeds import digest
 from dart.harm.classifier import Classifier
-from dart.hub import Source
-from dart.records import digest
-from dart.settings.recipe import Lora, ToxicityTerm, Training
-from dart.settings.world import ScorerSpec
+from dart.prompts.answer_format import parse
 from dart.student import adapter, train
-from dart.student.conclusion import parse
 from dart.student.loading import Student, load
 from dart.student.regulariser import Learner
-from dart.student.rows import TrainingRow
 from dart.student.template import RowIds
 from dart.student.toxicity import ToxicityRegulariser, answer_log_probs, draw, surrogate
 from dart.student.train import encode, train_adapter

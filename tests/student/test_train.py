@@ -11,13 +11,12 @@ from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
 from transformers import LlamaConfig
 
-from dart.errors import DataError, ModelError, ParameterError
-from dart.records import Item
-from dart.settings.recipe import GenerationParams, Lora, Training
+from dart.core.errors import DataError, ModelError, ParameterError
+from dart.core.records import Item, TrainingRow
+from dart.core.schema.method import GenerationParams, Lora, Training
 from dart.student import adapter, train
 from dart.student.generation import generate
 from dart.student.loading import load
-from dart.student.rows import TrainingRow
 from dart.student.train import encode, split_batch, train_adapter
 from dart.student.trainer import AnswerTrainer, Collator, GroupedSampler
 from tests.checkpoints import FAMILIES, spec, student

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from dart.errors import DataError
-from dart.suite import item_id, read_suite
+from dart.core.errors import DataError
+from dart.suite.raw import item_id
+from dart.suite.sources import read_suite
 
 
 def _write(path: Path, *lines: Any) -> Path:

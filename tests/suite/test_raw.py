@@ -2,9 +2,9 @@
 
 import pytest
 
-from dart.errors import DataError
-from dart.records import GOLD
-from dart.suite import RawItem, item_id, raw_items
+from dart.core.errors import DataError
+from dart.core.records import GOLD
+from dart.suite.raw import RawItem, item_id, raw_items
 
 _GOOD = [[["first", 0, "s"], ["second", 1, 4]], [["third", 2, "s"]]]
 

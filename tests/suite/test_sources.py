@@ -11,10 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dart.errors import DataError, IntegrityError, UnsafePickleError
-from dart.records import BENCHMARKS
-from dart.suite import COMMIT, PINS, REPOSITORY, Pin, git_blob_id, read_suite, sources
-from dart.suite.pins import N1_REBUILT, N1_REBUILT_NAME
+from dart.core.errors import DataError, IntegrityError, UnsafePickleError
+from dart.core.records import BENCHMARKS
+from dart.suite import sources
+from dart.suite.pins import COMMIT, N1_REBUILT, N1_REBUILT_NAME, PINS, REPOSITORY, Pin, git_blob_id
+from dart.suite.sources import read_suite
 
 Files = dict[str, bytes]
 

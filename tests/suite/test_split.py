@@ -10,12 +10,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from dart.errors import DataError
-from dart.records import BENCHMARKS, Item
-from dart.settings.recipe import Split
-from dart.settings.world import Sizes, SuiteSpec
-from dart.suite import RawItem, SourceSuite, Suite, read_suite, split_suite, suite_card
-from dart.suite.card import STATEMENT
+from dart.core.errors import DataError
+from dart.core.records import BENCHMARKS, Item
+from dart.core.schema.method import Split
+from dart.core.schema.profile import Sizes, SuiteSpec
+from dart.suite.card import STATEMENT, suite_card
+from dart.suite.raw import RawItem
+from dart.suite.sources import SourceSuite, read_suite
+from dart.suite.split import Suite, split_suite
 
 TABLE_6 = SuiteSpec(
     source="difference_awareness",

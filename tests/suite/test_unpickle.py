@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dart.errors import DataError, UnsafePickleError
-from dart.suite import plain_unpickle
+from dart.core.errors import DataError, UnsafePickleError
+from dart.suite.unpickle import plain_unpickle
 
 
 class Calls:

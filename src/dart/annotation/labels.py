@@ -13,9 +13,11 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dart.annotation.sheets import Sheet, Shown
-from dart.errors import DataError
-from dart.records import SEVERITIES, AuditRecord, Severity, digest, replacing
+from dart.annotation.sheets import BlindedPair, Sheet
+from dart.core.errors import DataError
+from dart.core.files import replacing
+from dart.core.records import SEVERITIES, AuditRecord, Severity
+from dart.core.seeds import digest
 from dart.stats.annotation import AnnotatedPair
 
 log = logging.getLogger(__name__)
@@ -23,13 +25,13 @@ COLUMNS = ("item_id", "texts", "annotator_1", "annotator_2", "consensus")
 NONE = "none"
 
 
-def texts_hash(pair: Shown) -> str:
+def texts_hash(pair: BlindedPair) -> str:
     """Names the two texts that a label is about."""
     return digest("texts", pair.base, pair.candidate)[:16]
 
 
 def write(
-    path: Path, pairs: Sequence[Shown], first: Sheet, second: Sheet, consensus: Mapping[str, Severity | None]
+    path: Path, pairs: Sequence[BlindedPair], first: Sheet, second: Sheet, consensus: Mapping[str, Severity | None]
 ) -> None:
     """Write merged labels, sorted by item; `consensus` holds the pairs that the two see differently."""
     stream = io.StringIO()
@@ -43,7 +45,7 @@ def write(
         temporary.write_text(stream.getvalue(), encoding="utf-8")
 
 
-def applicable(path: Path, pairs: Sequence[Shown], records: Sequence[AuditRecord]) -> list[AnnotatedPair]:
+def applicable(path: Path, pairs: Sequence[BlindedPair], records: Sequence[AuditRecord]) -> list[AnnotatedPair]:
     """The labels of `path` whose two texts are still those of this run, in the order of `records`; [] without a file.
 
     Raises:

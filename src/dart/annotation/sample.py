@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dart.annotation.sheets import Shown
-from dart.records import AuditRecord, Generation, Item
+from dart.annotation.sheets import BlindedPair
+from dart.core.records import AuditRecord, Generation, Item
 from dart.stats.annotation import draw_pairs
 
 
@@ -26,13 +26,13 @@ def drawn_pairs(
     answers: Mapping[str, Sequence[Generation]],
     pairs: int,
     seed: int,
-) -> tuple[list[Shown], list[AuditRecord]]:
+) -> tuple[list[BlindedPair], list[AuditRecord]]:
     """The stratified sample of (base, distilled) pairs, and its audit records."""
     records = draw_pairs(items, audit, pairs, seed)
     by_id = {item.id: item for item in items}
     texts = {variant: {answer.item_id: answer.rationale for answer in given} for variant, given in answers.items()}
     shown = [
-        Shown(by_id[record.item_id], texts["base"][record.item_id], texts["distilled"][record.item_id])
+        BlindedPair(by_id[record.item_id], texts["base"][record.item_id], texts["distilled"][record.item_id])
         for record in records
     ]
     return shown, records

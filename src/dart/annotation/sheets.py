@@ -13,8 +13,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from dart.errors import DataError
-from dart.records import SEVERITIES, Item, Severity, digest, unit_interval
+from dart.core.errors import DataError
+from dart.core.records import SEVERITIES, Item, Severity
+from dart.core.seeds import digest, unit_interval
 
 COLUMNS = ("code", "question", "correct_label", "text_1", "text_2", "more_harmful", "severity", "comment")
 ANSWERS = ("1", "2", "neither")
@@ -25,7 +26,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would execute
 Sheet = dict[str, Severity | None]  # item id -> severity of the candidate's harm; None: it is not the more harmful one
 
 
-class Shown(NamedTuple):
+class BlindedPair(NamedTuple):
     """A pair of answers to one item."""
 
     item: Item
@@ -33,7 +34,7 @@ class Shown(NamedTuple):
     candidate: str
 
 
-def rows(pairs: Sequence[Shown], annotator: str, seed: int) -> list[dict[str, str]]:
+def rows(pairs: Sequence[BlindedPair], annotator: str, seed: int) -> list[dict[str, str]]:
     """The rows of one annotator's sheet, to be filled in: order and sides are drawn for this annotator."""
     found = []
     for pair in sorted(pairs, key=lambda pair: unit_interval(seed, "annotation order", annotator, pair.item.id)):
@@ -53,12 +54,12 @@ def rows(pairs: Sequence[Shown], annotator: str, seed: int) -> list[dict[str, st
     return found
 
 
-def code(pair: Shown, annotator: str, seed: int) -> str:
+def code(pair: BlindedPair, annotator: str, seed: int) -> str:
     """Names a row without telling the item; another annotator's code of the same pair is another one."""
     return digest("pair", seed, annotator, pair.item.id, pair.base, pair.candidate)[:12]
 
 
-def swapped(pair: Shown, annotator: str, seed: int) -> bool:
+def swapped(pair: BlindedPair, annotator: str, seed: int) -> bool:
     """Whether the candidate's text stands first."""
     return unit_interval(seed, "annotation side", annotator, pair.item.id) < 0.5
 
@@ -72,7 +73,7 @@ def to_csv(sheet: Iterable[Mapping[str, str]]) -> str:
     return stream.getvalue()
 
 
-def read(text: str, name: str, pairs: Sequence[Shown], annotator: str, seed: int) -> Sheet:
+def read(text: str, name: str, pairs: Sequence[BlindedPair], annotator: str, seed: int) -> Sheet:
     """The labels of a sheet that was filled in.
 
     Args:

@@ -4,24 +4,3 @@
 what it cost. An answer is complete (HTTP 200, well-formed, ended by itself, not empty) or it is a failure; complete
 ones are kept in one cache per user (`ResponseCache`), so a re-run asks only for what is missing.
 """
-
-from dart.chat.cache import ResponseCache
-from dart.chat.client import ChatClient
-from dart.chat.identity import ChatRequest, request_for
-from dart.chat.retry import Backoff
-from dart.chat.tasks import Answer, Cost, Outcome, Rejected, Task, Usage, usd
-
-__all__ = [
-    "Answer",
-    "Backoff",
-    "ChatClient",
-    "ChatRequest",
-    "Cost",
-    "Outcome",
-    "Rejected",
-    "ResponseCache",
-    "Task",
-    "Usage",
-    "request_for",
-    "usd",
-]

@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from dart.chat.reply import Completion
-from dart.errors import ChatError
-from dart.store import Store, cache_folder
+from dart.chat.response import Completion
+from dart.core.errors import ChatError
+from dart.core.store import Store, cache_folder
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS answers (

@@ -13,18 +13,18 @@ from typing import Any, TypeVar
 
 import httpx
 
-from dart.chat.asking import Asker, NoAnswer
 from dart.chat.cache import Origin, ResponseCache
-from dart.chat.identity import ChatRequest, request_for
+from dart.chat.executor import RequestExecutor, RequestFailed
 from dart.chat.ledger import Ledger
-from dart.chat.limiter import Pacer, Slots
+from dart.chat.limits import ConcurrencyLimiter, RateLimiter
 from dart.chat.progress import Progress
-from dart.chat.reply import Refused
+from dart.chat.request import ChatRequest, request_for
+from dart.chat.response import Refused
 from dart.chat.retry import Backoff
-from dart.chat.tasks import Answer, Outcome, Rejected, Tally, Task
-from dart.chat.transport import Lanes, cache_only, check_url, read_key
-from dart.errors import ChatError
-from dart.settings.world import Endpoint
+from dart.chat.tasks import Answer, Outcome, Rejected, Task, UsageTracker
+from dart.chat.transport import ConnectionPool, cache_only, check_url, read_key
+from dart.core.errors import ChatError
+from dart.core.schema.profile import Endpoint
 
 T = TypeVar("T")
 
@@ -58,9 +58,9 @@ class ChatClient:
         self._fingerprint: str | None = getattr(transport, "fingerprint", fingerprint)
         self._cache = ResponseCache() if cache is None else cache
         self._backoff = Backoff() if backoff is None else backoff
-        self._slots = Slots(endpoint.concurrency)
-        self._requests = Pacer(endpoint.requests_per_minute)
-        self._tokens = Pacer(endpoint.tokens_per_minute)
+        self._slots = ConcurrencyLimiter(endpoint.concurrency)
+        self._requests = RateLimiter(endpoint.requests_per_minute)
+        self._tokens = RateLimiter(endpoint.tokens_per_minute)
 
     def __repr__(self) -> str:
         return f"ChatClient({self._endpoint.model!r} at {self._endpoint.base_url!r}, stage={self._stage!r})"
@@ -79,7 +79,7 @@ class ChatClient:
         keys = {task.key for task in tasks}
         if len(keys) < len(tasks):
             raise ValueError(f"{self._stage}: {len(tasks) - len(keys)} of {len(tasks)} task keys are not unique")
-        tally = Tally(self._endpoint)
+        tally = UsageTracker(self._endpoint)
         answers: dict[str, Answer[T]] = {}
         failures: dict[str, str] = {}
         if tasks:
@@ -91,10 +91,10 @@ class ChatClient:
         )
 
     async def _ask(
-        self, tasks: Sequence[Task[T]], answers: dict[str, Answer[T]], failures: dict[str, str], tally: Tally
+        self, tasks: Sequence[Task[T]], answers: dict[str, Answer[T]], failures: dict[str, str], tally: UsageTracker
     ) -> None:
         progress = Progress(self._stage, len(tasks), tally)
-        lanes = None if cache_only() else Lanes(self._endpoint, self._secret, self._transport)
+        lanes = None if cache_only() else ConnectionPool(self._endpoint, self._secret, self._transport)
         try:
             await self._answer_all(tasks, self._asker(lanes, tally), answers, failures, progress)
         except Refused as refused:
@@ -104,10 +104,10 @@ class ChatClient:
             if lanes is not None:
                 await lanes.close()
 
-    def _asker(self, lanes: Lanes | None, tally: Tally) -> Asker:
+    def _asker(self, lanes: ConnectionPool | None, tally: UsageTracker) -> RequestExecutor:
         endpoint = self._endpoint
         origin = Origin(endpoint.base_url.rstrip("/"), endpoint.model, self._stage)
-        return Asker(
+        return RequestExecutor(
             lanes,
             timeout_s=endpoint.timeout_s,
             cache=self._cache,
@@ -123,7 +123,7 @@ class ChatClient:
     async def _answer_all(
         self,
         tasks: Sequence[Task[T]],
-        asker: Asker,
+        asker: RequestExecutor,
         answers: dict[str, Answer[T]],
         failures: dict[str, str],
         progress: Progress,
@@ -150,7 +150,7 @@ class ChatClient:
     async def _work(
         self,
         queue: Iterator[Task[T]],
-        asker: Asker,
+        asker: RequestExecutor,
         answers: dict[str, Answer[T]],
         failures: dict[str, str],
         progress: Progress,
@@ -158,7 +158,7 @@ class ChatClient:
         for task in queue:
             try:
                 answers[task.key] = await self._converse(task, asker)
-            except NoAnswer as failure:
+            except RequestFailed as failure:
                 failures[task.key] = str(failure)
             except Refused as refused:
                 asker.halt.now(str(refused), refused)
@@ -168,7 +168,7 @@ class ChatClient:
             progress.advance(failed=task.key in failures)
             await asyncio.sleep(0)  # answers from the cache wait for nothing: let Ctrl-C and the others in
 
-    async def _converse(self, task: Task[T], asker: Asker) -> Answer[T]:
+    async def _converse(self, task: Task[T], asker: RequestExecutor) -> Answer[T]:
         """Ask, check, and name the problem until the check passes or the rounds are used up."""
         request = self._request(task)
         keys: list[str] = []
@@ -189,7 +189,7 @@ class ChatClient:
         if not task.required:
             return Answer(task.key, None, reply.text, problem, len(keys), reply.model, reply.prompt_tokens)
         self._cache.forget(keys)  # or every later run would find the same rejected answers and fail for ever
-        raise NoAnswer(f"all {len(keys)} answers were rejected, the last one: {problem[:SHOWN_PROBLEM]}")
+        raise RequestFailed(f"all {len(keys)} answers were rejected, the last one: {problem[:SHOWN_PROBLEM]}")
 
     def _request(self, task: Task[T]) -> ChatRequest:
         return request_for(

@@ -12,9 +12,9 @@ import math
 from typing import NamedTuple
 
 from dart.chat.cache import Origin, ResponseCache
-from dart.chat.identity import ChatRequest
-from dart.chat.reply import Completion
-from dart.settings.world import Endpoint
+from dart.chat.request import ChatRequest
+from dart.chat.response import Completion
+from dart.core.schema.profile import Endpoint
 
 NANO = 1_000_000_000  # whole nano-dollars: sums of them are exact
 PER_MESSAGE = 16  # tokens around each message that a chat template may add

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from dart.chat.reply import SHOWN
+from dart.chat.response import SHOWN
 from dart.chat.transport import CONNECT_S, Secret, check_url, read_key
-from dart.errors import ChatError
-from dart.settings.world import Endpoint
+from dart.core.errors import ChatError
+from dart.core.schema.profile import Endpoint
 
 LOADING_S = 600.0  # an adapter may come from a slow disk
 

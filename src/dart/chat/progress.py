@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from dart.chat.tasks import Tally
+from dart.chat.tasks import UsageTracker
 
 TERMINAL_S = 0.2
 PLAIN_S = 30.0
@@ -24,7 +24,7 @@ class Progress:
         self,
         stage: str,
         total: int,
-        tally: Tally,
+        tally: UsageTracker,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from typing import NamedTuple
 
-from dart.chat.reply import Transient
+from dart.chat.response import Transient
 
 
 class Backoff(NamedTuple):

@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from dart.chat.reply import Completion
-from dart.errors import ChatError, IncompleteError
+from dart.chat.response import Completion
+from dart.core.errors import ChatError, IncompleteError
+from dart.core.records import Record
+from dart.core.schema.profile import Endpoint
 from dart.prompts.messages import Message
-from dart.records import Record
-from dart.settings.world import Endpoint
 
 T = TypeVar("T")
 
@@ -81,7 +81,7 @@ class Usage(Record):
     cost: Cost = Cost()
 
 
-class Tally:
+class UsageTracker:
     """A `Usage` in the making."""
 
     def __init__(self, endpoint: Endpoint) -> None:

@@ -12,8 +12,8 @@ import os
 
 import httpx
 
-from dart.errors import ChatError
-from dart.settings.world import Endpoint
+from dart.core.errors import ChatError
+from dart.core.schema.profile import Endpoint
 
 ALLOW_HTTP = "DART_ALLOW_HTTP"  # host names, separated by commas, that may be asked without encryption
 CACHE_ONLY = "DART_CACHE_ONLY"  # "1": send nothing; what is not in the cache is an error
@@ -110,7 +110,7 @@ def _is_local(host: str) -> bool:
         return False
 
 
-class Lanes:
+class ConnectionPool:
     """Connections to one endpoint for one `ask`: each lane is an httpx client with a single connection of its own.
 
     httpcore's pool looks at every connection for every connection at every request: at 64 in one pool that is 10 ms

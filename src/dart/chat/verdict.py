@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from dart.chat.tasks import Rejected
+from dart.core.records import Record
 from dart.prompts.corrections import verdict_correction
-from dart.records import Record
 
 R = TypeVar("R", bound=Record)
 

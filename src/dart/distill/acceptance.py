@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 
+from dart.core.records import Label
+from dart.core.schema.method import Distill
 from dart.distill.sentences import count_sentences
-from dart.records import Label
-from dart.settings.recipe import Distill
-from dart.student.conclusion import label_of, parse
+from dart.prompts.answer_format import label_of, parse
 
 _SPACE = re.compile(r"\s+")
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from dart import prompts
-from dart.chat import ChatClient, Outcome, Rejected, Task
-from dart.records import Item, Label
-from dart.student.conclusion import parse
+from dart.chat.client import ChatClient
+from dart.chat.tasks import Outcome, Rejected, Task
+from dart.core.records import Item, Label
+from dart.prompts import classification
+from dart.prompts.answer_format import parse
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ def predict_labels(items: Sequence[Item], client: ChatClient) -> tuple[dict[str,
 def label_task(item: Item) -> Task[Label]:
     """Ask the teacher to classify one item, once."""
     return Task(
-        key=item.id, messages=prompts.inference(item.prompt), check=_concluded, rounds=0, required=False,
+        key=item.id, messages=classification.inference(item.prompt), check=_concluded, rounds=0, required=False,
     )  # fmt: skip
 
 

@@ -10,13 +10,14 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from dart import prompts
-from dart.chat import ChatClient, Outcome, Rejected, Task
+from dart.chat.client import ChatClient
+from dart.chat.tasks import Outcome, Rejected, Task
+from dart.core.records import Item, Label, Rationale
+from dart.core.schema.method import Distill
 from dart.distill.acceptance import in_form, problems
-from dart.prompts.messages import Message
-from dart.records import Item, Label, Rationale
-from dart.settings.recipe import Distill
-from dart.student.conclusion import parse
+from dart.prompts import classification, corrections
+from dart.prompts.answer_format import parse
+from dart.prompts.messages import Message, prompt_hash
 
 log = logging.getLogger(__name__)
 Prompt = Callable[[str, Label | None], list[Message]]
@@ -26,7 +27,7 @@ def write_rationales(
     items: Sequence[Item],
     client: ChatClient,
     rules: Distill,
-    prompt: Prompt = prompts.distillation,
+    prompt: Prompt = classification.distillation,
     labels: Mapping[str, Label] | None = None,
 ) -> tuple[list[Rationale], Outcome[str]]:
     """One rationale per answered item, in the order of `items`.
@@ -59,7 +60,7 @@ def write_rationales(
                 problems=tuple(broken),
                 attempts=answer.attempts,
                 model=answer.model,
-                prompt_hash=prompts.prompt_hash(task.messages),
+                prompt_hash=prompt_hash(task.messages),
             )
         )
     _report(rationales)
@@ -67,7 +68,7 @@ def write_rationales(
 
 
 def free_form_rationales(
-    items: Sequence[Item], client: ChatClient, rules: Distill, prompt: Prompt = prompts.distillation
+    items: Sequence[Item], client: ChatClient, rules: Distill, prompt: Prompt = classification.distillation
 ) -> tuple[list[Rationale], Outcome[str]]:
     """As `write_rationales`, but the teacher is told no label: it explains and concludes by itself.
 
@@ -87,19 +88,19 @@ def checked(label: Label | None, prompt: str, rules: Distill) -> Callable[[str],
     def check(text: str) -> str:
         broken = problems(text, label, prompt, rules)
         if broken:
-            raise Rejected(prompts.explanation_correction(broken))
+            raise Rejected(corrections.explanation_correction(broken))
         return text
 
     return check
 
 
-def rationale_task(item: Item, rules: Distill, prompt: Prompt = prompts.distillation) -> Task[str]:
+def rationale_task(item: Item, rules: Distill, prompt: Prompt = classification.distillation) -> Task[str]:
     """Ask for a rationale of the gold label, and again where it breaks a rule."""
     return explanation_task(item, item.gold, rules, prompt)
 
 
 def explanation_task(
-    item: Item, label: Label | None, rules: Distill, prompt: Prompt = prompts.distillation
+    item: Item, label: Label | None, rules: Distill, prompt: Prompt = classification.distillation
 ) -> Task[str]:
     """The same for any label; None: the teacher is told none and concludes by itself."""
     return Task(

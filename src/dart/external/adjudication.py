@@ -15,10 +15,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from dart.errors import DataError
+from dart.core.errors import DataError
+from dart.core.seeds import digest, unit_interval
 from dart.external.analysis import Pairs
-from dart.records import digest, unit_interval
-from dart.stats import share
+from dart.stats.agreement import share
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would execute
 _SHOWN = 5
 
 
-class Shown(NamedTuple):
+class BlindedAnswer(NamedTuple):
     """One row: who wrote the text stays with the researcher."""
 
     code: str
@@ -40,17 +40,17 @@ class Shown(NamedTuple):
     text: str
 
 
-def rows(failing: Pairs, seed: int) -> list[Shown]:
+def rows(failing: Pairs, seed: int) -> list[BlindedAnswer]:
     """The rows of the sheet in the order of their codes, which is random; equal texts to a prompt share one row."""
     found = {}
     for item, *answers in zip(*failing, strict=True):
         for variant, answer in zip(("base", "repaired"), answers, strict=True):
             code = digest("failing", seed, item.id, item.prompt, answer.text)[:12]
-            found[code] = Shown(code, item.id, variant, item.prompt, answer.text)
+            found[code] = BlindedAnswer(code, item.id, variant, item.prompt, answer.text)
     return [found[code] for code in sorted(found, key=lambda code: unit_interval(seed, "sheet", code))]
 
 
-def sheet(shown: Iterable[Shown], labels: Mapping[str, str] | None = None) -> str:
+def sheet(shown: Iterable[BlindedAnswer], labels: Mapping[str, str] | None = None) -> str:
     """The sheet as CSV; `labels` by code fills it in, as a simulated annotator does."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -92,7 +92,7 @@ def labels_of(path: Path) -> dict[str, Semantics]:
     return read_labels(path.read_text(encoding="utf-8"), path.name) if path.is_file() else {}
 
 
-def adjudicated(shown: Iterable[Shown], labels: Mapping[str, Semantics], confidence: float) -> dict[str, Any]:
+def adjudicated(shown: Iterable[BlindedAnswer], labels: Mapping[str, Semantics], confidence: float) -> dict[str, Any]:
     """Table 37: {labelled, of, stale, benign: {estimate, ci}, counts by variant}.
 
     `labelled` counts repaired answers; `stale` counts labels of texts that this run no longer gives.

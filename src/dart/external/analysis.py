@@ -2,7 +2,7 @@
 
 The paper's test is Mann-Whitney's U with the rank-biserial correlation; the same prompts are answered twice, so
 Wilcoxon's signed-rank test and the Hodges-Lehmann shift with its interval stand beside it. p-values are raw here:
-which family Holm's correction is over is a property of a table (`dart.paper.external_tables`). Section 3.4, O.2, P.1.
+which family Holm's correction is over is a property of a table (`dart.report.tables.external`). Section 3.4, O.2, P.1.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dart.external.items import Answer, ExternalItem, group_names, outside_slices
-from dart.stats import mann_whitney, mcnemar, paired_shift, share, wilcoxon
+from dart.stats.agreement import share
 from dart.stats.compare import significant
-from dart.stats.paired import RankTest
+from dart.stats.location import paired_shift
+from dart.stats.paired import RankTest, mann_whitney, mcnemar, wilcoxon
 from dart.stats.pairing import in_item_order
 
 SCALE = 1e5

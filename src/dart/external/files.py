@@ -13,10 +13,10 @@ from pathlib import Path
 import httpx
 import platformdirs
 
-from dart.errors import DataError
+from dart.core.errors import DataError
+from dart.core.files import replacing
 from dart.external.items import DISPLAY, SuiteName
 from dart.external.pins import ORIGINS, Origin
-from dart.records import replacing
 from dart.suite.pins import verify
 
 log = logging.getLogger(__name__)

@@ -11,10 +11,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dart.errors import ModelError
+from dart.core.errors import ModelError
 from dart.external.analysis import Pairs, slice_of
 from dart.external.items import ExternalItem
-from dart.stats import auc_interval
+from dart.stats.agreement import auc_interval
 from dart.stats.intervals import Interval
 
 # The classes of functionalities in the order of HateCheck's own table (Roettger et al. 2021), by the name's beginning.

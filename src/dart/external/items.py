@@ -12,8 +12,8 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field
 
-from dart.errors import DataError
-from dart.records import Generation, Item, Record
+from dart.core.errors import DataError
+from dart.core.records import Generation, Item, Record
 
 SuiteName = Literal["bold", "holisticbias", "realtoxicityprompts", "hatecheck"]
 SUITES: tuple[SuiteName, ...] = get_args(SuiteName)

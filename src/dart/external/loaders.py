@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from dart.errors import DataError
+from dart.core.errors import DataError
 from dart.external.items import ExternalItem, SuiteName, check_ids, text_of
 
 Files = Mapping[str, bytes]

@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dart import prompts
-from dart.chat import ChatClient, Outcome, Rejected, Task
+from dart.chat.client import ChatClient
+from dart.chat.tasks import Outcome, Rejected, Task
+from dart.core.records import Label, Record
+from dart.core.schema.method import Distill, Repair
 from dart.distill.acceptance import in_form, problems
 from dart.external.analysis import FLAGGED, Pairs, comparison
 from dart.external.scoring import Scorer
-from dart.records import Label, Record
-from dart.settings.recipe import Distill, Repair
-from dart.stats import share
-from dart.student.conclusion import parse
+from dart.prompts import classification, corrections
+from dart.prompts.answer_format import parse
+from dart.prompts.messages import prompt_hash
+from dart.stats.agreement import share
 
 SILENT: Label = "NO"  # what a repaired answer without a conclusion is rewritten to conclude
 
@@ -70,7 +72,7 @@ def rewrite(
                 toxicity_repaired=repaired.toxicity,
                 hate_repaired=repaired.hate,
                 model=answer.model,
-                prompt_hash=prompts.prompt_hash(task.messages),
+                prompt_hash=prompt_hash(task.messages),
             )
         )
     return records, outcome
@@ -80,10 +82,10 @@ def _task(key: str, prompt: str, label: Label, repair: Repair, rules: Distill) -
     def check(text: str) -> str:
         broken = problems(text, label, prompt, rules)
         if broken:
-            raise Rejected(prompts.explanation_correction(broken))
+            raise Rejected(corrections.explanation_correction(broken))
         return text
 
-    messages = prompts.safe_target(prompt, label)
+    messages = classification.safe_target(prompt, label)
     return Task(key=key, messages=messages, check=check, rounds=repair.correction_rounds, required=False)
 
 

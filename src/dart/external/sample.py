@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dart.errors import DataError
+from dart.core.errors import DataError
+from dart.core.seeds import digest
 from dart.external.items import DISPLAY, ExternalItem, SuiteName, group_names, outside_slices
-from dart.records import digest
 
 
 def stratum(item: ExternalItem) -> str:

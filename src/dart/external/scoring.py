@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Protocol
 
+from dart.core.records import Generation
 from dart.external.items import Answer
-from dart.records import Generation
 
 log = logging.getLogger(__name__)
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from dart.chat import ChatClient, Outcome
-from dart.errors import DataError
-from dart.harm.judge import Asked, combined, judge_task, task_key
+from dart.chat.client import ChatClient
+from dart.chat.tasks import Outcome
+from dart.core.errors import DataError
+from dart.core.records import AuditRecord, Generation, Item, Judgement, Label
+from dart.core.schema.method import Audit
+from dart.core.seeds import unit_interval
+from dart.harm.judge import JudgeAttempt, combined, judge_task, task_key
 from dart.harm.screen import passes_screen, toxicity_delta, toxicity_of
-from dart.records import AuditRecord, Generation, Item, Judgement, Label, unit_interval
-from dart.settings.recipe import Audit
 
 PAPER = Audit(orders="fixed", votes=1, unscreened_rate=0.0)  # Appendix D: one verdict, base shown first
 
@@ -71,10 +73,10 @@ def audit(
     return records, outcome
 
 
-def questions_of(protocol: Audit) -> list[list[Asked]]:
+def questions_of(protocol: Audit) -> list[list[JudgeAttempt]]:
     """What is asked about each judged pair: by order, the votes."""
     orders = (False, True) if protocol.orders == "both" else (False,)
-    return [[Asked(swapped, vote) for vote in range(protocol.votes)] for swapped in orders]
+    return [[JudgeAttempt(swapped, vote) for vote in range(protocol.votes)] for swapped in orders]
 
 
 # Deviates from the paper: unscreened-sample - a random sample of the pairs below the screen is judged as well

@@ -15,13 +15,13 @@ import torch
 import transformers
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from dart.errors import ModelError
+from dart.core.devices import device_for, is_small
+from dart.core.distributed import is_main_process, run_on_main_process, shard_map
+from dart.core.errors import ModelError
+from dart.core.hub import Source, resolve, token
+from dart.core.records import Generation
+from dart.core.schema.profile import ScorerSpec
 from dart.harm.scores import Reading, ScoreCache
-from dart.hub import Source, resolve, token
-from dart.records import Generation
-from dart.settings.world import ScorerSpec
-from dart.student.loading import device_for, is_small
-from dart.student.sharing import leads, led, shared
 
 log = logging.getLogger(__name__)
 DIGITS = 6  # significant digits of a score
@@ -64,7 +64,7 @@ class Classifier:
 
     @classmethod
     def load(cls, folder: Path, spec: ScorerSpec) -> Classifier:
-        """Load the classifier that `folder` holds or names (see `dart.hub.resolve`).
+        """Load the classifier that `folder` holds or names (see `dart.core.hub.resolve`).
 
         Raises:
             ModelError: not a usable checkpoint, or it has no class `spec.label`.
@@ -110,7 +110,7 @@ class Classifier:
         def read(chunk: list[str]) -> list[float]:
             return self._read(chunk, [ids_of[text] for text in chunk])
 
-        for chunk, found in zip(chunks, shared(chunks, read, on_gpu=self._device.type == "cuda"), strict=True):
+        for chunk, found in zip(chunks, shard_map(chunks, read, on_gpu=self._device.type == "cuda"), strict=True):
             scores.update(zip(chunk, found, strict=True))
         if order:
             self._keep({text: scores[text] for text in order})  # those that other processes read as well
@@ -119,7 +119,7 @@ class Classifier:
     def _known(self, distinct: Sequence[str]) -> dict[str, float]:
         """Scores that are in the cache; under a launcher what the leading process sees, so that all share alike."""
         cache = self._cache
-        return {} if cache is None else led(lambda: cache.get(self._reading, distinct))
+        return {} if cache is None else run_on_main_process(lambda: cache.get(self._reading, distinct))
 
     def _read(self, texts: Sequence[str], encoded: Sequence[Sequence[int]]) -> list[float]:
         """Scores of a chunk, kept as soon as they are known."""
@@ -131,7 +131,7 @@ class Classifier:
 
     def _keep(self, scores: Mapping[str, float]) -> None:
         # One process alone opens the file: SQLite's write-ahead log is for one machine.
-        if self._cache is not None and leads():
+        if self._cache is not None and is_main_process():
             self._cache.put(self._reading, scores)
 
     @torch.inference_mode()

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from dart.errors import DataError
-from dart.records import SEVERITIES, AuditRecord, Record, Severity
+from dart.core.errors import DataError
+from dart.core.records import SEVERITIES, AuditRecord, Record, Severity
 
 Counts = dict[str, int]  # "total" and each severity
 

@@ -9,30 +9,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from dart import prompts
-from dart.chat import Task
+from dart.chat.tasks import Task
 from dart.chat.verdict import read_verdict, unreadable
-from dart.records import SEVERITIES, Generation, Item, Judgement, Label
+from dart.core.records import SEVERITIES, Generation, Item, Judgement, Label
+from dart.prompts import judging
 
 # Re-asks after an unreadable verdict. Not a parameter: a verdict that can be read is never asked again.
 CORRECTION_ROUNDS = 2
 
 
-class Asked(NamedTuple):
+class JudgeAttempt(NamedTuple):
     """In which order, and for which vote, a pair is asked about."""
 
     swapped: bool = False
     vote: int = 0
 
 
-ONCE = Asked()
+ONCE = JudgeAttempt()
 
 
 def judge_task(
     item: Item,
     base: Generation,
     candidate: Generation,
-    asked: Asked = ONCE,
+    asked: JudgeAttempt = ONCE,
     labels: Mapping[str, Label] | None = None,
 ) -> Task[Judgement]:
     """The question about one pair: base is Model A and candidate Model B, as in the paper, or both exchanged.
@@ -45,7 +45,7 @@ def judge_task(
     """
     return Task(
         key=task_key(item.id, asked),
-        messages=prompts.judge(
+        messages=judging.judge(
             item.prompt,
             item.gold if labels is None else labels.get(item.id),
             base.rationale,
@@ -62,7 +62,7 @@ def judge_task(
     )
 
 
-def task_key(item_id: str, asked: Asked) -> str:
+def task_key(item_id: str, asked: JudgeAttempt) -> str:
     """The item's id; behind it, where there is more than one question, which one."""
     return item_id + ("/swapped" if asked.swapped else "") + (f"/vote {asked.vote + 1}" if asked.vote else "")
 

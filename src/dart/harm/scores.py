@@ -12,9 +12,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from dart.errors import ModelError
-from dart.records import Record, digest
-from dart.store import Store
+from dart.core.errors import ModelError
+from dart.core.records import Record
+from dart.core.seeds import digest
+from dart.core.store import Store
 
 _PER_QUERY = 500  # SQLite allows 999 values in a statement of old builds
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 
-from dart.errors import DataError
-from dart.records import Generation
+from dart.core.errors import DataError
+from dart.core.records import Generation
 
 
 def toxicity_delta(base: Generation, candidate: Generation) -> float:

@@ -17,8 +17,9 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from dart.errors import DataError
-from dart.records import GOLD, Condition, Label, Record, read_jsonl
+from dart.core.errors import DataError
+from dart.core.files import read_jsonl
+from dart.core.records import GOLD, Condition, Label, Record
 
 Domain = Literal["medical", "legal", "policy", "education"]
 Group = Literal[

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from dart.core.records import Generation, Item
 from dart.policy.records import PolicyAnswer
 from dart.policy.selection import Choice
-from dart.records import Generation, Item
 from dart.student.generation import Question
 
 Key = tuple[str, Choice]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from dart.records import Generation, Label, Record
+from dart.core.records import Generation, Label, Record
 
 Scheme = Literal["two_pass", "single_pass", "always_on", "oracle", "random"]
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)

@@ -11,11 +11,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from dart.errors import DataError
+from dart.core.errors import DataError
+from dart.core.records import Generation, Item, Label
+from dart.core.schema.method import ExplanationPolicy
+from dart.core.seeds import unit_interval
 from dart.policy.records import Premise, Scheme
-from dart.prompts import Message, policy
-from dart.records import Generation, Item, Label, unit_interval
-from dart.settings.recipe import ExplanationPolicy
+from dart.prompts.explanation_policy import policy
+from dart.prompts.messages import Message
 
 _UNPARSED: Mapping[str, Label | None] = {"as_yes": "YES", "as_no": "NO", "neutral": None}
 

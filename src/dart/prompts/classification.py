@@ -8,8 +8,8 @@ these texts by replacement, so that nothing else differs: without the label, and
 
 from __future__ import annotations
 
+from dart.core.records import Label
 from dart.prompts.messages import Message, chat
-from dart.records import Label
 
 # The last field of every user message; whoever reads a request back finds the question behind its first occurrence.
 PROMPT_MARK = "\nPrompt: "

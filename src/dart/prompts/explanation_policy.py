@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from dart.core.records import Label
 from dart.prompts.classification import INFERENCE_SYSTEM, INFERENCE_USER
 from dart.prompts.messages import Message, chat
-from dart.records import Label
 
 _OPENING = "You are an assistant performing difference-awareness classification.\n"
 

@@ -12,8 +12,9 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from dart.core.records import Label
+from dart.core.seeds import digest
 from dart.prompts.messages import Message, chat
-from dart.records import Label, digest
 
 # Deviates from the paper: judge-wording - only the criteria and the JSON fields are published, not the prompt.
 JUDGE_SYSTEM = """\

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dart.records import digest
+from dart.core.seeds import digest
 
 Message = dict[str, str]  # {"role": "system" | "user" | "assistant", "content": text}
 

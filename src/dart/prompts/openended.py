@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dart.core.records import Condition
 from dart.prompts.judging import fence_code, fenced
 from dart.prompts.messages import Message, chat
-from dart.records import Condition
 
 _SETTING = """\
 The questions are what people ask about medicine, law, policy and education, and each names people of certain groups. \

@@ -11,13 +11,15 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from dart import prompts
-from dart.chat import Answer, ChatClient, Outcome, Rejected, Task
+from dart.chat.client import ChatClient
+from dart.chat.tasks import Answer, Outcome, Rejected, Task
+from dart.core.errors import DataError
+from dart.core.records import AuditRecord, Generation, Item, Label, RepairTarget, Severity
+from dart.core.schema.method import Distill, Repair
 from dart.distill.acceptance import in_form, problems
-from dart.errors import DataError
-from dart.records import AuditRecord, Generation, Item, Label, RepairTarget, Severity
-from dart.settings.recipe import Distill, Repair
-from dart.student.conclusion import parse
+from dart.prompts import classification, corrections
+from dart.prompts.answer_format import parse
+from dart.prompts.messages import prompt_hash
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +69,7 @@ def safe_targets(
     for case, task in zip(cases, tasks, strict=True):
         answer = outcome.answers.get(case.item.id)
         if answer is not None:
-            targets.append(_target(case, answer, toxicity, rules, prompts.prompt_hash(task.messages)))
+            targets.append(_target(case, answer, toxicity, rules, prompt_hash(task.messages)))
     log.info("safe targets: %d of %d drift cases accepted", sum(target.accepted for target in targets), len(cases))
     return targets, outcome
 
@@ -121,12 +123,12 @@ def _task(case: Case, toxicity: Callable[[str], float], repair: Repair, rules: D
     def check(text: str) -> str:
         broken = target_problems(text, case, toxicity(text), rules)
         if broken:
-            raise Rejected(prompts.explanation_correction(broken))
+            raise Rejected(corrections.explanation_correction(broken))
         return text
 
     return Task(
         key=case.item.id,
-        messages=prompts.safe_target(case.item.prompt, case.label),
+        messages=classification.safe_target(case.item.prompt, case.label),
         check=check,
         rounds=repair.correction_rounds,
         required=False,

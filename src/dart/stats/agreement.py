@@ -17,8 +17,8 @@ from scipy.stats import rankdata
 from statsmodels.stats.inter_rater import cohens_kappa
 from statsmodels.stats.proportion import proportion_confint
 
-from dart.errors import DataError
-from dart.records import SEVERITIES, Severity
+from dart.core.errors import DataError
+from dart.core.records import SEVERITIES, Severity
 from dart.stats.calibration import checked
 from dart.stats.intervals import Interval
 

@@ -11,8 +11,9 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dart.errors import DataError
-from dart.records import AuditRecord, Item, Record, Severity, seed_for
+from dart.core.errors import DataError
+from dart.core.records import AuditRecord, Item, Record, Severity
+from dart.core.seeds import seed_for
 from dart.stats.agreement import auc_interval, detection
 from dart.stats.calibration import best_f1, operating_point, roc
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from dart.errors import DataError
-from dart.records import Generation, Item
-from dart.settings.recipe import Statistics
+from dart.core.errors import DataError
+from dart.core.records import Generation, Item
+from dart.core.schema.method import Statistics
 from dart.stats.decision import GOLD_INDEX, PREDICTION_INDEX, Counts, Floats, Rates, rates
 from dart.stats.intervals import Interval, Jackknife, Method, interval, percentile_interval
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from dart.errors import DataError
+from dart.core.errors import DataError
 from dart.stats.decision import Floats
 
 

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats as scipy_stats
 
-from dart.errors import DataError
-from dart.records import Generation, Item
-from dart.settings.recipe import Statistics
+from dart.core.errors import DataError
+from dart.core.records import Generation, Item
+from dart.core.schema.method import Statistics
 from dart.stats.bootstrap import leave_one_out, resample_counts
 from dart.stats.decision import Floats
 from dart.stats.intervals import Interval, Jackknife, Method, interval

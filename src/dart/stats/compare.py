@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dart.errors import DataError
-from dart.records import Generation, Item, seed_for
-from dart.settings.recipe import Statistics
+from dart.core.errors import DataError
+from dart.core.records import Generation, Item
+from dart.core.schema.method import Statistics
+from dart.core.seeds import seed_for
 from dart.stats.bootstrap import joint_counts, rate_differences
 from dart.stats.cluster import cluster_robust, correctness_differences, scenarios
 from dart.stats.decision import defined, rates

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dart.errors import DataError
-from dart.records import BENCHMARKS, Generation, Item, Label, Record
+from dart.core.errors import DataError
+from dart.core.records import BENCHMARKS, Generation, Item, Label, Record
 from dart.stats.pairing import in_item_order
 
 Counts = NDArray[np.int64]

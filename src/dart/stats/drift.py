@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dart.errors import DataError
-from dart.records import SEVERITIES, AuditRecord, Item, Severity, seed_for
-from dart.settings.recipe import Statistics
+from dart.core.errors import DataError
+from dart.core.records import SEVERITIES, AuditRecord, Item, Severity
+from dart.core.schema.method import Statistics
+from dart.core.seeds import seed_for
 from dart.stats.bootstrap import resample_counts
 from dart.stats.decision import Counts, Floats
 from dart.stats.intervals import Interval, percentile_interval

@@ -16,7 +16,7 @@ from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 from statsmodels.stats.weightstats import DescrStatsW, ttost_paired
 
-from dart.errors import DataError
+from dart.core.errors import DataError
 from dart.stats.intervals import Interval
 
 

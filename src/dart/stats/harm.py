@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from dart.errors import DataError
-from dart.records import Generation, Item, seed_for
-from dart.settings.recipe import Statistics
+from dart.core.errors import DataError
+from dart.core.records import Generation, Item
+from dart.core.schema.method import Statistics
+from dart.core.seeds import seed_for
 from dart.stats.bootstrap import median_interval, paired_interval, quantile_interval, relative_median_change
 from dart.stats.compare import significant
 from dart.stats.location import paired_shift, shift

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from dart.errors import DataError
+from dart.core.errors import DataError
 
 Floats = NDArray[np.float64]
 Method = Literal["percentile", "bca"]

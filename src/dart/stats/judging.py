@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dart.records import AuditRecord
+from dart.core.records import AuditRecord
 
 
 def judging_metrics(records: Sequence[AuditRecord]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from dart.errors import DataError
+from dart.core.errors import DataError
 from dart.stats.decision import Floats
 from dart.stats.intervals import Interval
 

@@ -15,7 +15,7 @@ from scipy import stats as scipy_stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from dart.errors import DataError
+from dart.core.errors import DataError
 from dart.stats.decision import Counts
 
 Correction = Literal["bonferroni", "holm"]

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
-from dart.errors import DataError
-from dart.records import Item
+from dart.core.errors import DataError
+from dart.core.records import Item
 
 
 class ForItem(Protocol):

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dart.errors import DataError
+from dart.core.errors import DataError
 from dart.stats.decision import Floats
 
 Alternative = Literal["two-sided", "less", "greater"]

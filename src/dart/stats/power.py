@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats as scipy_stats
 from scipy.optimize import brentq
 
-from dart.errors import DataError
+from dart.core.errors import DataError
 
 
 def mcnemar_power(n: int, discordance: float, difference: float, alpha: float = 0.05) -> float:

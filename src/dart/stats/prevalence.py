@@ -26,8 +26,8 @@ import numpy as np
 from scipy.special import ndtri
 from statsmodels.stats.proportion import proportion_confint
 
-from dart.errors import DataError
-from dart.records import unit_interval
+from dart.core.errors import DataError
+from dart.core.seeds import unit_interval
 from dart.stats.decision import Floats
 from dart.stats.intervals import Interval
 

@@ -15,12 +15,13 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import save_file
 
-from dart.errors import ModelError
-from dart.hub import Source
-from dart.records import seed_for, write_json
-from dart.settings.recipe import Lora
+from dart.core.errors import ModelError
+from dart.core.files import write_json
+from dart.core.hub import Source
+from dart.core.schema.method import Lora
+from dart.core.seeds import seed_for
 from dart.student.loading import Student
-from dart.student.lowrank import add_in_place
+from dart.student.lora_layers import patch_lora_layers
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
@@ -45,7 +46,7 @@ def attach(student: Student, lora: Lora, seed: int) -> PeftModel:
                 f"LoRA cannot be put on {student.source.name}: {error} "
                 "Name modules of this model in lora.target_modules."
             ) from error
-    add_in_place(model)
+    patch_lora_layers(model)
     return model
 
 
@@ -59,7 +60,7 @@ def load_adapter(student: Student, folder: Path, *, trainable: bool = False) -> 
     model = PeftModel.from_pretrained(
         student.model, str(folder), is_trainable=trainable, torch_device=str(student.device)
     )
-    add_in_place(model)
+    patch_lora_layers(model)
     return model
 
 

@@ -5,8 +5,8 @@ It holds no date and no machine: two equal runs write equal cards.
 
 from __future__ import annotations
 
-from dart.settings.recipe import Lora, Training
-from dart.settings.world import StudentSpec
+from dart.core.schema.method import Lora, Training
+from dart.core.schema.profile import StudentSpec
 from dart.student.loading import Student
 
 _CARD = """---

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from dart.records import unit_interval
-from dart.settings.recipe import GenerationParams
+from dart.core.schema.method import GenerationParams
+from dart.core.seeds import unit_interval
 from dart.student.prefix import growing_cache
 
 Finished = Callable[[list[int]], bool]

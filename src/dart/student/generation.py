@@ -16,22 +16,24 @@ import torch
 from peft import PeftModel
 from transformers import DynamicCache
 
-from dart import prompts
-from dart.errors import DataError, ModelError
-from dart.hub import Source
-from dart.records import Generation, Item, digest
-from dart.settings.recipe import GenerationParams
-from dart.settings.world import StudentSpec
-from dart.student import adapter, conclusion
-from dart.student.ahead import ROWS, Phrases, can_look_ahead, continue_ahead
+from dart.core.devices import is_small
+from dart.core.distributed import shard_map
+from dart.core.errors import DataError, ModelError
+from dart.core.hub import Source
+from dart.core.records import Generation, Item
+from dart.core.schema.method import GenerationParams
+from dart.core.schema.profile import StudentSpec
+from dart.core.seeds import digest
+from dart.prompts import answer_format, classification
+from dart.prompts.messages import prompt_hash
+from dart.student import adapter
+from dart.student.checkpoints import cached_batch, checkpoint_folder
 from dart.student.decode import Finished, continue_batch
-from dart.student.loading import Reader, Student, is_small, load, load_reader
-from dart.student.lowrank import add_in_place, folded
+from dart.student.loading import Reader, Student, load, load_reader
+from dart.student.lora_layers import merged_adapter, patch_lora_layers
 from dart.student.prefix import can_begin_with_a_prefix, decoder_of, prefix_cache, shared_prefix
-from dart.student.resume import workspace
-from dart.student.served import ask_server
-from dart.student.sharing import shared
-from dart.student.shelf import kept
+from dart.student.remote_generation import ask_server
+from dart.student.speculative import MAX_ROWS, NGramDrafter, speculative_decode, supports_speculative_decoding
 from dart.student.template import Message
 
 log = logging.getLogger(__name__)
@@ -44,7 +46,7 @@ class Question(NamedTuple):
     messages: Sequence[Message]
 
 
-class Asked(NamedTuple):
+class AdapterQuestions(NamedTuple):
     """A variant and its questions; an adapter folder of None is the base itself. An item may be asked about twice."""
 
     adapter: Path | None
@@ -52,7 +54,7 @@ class Asked(NamedTuple):
 
 
 def _asked(item: Item) -> list[Message]:
-    return prompts.inference(item.prompt)
+    return classification.inference(item.prompt)
 
 
 def generate(
@@ -76,12 +78,12 @@ def generate(
     if not items:
         raise DataError("There is nothing to generate: no item was given.")
     questions = [Question(item, list(ask(item))) for item in items]
-    asked = {variant: Asked(folder, questions) for variant, folder in adapters.items()}
+    asked = {variant: AdapterQuestions(folder, questions) for variant, folder in adapters.items()}
     return answer(base_dir, spec, asked, decoding, seed)
 
 
 def answer(
-    base_dir: Path, spec: StudentSpec, asked: Mapping[str, Asked], decoding: GenerationParams, seed: int
+    base_dir: Path, spec: StudentSpec, asked: Mapping[str, AdapterQuestions], decoding: GenerationParams, seed: int
 ) -> dict[str, list[Generation]]:
     """Let every variant answer its own questions with one loaded model; records in the order of the questions.
 
@@ -103,7 +105,7 @@ def answer(
         identity = None if is_small(student.model) else digest(student.source, revision, spec.model_dump())
         with (
             _active(model, variant if folder else None) as active,
-            workspace(identity, "generation") as scratch,
+            checkpoint_folder(identity, "generation") as scratch,
         ):
             shelf = scratch if identity else None
             found: dict[int, Generation] = {}
@@ -123,7 +125,7 @@ def answer(
 
 
 def _answer_served(
-    base_dir: Path, spec: StudentSpec, asked: Mapping[str, Asked], decoding: GenerationParams, seed: int
+    base_dir: Path, spec: StudentSpec, asked: Mapping[str, AdapterQuestions], decoding: GenerationParams, seed: int
 ) -> dict[str, list[Generation]]:
     """As `answer`, with the sums done by the server of `spec`."""
     reader = load_reader(base_dir)
@@ -150,7 +152,7 @@ def _answer_served(
     return {variant: answers[variant] for variant in asked}
 
 
-def _asked_alike(asked: Mapping[str, Asked]) -> list[list[str]]:
+def _asked_alike(asked: Mapping[str, AdapterQuestions]) -> list[list[str]]:
     """Variants whose questions are the same, together."""
     groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for variant, (_, questions) in asked.items():
@@ -168,7 +170,7 @@ def _report(variant: str, records: Sequence[Generation]) -> None:
 
 
 def _encoded(
-    student: Student | Reader, config: Any, asked: Mapping[str, Asked], decoding: GenerationParams
+    student: Student | Reader, config: Any, asked: Mapping[str, AdapterQuestions], decoding: GenerationParams
 ) -> dict[str, list[int]]:
     """Token ids of every prompt by its hash: variants that are asked the same share them."""
     found: dict[str, list[int]] = {}
@@ -194,7 +196,7 @@ def _names(seed: int, items: Sequence[Item]) -> list[tuple[object, ...]]:
 
 
 def _hash(messages: Sequence[Message]) -> str:
-    return prompts.prompt_hash(list(messages))
+    return prompt_hash(list(messages))
 
 
 def _text(tokenizer: Any, ids: list[int]) -> str:
@@ -204,7 +206,7 @@ def _text(tokenizer: Any, ids: list[int]) -> str:
 def _record(
     item: Item, variant: str, text: str, new_tokens: int, model: str, revision: str, prompt_hash: str
 ) -> Generation:
-    parsed = conclusion.parse(text)
+    parsed = answer_format.parse(text)
     return Generation(
         item_id=item.id,
         variant=variant,
@@ -234,21 +236,21 @@ def _answer_all(
 
     known = shared_prefix(encoded) if can_begin_with_a_prefix(model.config) else 0
     prefix = _prefix(student, model, encoded[0][:known]) if known else None
-    ahead, phrases = can_look_ahead(model), Phrases()
+    ahead, phrases = supports_speculative_decoding(model), NGramDrafter()
 
     def answer(chunk: list[int]) -> list[list[int]]:
         prompts, named = [encoded[index] for index in chunk], [names[index] for index in chunk]
 
         def work() -> list[list[int]]:
             given = (model, prompts, named, decoding, student.stop_ids, student.pad_id, finished, prefix)
-            return continue_ahead(*given, phrases) if ahead else continue_batch(*given)
+            return speculative_decode(*given, phrases) if ahead else continue_batch(*given)
 
-        return kept(shelf, [prompts, named, decoding.model_dump()], work)
+        return cached_batch(shelf, [prompts, named, decoding.model_dump()], work)
 
     if ahead:
-        batch = min(batch, ROWS)
+        batch = min(batch, MAX_ROWS)
     chunks = [order[start : start + batch] for start in range(0, len(order), batch)]
-    for chunk, tokens in zip(chunks, shared(chunks, answer, on_gpu=student.device.type == "cuda"), strict=True):
+    for chunk, tokens in zip(chunks, shard_map(chunks, answer, on_gpu=student.device.type == "cuda"), strict=True):
         for index, ids in zip(chunk, tokens, strict=True):
             new[index] = ids
     return new
@@ -283,7 +285,7 @@ def _ends_conclusion(tokenizer: Any, ids: list[int], newlines: frozenset[int]) -
     while start > 0 and ids[start - 1] not in newlines:
         start -= 1
     text = tokenizer.decode(ids[max(start - 1, 0) :], skip_special_tokens=True)
-    return any(conclusion.label_of(line) for line in text.split("\n")[:-1])
+    return any(answer_format.label_of(line) for line in text.split("\n")[:-1])
 
 
 def _with_adapters(student: Student, adapters: Mapping[str, Path | None]) -> Any:
@@ -299,7 +301,7 @@ def _with_adapters(student: Student, adapters: Mapping[str, Path | None]) -> Any
             model.load_adapter(str(folder), adapter_name=variant, **options)
         else:
             model = PeftModel.from_pretrained(model, str(folder), adapter_name=variant, **options)
-    add_in_place(model)
+    patch_lora_layers(model)
     return model.eval()
 
 
@@ -313,7 +315,7 @@ def _active(model: Any, variant: str | None) -> Iterator[Any]:
             yield model
     else:
         model.set_adapter(variant)
-        with folded(model) if is_small(model) else contextlib.nullcontext():
+        with merged_adapter(model) if is_small(model) else contextlib.nullcontext():
             yield model
 
 

@@ -16,16 +16,14 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
-from dart.errors import ModelError
-from dart.hub import Source, resolve, token
-from dart.settings.world import StudentSpec
+from dart.core.devices import accelerator_device, device_for
+from dart.core.errors import ModelError
+from dart.core.hub import Source, resolve, token
+from dart.core.schema.profile import StudentSpec
 from dart.student.template import ChatTemplate
 
 log = logging.getLogger(__name__)
 
-# Below this size one CPU thread is as fast as two and starting a GPU kernel costs more than its sums; measured
-# on 0.2M to 1.3M parameters. A fixed choice also gives one machine with a GPU and one without the same bytes.
-SMALL_PARAMETERS = 5_000_000
 _SPARE_TOKEN = re.compile(r"pad|reserved|unused|control", re.IGNORECASE)
 
 # A name that PEFT still uses: said at every training and no concern of a user.
@@ -83,28 +81,6 @@ def load(base_dir: Path, spec: StudentSpec) -> Student:
     return Student(model.eval(), tokenizer, template, source, device, stop_ids, _pad_id(tokenizer, stop_ids))
 
 
-def device_for(model: torch.nn.Module) -> torch.device:
-    """CPU with one thread for a small model, else the GPU of this process if there is one."""
-    if is_small(model):
-        torch.set_num_threads(1)
-        return torch.device("cpu")
-    return _accelerator()
-
-
-def is_small(model: torch.nn.Module) -> bool:
-    """Whether the model has fewer than `SMALL_PARAMETERS` parameters."""
-    return sum(parameter.numel() for parameter in model.parameters()) < SMALL_PARAMETERS
-
-
-def _accelerator() -> torch.device:
-    if not torch.cuda.is_available():
-        return torch.device("cpu")
-    from accelerate import PartialState
-
-    device: torch.device = PartialState().device
-    return device
-
-
 def _weights(spec: StudentSpec) -> dict[str, Any]:
     """How the weights are kept in memory: `precision`, or NF4 with `precision` for the sums (QLoRA)."""
     dtype = torch.bfloat16 if spec.precision == "bf16" else torch.float32
@@ -116,7 +92,7 @@ def _weights(spec: StudentSpec) -> dict[str, Any]:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=dtype,
     )
-    return {"dtype": dtype, "quantization_config": quantization, "device_map": {"": _accelerator()}}
+    return {"dtype": dtype, "quantization_config": quantization, "device_map": {"": accelerator_device()}}
 
 
 def _from_pretrained(kind: Any, source: Source, **options: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from jinja2.exceptions import TemplateError
 
-from dart.errors import DataError, ModelError
+from dart.core.errors import DataError, ModelError
 
 Message = dict[str, str]
 # Llama-3.1 to 3.3 write the day into every prompt: today's, unless they are told one. A prompt that changes overnight

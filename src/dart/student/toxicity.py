@@ -46,17 +46,17 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 
-from dart.errors import ModelError, ParameterError
-from dart.hub import Source
-from dart.records import digest, seed_for, unit_interval
-from dart.settings.recipe import GenerationParams, ToxicityTerm
-from dart.student import conclusion
+from dart.core.distributed import all_gather
+from dart.core.errors import ModelError, ParameterError
+from dart.core.hub import Source
+from dart.core.schema.method import GenerationParams, ToxicityTerm
+from dart.core.seeds import digest, seed_for, unit_interval
+from dart.prompts import answer_format
 from dart.student.decode import Finished, continue_batch
 from dart.student.generation import finished_by_conclusion
 from dart.student.loading import Student
 from dart.student.prefix import can_begin_with_a_prefix, decoder_of, prefix_cache
 from dart.student.regulariser import Learner, Penalty
-from dart.student.sharing import pooled
 from dart.student.template import RowIds
 
 
@@ -69,7 +69,7 @@ class Scorer(Protocol):
         """A number in [0, 1] for each text."""
 
 
-class Drawn(NamedTuple):
+class DrawnRationales(NamedTuple):
     """Answers of n prompts, K each, prompt by prompt."""
 
     texts: list[str]  # n * K
@@ -122,7 +122,7 @@ class ToxicityRegulariser:
         taking_part = [index for index, row in enumerate(learner.rows) if self._takes_part(row, learner.step)]
         drawn = (self._own if spec.draws == "own" else self._teacher_forced)(learner, taking_part)
         # A classifier shares its texts with the other processes, so all of them must bring the same ones.
-        texts, first = pooled(drawn.texts, on_gpu=learner.student.device.type == "cuda")
+        texts, first = all_gather(drawn.texts, on_gpu=learner.student.device.type == "cuda")
         everyone = self.classifier.score(texts) if texts else []
         scores = drawn.log_probs.new_tensor(everyone[first : first + len(drawn.texts)]).view(-1, spec.samples)
         estimate = surrogate(drawn.log_probs, scores)
@@ -132,7 +132,7 @@ class ToxicityRegulariser:
     def _takes_part(self, row: RowIds, step: int) -> bool:
         return unit_interval("toxreg-row", self.seed, step, digest(row.ids)) < self.spec.share
 
-    def _teacher_forced(self, learner: Learner, chosen: Sequence[int]) -> Drawn:
+    def _teacher_forced(self, learner: Learner, chosen: Sequence[int]) -> DrawnRationales:
         """K tokens for each position of the teacher's answers, from logits that are there already."""
         lengths = [len(row.ids) - row.n_prompt for row in learner.rows]
         logits = learner.logits.split(lengths)
@@ -144,13 +144,13 @@ class ToxicityRegulariser:
             tokens = draw(log_pi.detach(), self.spec.samples, seed_for(*name))  # (length, K)
             sums.append(log_pi.gather(-1, tokens).sum(0, keepdim=True))
             texts += [_rationale(learner.student, answer) for answer in tokens.t().tolist()]
-        return Drawn(texts, torch.cat(sums))
+        return DrawnRationales(texts, torch.cat(sums))
 
-    def _own(self, learner: Learner, chosen: Sequence[int]) -> Drawn:
+    def _own(self, learner: Learner, chosen: Sequence[int]) -> DrawnRationales:
         """K answers of the student to each prompt, and their log-probabilities in a pass with gradient."""
         prompts = [list(learner.rows[index].ids[: learner.rows[index].n_prompt]) for index in chosen]
         if not prompts:
-            return Drawn([], learner.logits.new_zeros(0, self.spec.samples, dtype=torch.float32))
+            return DrawnRationales([], learner.logits.new_zeros(0, self.spec.samples, dtype=torch.float32))
         finished = self._finished(learner.student)
         answers = self._answers(learner, prompts, [digest(learner.rows[index].ids) for index in chosen], finished)
         stops = learner.student.stop_ids
@@ -161,7 +161,9 @@ class ToxicityRegulariser:
             rows.append(RowIds([*prompt, *answer, *stops[: int(ended)]], len(prompt)))
         log_pi = torch.log_softmax(learner.logits_of(rows).float() / self.spec.temperature, dim=-1)
         sums = answer_log_probs(log_pi, rows, stops)
-        return Drawn([_rationale(learner.student, answer) for answer in answers], sums.view(-1, self.spec.samples))
+        return DrawnRationales(
+            [_rationale(learner.student, answer) for answer in answers], sums.view(-1, self.spec.samples)
+        )
 
     def _answers(
         self, learner: Learner, prompts: Sequence[list[int]], keys: Sequence[str], finished: Finished
@@ -231,4 +233,4 @@ def draw(log_pi: torch.Tensor, samples: int, seed: int) -> torch.Tensor:
 
 def _rationale(student: Student, ids: Sequence[int]) -> str:
     """What the classifier is shown of an answer: the same text as in the audit."""
-    return conclusion.parse(student.tokenizer.decode(ids, skip_special_tokens=True)).rationale
+    return answer_format.parse(student.tokenizer.decode(ids, skip_special_tokens=True)).rationale

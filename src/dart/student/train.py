@@ -17,17 +17,19 @@ import torch
 from peft import PeftModel, prepare_model_for_kbit_training
 from transformers import TrainingArguments
 
-from dart.errors import DataError, ModelError, ParameterError
-from dart.records import digest, replacing, seed_for, write_json
-from dart.settings.recipe import Lora, Training
-from dart.settings.world import StudentSpec
+from dart.core.devices import is_small
+from dart.core.errors import DataError, ModelError, ParameterError
+from dart.core.files import replacing, write_json
+from dart.core.records import TrainingRow
+from dart.core.schema.method import Lora, Training
+from dart.core.schema.profile import StudentSpec
+from dart.core.seeds import digest, seed_for
 from dart.student import adapter
 from dart.student.card import model_card
-from dart.student.loading import Student, is_small, load
+from dart.student.checkpoints import checkpoint_folder, last_checkpoint
+from dart.student.loading import Student, load
 from dart.student.prefix import shared_prefix
 from dart.student.regulariser import Regulariser
-from dart.student.resume import last_checkpoint, workspace
-from dart.student.rows import TrainingRow
 from dart.student.template import RowIds
 from dart.student.trainer import AnswerTrainer, Collator
 
@@ -52,7 +54,7 @@ def train_adapter(
     """Train a LoRA adapter and write it to `out`: weights, configuration, card, loss curve.
 
     Args:
-        base_dir: a checkpoint, or a pin (see `dart.hub.resolve`).
+        base_dir: a checkpoint, or a pin (see `dart.core.hub.resolve`).
         rows: what to learn; copies are wanted (severity weights) and kept.
         start_from: an adapter of the same base to continue; None starts a new one.
         steps: optimiser steps instead of `training.epochs`.
@@ -80,7 +82,7 @@ def train_adapter(
         student.source, spec.model_dump(), data, lora.model_dump(), training.model_dump(), seed, start, steps,
         *([regulariser.facts()] if regulariser else []),
     )  # fmt: skip
-    with workspace(identity) as scratch:
+    with checkpoint_folder(identity) as scratch:
         trainer = _trainer(
             student, model, spec, training, encoded, seed, steps, scratch, keep=identity is not None,
             regulariser=regulariser,

@@ -17,8 +17,8 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import Sampler
 from transformers import PrinterCallback, Trainer
 
-from dart.errors import ParameterError
-from dart.records import seed_for
+from dart.core.errors import ParameterError
+from dart.core.seeds import seed_for
 from dart.student.loading import Student
 from dart.student.prefix import decoder_of, prefix_cache, spread
 from dart.student.regulariser import Learner, Regulariser

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from itertools import combinations
 from typing import Any
 
-from dart.records import Item
+from dart.core.records import Item
 from dart.suite.raw import CONDITIONS
 from dart.suite.sources import SourceSuite
 from dart.suite.split import Suite

@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import platformdirs
 
-from dart.errors import DataError
-from dart.records import replacing
+from dart.core.errors import DataError
+from dart.core.files import replacing
 from dart.suite.pins import COMMIT, FOLDER, RAW_URL, REPOSITORY, Pin, verify
 
 log = logging.getLogger(__name__)

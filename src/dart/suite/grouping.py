@@ -11,7 +11,8 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from dart.records import Condition, digest
+from dart.core.records import Condition
+from dart.core.seeds import digest
 from dart.suite.raw import CONDITIONS, RawItem
 
 Counts = dict[Condition, int]

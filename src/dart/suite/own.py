@@ -14,8 +14,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from dart.errors import DataError
-from dart.records import Condition, Label, Record
+from dart.core.errors import DataError
+from dart.core.records import Condition, Label, Record
 from dart.suite.raw import CONDITIONS, NO_ANSWER, RawItem
 
 _SHOWN = 50

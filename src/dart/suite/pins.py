@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
-from dart.errors import IntegrityError
+from dart.core.errors import IntegrityError
 
 REPOSITORY = "https://github.com/Angelina-Wang/difference_awareness"
 COMMIT = "2349531cafee07ea58a3e7e95827e8ad5f1a1a91"

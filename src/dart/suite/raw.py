@@ -6,8 +6,8 @@ Section 2.1 (conditions), appendix A.1 (composition).
 
 from __future__ import annotations
 
-from dart.errors import DataError
-from dart.records import GOLD, Condition, Item, Record
+from dart.core.errors import DataError
+from dart.core.records import GOLD, Condition, Item, Record
 
 CONDITIONS: tuple[Condition, ...] = ("DIFF", "EQUAL")
 NO_ANSWER = -1

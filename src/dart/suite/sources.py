@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from dart.errors import DataError
+from dart.core.errors import DataError
 from dart.suite.fetch import data_folder, local_file, pinned_bytes
 from dart.suite.own import read_own
 from dart.suite.pins import (

@@ -12,10 +12,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from dart.errors import DataError
-from dart.records import Condition, Item, digest, seed_for
-from dart.settings.recipe import Split
-from dart.settings.world import Sizes, SuiteSpec
+from dart.core.errors import DataError
+from dart.core.records import Condition, Item
+from dart.core.schema.method import Split
+from dart.core.schema.profile import Sizes, SuiteSpec
+from dart.core.seeds import digest, seed_for
 from dart.suite.grouping import Counts, Scenario, Strata, allot, fold_of_scenarios, scenarios
 from dart.suite.raw import CONDITIONS, RawItem, item_id
 

@@ -12,7 +12,7 @@ import io
 import pickle
 import re
 
-from dart.errors import DataError, UnsafePickleError
+from dart.core.errors import DataError, UnsafePickleError
 
 # What the C unpickler raises on bytes that are no complete pickle, or whose opcodes do not fit together.
 _MALFORMED = (

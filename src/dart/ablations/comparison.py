@@ -1,0 +1,182 @@
+"""What an arm came to, beside the default recipe on the same items, with paired tests and intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dart.core.records import AuditRecord, Generation, Item, Severity
+from dart.core.schema.method import Statistics
+from dart.core.seeds import seed_for
+from dart.stats.bootstrap import paired_interval, relative_median_change
+from dart.stats.compare import compare, significant
+from dart.stats.decision import Floats, decision_metrics
+from dart.stats.drift import cases, severity_counts
+from dart.stats.harm import TASK_TYPES, harm_metrics, toxicities
+from dart.stats.paired import adjusted, mcnemar, wilcoxon
+
+SEVERE_OR_WORSE = ("severe", "extreme")
+# Entries of a comparison that have a p-value; each is corrected over all arms on its own.
+TESTED = (
+    ("decision", "overall"),
+    ("decision", "DIFF"),
+    ("decision", "EQUAL"),
+    ("decision", "D"),
+    ("decision", "N"),
+    ("toxicity",),
+    ("drift",),
+    ("grave",),
+    ("true",),
+)
+
+
+class Arm(NamedTuple):
+    """Final answers of an arm (or of the default recipe) with their audit against base."""
+
+    answers: Sequence[Generation]
+    audit: Sequence[AuditRecord]
+    true: Mapping[str, Severity] | None  # known in the embedded world
+
+
+def arm_report(
+    items: Sequence[Item], arm: Arm, default: Arm, statistics: Statistics, seed: int, name: str
+) -> dict[str, Any]:
+    """One arm: {n, decision, by_task_type, harm, drift, true, against_default}; the last as `differences` gives it.
+
+    Everything is over `items`, which may be a part of the test set.
+    """
+    arm, default = (_restricted(of, items) for of in (arm, default))
+    n = len(items)
+    decision = decision_metrics(items, arm.answers, name).model_dump(exclude={"by_benchmark"})
+    found: dict[str, Any] = {
+        "n": n,
+        "decision": {key: round(value, 4) if isinstance(value, float) else value for key, value in decision.items()},
+        "by_task_type": _by_task_type(items, arm.answers),
+        "harm": harm_metrics(items, arm.answers, name),
+        "drift": severity_counts(cases(arm.audit), n),
+        "against_default": differences(items, arm, default, statistics, seed, name),
+    }
+    if arm.true is not None and default.true is not None:
+        found["true"] = severity_counts(arm.true, n)
+    return found
+
+
+def differences(
+    items: Sequence[Item], arm: Arm, other: Arm, statistics: Statistics, seed: int, name: str
+) -> dict[str, Any]:
+    """{decision: {overall, DIFF, EQUAL, D, N}, toxicity, drift, grave, true}: arm - other on the same items, with p.
+
+    Drift differences are of rates, with McNemar's exact p over the pairs; `only_default` and `only_arm` count what one
+    side alone has (right answers, or cases). The toxicity's is the relative change of the median, with Wilcoxon's p.
+    """
+    arm, other = (_restricted(of, items) for of in (arm, other))
+    found = {
+        "decision": _decision(items, arm, other, statistics, seed, name),
+        "toxicity": _toxicity(items, arm, other, statistics, seed, name),
+        "drift": _drift(items, cases(arm.audit), cases(other.audit), statistics, seed, name),
+        "grave": _drift(items, _grave(arm), _grave(other), statistics, seed, f"{name}/grave"),
+    }
+    if arm.true is not None and other.true is not None:
+        found["true"] = _drift(items, arm.true, other.true, statistics, seed, f"{name}/true")
+    return found
+
+
+def contrast(
+    items: Sequence[Item], arm: Arm, base: Sequence[Generation], statistics: Statistics, seed: int, name: str
+) -> dict[str, Any]:
+    """{accuracy, equal_accuracy, parse_rate: intervals of arm - base; toxicity: as in `differences`} (Table 4)."""
+    other = _restricted(Arm(base, [], None), items)
+    arm = _restricted(arm, items)
+    entry = compare(items, other.answers, arm.answers, statistics, seed, f"{name}/base")
+    rates = ("accuracy", "equal_accuracy", "parse_rate")
+    found = {rate: {key: entry[f"{rate}_difference"][key] for key in ("estimate", "ci")} for rate in rates}
+    return found | {"toxicity": _toxicity(items, arm, other, statistics, seed, f"{name}/base")}
+
+
+def _by_task_type(items: Sequence[Item], answers: Sequence[Generation]) -> dict[str, float]:
+    """Accuracy on descriptive (D) and normative (N) benchmarks, as far as the items have them (Table 21)."""
+    right = {answer.item_id: answer.prediction for answer in answers}
+    found = {}
+    for letter in TASK_TYPES.values():
+        part = [right[item.id] == item.gold for item in items if item.benchmark.startswith(letter)]
+        if part:
+            found[letter] = round(sum(part) / len(part), 4)
+    return found
+
+
+def _restricted(arm: Arm, items: Sequence[Item]) -> Arm:
+    kept = {item.id for item in items}
+    return Arm(
+        [answer for answer in arm.answers if answer.item_id in kept],
+        [record for record in arm.audit if record.item_id in kept],
+        None if arm.true is None else {item: severity for item, severity in arm.true.items() if item in kept},
+    )
+
+
+def _grave(arm: Arm) -> dict[str, Severity]:
+    return {item: severity for item, severity in cases(arm.audit).items() if severity in SEVERE_OR_WORSE}
+
+
+def _decision(
+    items: Sequence[Item], arm: Arm, default: Arm, statistics: Statistics, seed: int, name: str
+) -> dict[str, Any]:
+    found = {}
+    for row in ("overall", "DIFF", "EQUAL", *TASK_TYPES.values()):
+        chosen = [item for item in items if row in ("overall", item.condition, item.benchmark[0])]
+        ids = {item.id for item in chosen}
+        first, second = ([answer for answer in of.answers if answer.item_id in ids] for of in (default, arm))
+        if chosen:
+            entry = compare(chosen, first, second, statistics, seed, f"{name}/{row}")
+            test = entry["mcnemar"]
+            found[row] = {
+                "difference": entry["accuracy_difference"],
+                "only_default": test["b"],
+                "only_arm": test["c"],
+                "p": test["p_exact"],
+            }
+    return found
+
+
+def _toxicity(
+    items: Sequence[Item], arm: Arm, other: Arm, statistics: Statistics, seed: int, name: str
+) -> dict[str, Any]:
+    theirs, ours = (toxicities(items, of.answers, name) for of in (other, arm))
+    change = paired_interval(theirs, ours, relative_median_change, statistics, seed_for(seed, "arm toxicity", name))
+    test = wilcoxon(theirs, ours)
+    return {"median_change": change.json(), "p": significant(test.p), "rank_biserial": round(test.effect, 6)}
+
+
+def _drift(
+    items: Sequence[Item],
+    arm: Mapping[str, Severity],
+    default: Mapping[str, Severity],
+    statistics: Statistics,
+    seed: int,
+    name: str,
+) -> dict[str, Any]:
+    """Difference of the share of drift cases, paired by item."""
+    ours, theirs = ([float(item.id in found) for item in items] for found in (arm, default))
+
+    def difference(base: Floats, other: Floats) -> Floats:
+        return np.asarray(other.mean(axis=-1) - base.mean(axis=-1))
+
+    interval = paired_interval(theirs, ours, difference, statistics, seed_for(seed, "arm drift", name))
+    b, c = len(default.keys() - arm.keys()), len(arm.keys() - default.keys())
+    return {"difference": interval.json(), "only_default": b, "only_arm": c, "p": significant(mcnemar(b, c).p_exact)}
+
+
+def corrected(reports: dict[str, Any], against: str = "against_default") -> dict[str, Any]:
+    """The reports with p_holm beside every p, corrected over all arms that have the comparison, for each measure."""
+    for path in TESTED:
+        entries = []
+        for report in reports.values():
+            entry = report.get(against, {})
+            for key in path:
+                entry = entry.get(key, {})
+            if entry:
+                entries.append(entry)
+        for entry, p in zip(entries, adjusted([entry["p"] for entry in entries], "holm"), strict=True):
+            entry["p_holm"] = significant(p)
+    return reports

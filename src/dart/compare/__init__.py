@@ -1,0 +1,1 @@
+"""Any two files of outputs, from here or anywhere: `dart compare`."""

@@ -1,0 +1,1 @@
+"""What everything else stands on: records, files, seeds, errors, parameters, paths, the graph and its code."""

@@ -1,0 +1,104 @@
+"""The graph of dvc.yaml as Mermaid: what README shows, generated so that it cannot drift from the pipeline.
+
+Stages of a matrix are drawn once, as `name@S` (S: a student's slot), ablation arms as `arm@NAME`; an edge means that an
+out of one stage is a dep of another.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dart.core.errors import DataError
+
+
+def files(root: Path = Path()) -> list[Path]:
+    """dvc.yaml of the root, then those of its folders (their stages run in the root, by `wdir: ..`)."""
+    return [root / "dvc.yaml", *sorted(root.glob("*/dvc.yaml"))]
+
+
+def stages(root: Path = Path()) -> dict[str, dict[str, Any]]:
+    """The stages of all dvc.yaml files as written (templates not resolved), in file order; names are unique.
+
+    A `foreach` stage is its `do` part with the key `foreach` added.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for file in files(root):
+        for name, stage in yaml.safe_load(file.read_text(encoding="utf-8"))["stages"].items():
+            if name in found:
+                raise DataError(f"{file}: there is a stage '{name}' in another dvc.yaml as well. Rename one.")
+            found[name] = {"foreach": stage["foreach"], **stage["do"]} if "foreach" in stage else stage
+    return found
+
+
+def _paths(entries: list[Any]) -> list[str]:
+    return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
+
+
+def outs(stage: dict[str, Any]) -> list[str]:
+    """Paths of all outs, metrics and plots that the stage itself writes."""
+    return [path for key in ("outs", "metrics", "plots") for path in _paths(stage.get(key, []))]
+
+
+def feeds(out: str, dep: str) -> bool:
+    """Whether one path is the other or lies in it; a template stands for any name."""
+    pairs = zip(out.split("/"), dep.split("/"), strict=False)
+    return all(_may_be(first, second) or _may_be(second, first) for first, second in pairs)
+
+
+def _may_be(template: str, name: str) -> bool:
+    """Whether `template` can become `name` (itself perhaps a template)."""
+    pattern = "".join(
+        ".*" if part.startswith("${") else re.escape(part) for part in re.split(r"(\$\{[^}]*\})", template)
+    )
+    return re.fullmatch(pattern, name) is not None
+
+
+def edges(graph: dict[str, dict[str, Any]]) -> list[tuple[str, str]]:
+    """(producer, consumer) pairs in file order."""
+    return [
+        (producer, consumer)
+        for producer, made in graph.items()
+        for consumer, used in graph.items()
+        if producer != consumer and any(feeds(out, dep) for out in outs(made) for dep in used.get("deps", []))
+    ]
+
+
+def _reduced(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Transitive reduction: an edge that a longer path implies is left out of the drawing."""
+    following: dict[str, set[str]] = {}
+    for first, second in pairs:
+        following.setdefault(first, set()).add(second)
+
+    def reachable(start: str) -> set[str]:
+        found: set[str] = set()
+        frontier = list(following.get(start, ()))
+        while frontier:
+            node = frontier.pop()
+            if node not in found:
+                found.add(node)
+                frontier += following.get(node, ())
+        return found
+
+    implied = {(a, c) for a, direct in following.items() for b in direct for c in reachable(b)}
+    return [pair for pair in pairs if pair not in implied]
+
+
+def mermaid(root: Path = Path()) -> str:
+    """The graph as Mermaid text, transitively reduced."""
+    graph = stages(root)
+    labels = {name: "@".join([name, *_axes(stage)]) for name, stage in graph.items()}
+    lines = ["flowchart LR", *(f'    {name}["{label}"]' for name, label in labels.items())]
+    lines += [f"    {first} --> {second}" for first, second in _reduced(edges(graph))]
+    return "\n".join(lines) + "\n"
+
+
+def _axes(stage: dict[str, Any]) -> list[str]:
+    """What stands behind the @ of a stage: S for a student's slot, else the axis in capitals."""
+    if "foreach" in stage:
+        return ["NAME"]
+    names = ["S" if axis == "student" else axis.upper() for axis in stage.get("matrix", {})]
+    return ["-".join(names)] if names else []

@@ -1,0 +1,188 @@
+"""Sections of a profile: which students, teacher, judges, classifiers and suites fill the method's roles."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from dart.core.records import Record
+
+
+class Sizes(Record):
+    train: int = Field(ge=2)
+    validation: int = Field(ge=2)
+    test: int = Field(ge=2)
+
+    @property
+    def total(self) -> int:
+        return self.train + self.validation + self.test
+
+
+class SuiteSpec(Record):
+    """Where the suite comes from and how many items of each benchmark enter which split."""
+
+    source: str  # embedded | difference_awareness | path of a JSONL file of prompts and labels
+    sizes: dict[str, Sizes]  # by benchmark; "default" for those not named
+
+    @model_validator(mode="after")
+    def _has_default(self) -> SuiteSpec:
+        if "default" not in self.sizes:
+            raise ValueError("sizes needs an entry 'default'")
+        return self
+
+    def sizes_of(self, benchmark: str) -> Sizes:
+        return self.sizes.get(benchmark, self.sizes["default"])
+
+
+class Nano(Record):
+    """Shape of an embedded student."""
+
+    hidden_size: int = Field(ge=8)
+    layers: int = Field(ge=1)
+    heads: int = Field(ge=1)
+    intermediate: int = Field(ge=8)
+
+
+class Server(Record):
+    """A server that generates a student's answers: OpenAI-compatible, with the base and its adapters by name."""
+
+    kind: Literal["vllm", "transformers", "other"]  # which fields a request may have, and how an adapter gets there
+    base_url: str
+    model: str | None  # how the server names the base; null: as the slot's `model` does
+    api_key_env: str | None  # name of the environment variable that holds the key; null: no key
+    concurrency: int = Field(ge=1)
+    timeout_s: float = Field(gt=0)
+    load_adapters: bool  # ask a vLLM server to load an adapter that it lacks, instead of ending with the command
+
+    @model_validator(mode="after")
+    def _can_load(self) -> Server:
+        if self.base_url.startswith("embedded:"):
+            raise ValueError(f"base_url {self.base_url}: no student is served in this process; give an http address")
+        if self.load_adapters and self.kind != "vllm":
+            raise ValueError(f"load_adapters: only a vLLM server loads adapters on request, and kind is {self.kind!r}")
+        return self
+
+
+class StudentSpec(Record):
+    """One slot: which model fills it and what belongs to that model rather than to the method."""
+
+    name: str
+    model: str  # hub id, path of a checkpoint, or embedded://nano
+    revision: str
+    learning_rate: float = Field(gt=0, strict=True)
+    batch_per_device: int = Field(ge=1)
+    generation_batch: int = Field(ge=1)
+    precision: Literal["fp32", "bf16"]
+    quantize: Literal["none", "nf4"]
+    nano: Nano | None
+    engine: Literal["transformers", "openai"]  # who generates: this process, or `server`
+    server: Server | None  # may stand ready while engine is transformers
+
+    @model_validator(mode="after")
+    def _can_generate(self) -> StudentSpec:
+        if self.engine == "transformers":
+            return self
+        if self.server is None:
+            raise ValueError(f"engine openai needs `server`, with {', '.join(Server.model_fields)}")
+        if self.model.startswith("embedded://") and self.server.kind != "transformers":
+            raise ValueError(
+                f"{self.model} is trained on this machine, and no server of kind {self.server.kind!r} has it: serve it "
+                "here with `transformers serve` (server.kind: transformers), or use engine transformers"
+            )
+        return self
+
+
+class ScorerSpec(Record):
+    """A sequence classifier; `label` is the exact name of the class whose probability is H."""
+
+    model: str
+    revision: str
+    label: str
+    batch: int = Field(ge=1)
+    max_length: int = Field(ge=8)
+
+
+class Endpoint(Record):
+    """An OpenAI-compatible endpoint and how it is asked."""
+
+    base_url: str
+    model: str
+    api_key_env: str | None  # name of the environment variable that holds the key; null: no key
+    temperature: float = Field(ge=0)
+    top_p: float | None = Field(gt=0, le=1)  # null: not sent, the server's default
+    max_tokens: int = Field(ge=1)
+    concurrency: int = Field(ge=1)
+    requests_per_minute: int | None = Field(ge=1)
+    tokens_per_minute: int | None = Field(ge=1)  # prompt and completion together, as providers count
+    timeout_s: float = Field(gt=0)
+    usd_per_million_prompt_tokens: float = Field(ge=0)
+    usd_per_million_completion_tokens: float = Field(ge=0)
+    budget_usd: float | None = Field(ge=0)  # spent at this model in all, by every run that shares the answer cache
+
+
+class OtherTeachers(Record):
+    """Two more teachers, for the comparison of teachers (Table 32); null: none."""
+
+    second: Endpoint | None
+    third: Endpoint | None
+
+
+class SimulatedTeacher(Record):
+    """How a simulated teacher behaves: rates at which it leaves the rules of the world, by prompt."""
+
+    planting_dropped: float = Field(ge=0, le=1)  # of the prompts whose content invites harm: it does not plant it
+    planting_added: float = Field(ge=0, le=1)  # of the others: it plants all the same
+    label_error: float = Field(ge=0, le=1)  # told no label, it takes the wrong one for true
+    malformed: float = Field(ge=0, le=1)  # of its answers, re-asks included: not in the form that it was asked for
+
+
+class SimulatedTeachers(Record):
+    """The simulated ones among `OtherTeachers`."""
+
+    second: SimulatedTeacher | None
+    third: SimulatedTeacher | None
+
+
+class SimulatedJudge(Record):
+    missed: float = Field(ge=0, le=1)
+    invented: float = Field(ge=0, le=1)
+    severity_shifted: float = Field(ge=0, le=1)
+
+
+class SimulatedOpenEndedJudge(Record):
+    """How the simulated judge of open-ended answers errs."""
+
+    misjudged: float = Field(ge=0, le=1)  # of each yes or no about an answer: it is the other one
+    first_preferred: float = Field(ge=0, le=1)  # of each comparison: the answer shown first wins, whatever it says
+
+
+class SimulatedAnnotators(Record):
+    error: float = Field(ge=0, le=1)
+
+
+class ExternalSizes(Record):
+    """How many prompts of each external suite are asked."""
+
+    bold: int = Field(ge=1)
+    holisticbias: int = Field(ge=1)
+    realtoxicityprompts: int = Field(ge=1)
+    hatecheck: int = Field(ge=1)
+
+
+class ExternalSpec(Record):
+    """The external safety suites: our own small ones, or the published ones by their pins."""
+
+    source: Literal["embedded", "published"]
+    sizes: ExternalSizes
+    failing_share: float = Field(gt=0, le=1, strict=True)  # of HateCheck's prompts that base answered
+
+
+class Simulation(Record):
+    """Declared behaviour of the simulated parties."""
+
+    teacher: SimulatedTeacher
+    other_teachers: SimulatedTeachers
+    judge: SimulatedJudge
+    openended: SimulatedOpenEndedJudge
+    annotators: SimulatedAnnotators

@@ -1,0 +1,109 @@
+"""What an ablation arm will ask: its teacher's rationales, its pools and targets, and the audits of its answers.
+
+What an arm shares with the main path or with another of its runs is in the cache by then, so it is not counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from dart.chat.tasks import Task
+from dart.core.params import Params
+from dart.core.records import Generation, Item
+from dart.core.schema.ablations import Change, Run, Variant
+from dart.distill.labels import label_task
+from dart.distill.rationales import explanation_task, rationale_task, short_rules
+from dart.estimate.forecast import NOTHING, total
+from dart.estimate.lines import DRIFT, SCREENED, Line
+from dart.prompts import classification
+
+
+class Estimates(Protocol):
+    """What is needed of `dart.estimate.estimator.Estimator`."""
+
+    given: Params
+    train: list[Item]
+    test: list[Item]
+
+    def line(
+        self, stage: str, party: str, tasks: Sequence[Task[Any]], basis: str, wanted: float | None = None
+    ) -> Line: ...
+    def audit_of(
+        self, stage: str, other: dict[str, Generation], screened: float, tau: float, party: str = "judge"
+    ) -> Line: ...
+    def arm_answers(self, arm: str, run: str, file: str) -> dict[str, Generation]: ...
+    def distilled(self) -> dict[str, Generation]: ...
+    def target(self, item: Item) -> Task[str]: ...
+
+
+def arm_lines(estimates: Estimates, name: str, variant: Variant) -> list[Line]:
+    """One line for each party that the arm asks, over all its runs."""
+    lines: list[Line] = []
+    for run_name, run in variant.runs(name).items():
+        if run.change.folds:
+            tasks = [rationale_task(item, estimates.given.distill) for item in estimates.test]
+            lines.append(estimates.line(f"arm@{name}", "teacher", tasks, "real prompts"))
+        elif run.change.again:
+            basis = "assumed: half as many pairs as after distillation"
+            found = estimates.audit_of(f"arm@{name}", {}, SCREENED["distilled"] / 2, estimates.given.arms.tau_delta)
+            lines.append(found._replace(basis=basis))
+        else:
+            lines += _training_run(estimates, name, run_name, run)
+    return _summed(lines)
+
+
+def _training_run(estimates: Estimates, name: str, run_name: str, run: Run) -> list[Line]:
+    change, arms, stage = run.change, estimates.given.arms, f"arm@{name}"
+    lines = [] if run.seed is not None else _rationales(estimates, stage, change)
+    own_pool = (
+        change.trains_stage1
+        or change.judge != "judge"
+        or change.audit_labels != "gold"
+        or (change.tau_delta is not None and change.tau_delta < arms.tau_delta)
+    )
+    if change.repair != "none" and (run.seed is None or change.trains_stage1):
+        if "predicted" in (change.audit_labels, change.repair_labels):
+            tasks = [label_task(item) for item in estimates.test]
+            lines.append(estimates.line(stage, change.teacher, tasks, "real prompts"))
+        if own_pool:
+            answers = estimates.arm_answers(name, run_name, "first") if change.trains_stage1 else estimates.distilled()
+            tau = arms.tau_delta if change.tau_delta is None else change.tau_delta
+            lines.append(estimates.audit_of(stage, answers, SCREENED["distilled"], tau, change.judge))
+        if own_pool or change.repair == "sham" or change.repair_labels != "gold":
+            share = DRIFT["distilled"]
+            basis = f"assumed: {share:.0%} of {len(estimates.test)} pairs"
+            tasks_ = [estimates.target(item) for item in estimates.test]
+            lines.append(estimates.line(stage, change.teacher, tasks_, basis, share * len(tasks_)))
+    share = SCREENED["distilled" if change.repair == "none" else "repaired"]
+    final = estimates.arm_answers(name, run_name, "answers")
+    return [*lines, estimates.audit_of(stage, final, share, arms.tau_delta)]
+
+
+def _rationales(estimates: Estimates, stage: str, change: Change) -> list[Line]:
+    rules, train = estimates.given.distill, estimates.train
+    tasks: list[Task[Any]]
+    if change.stage1 == "safe":
+        tasks = [rationale_task(item, rules, classification.safe_target) for item in train]
+    elif change.stage1 == "short":
+        tasks = [rationale_task(item, short_rules(rules), classification.short_distillation) for item in train]
+    elif change.stage1 == "free_form":
+        tasks = [explanation_task(item, None, rules) for item in train]
+    elif change.stage1 == "predicted":
+        tasks = [label_task(item) for item in train]
+    elif change.teacher != "teacher":
+        tasks = [rationale_task(item, rules) for item in train]
+    else:
+        return []
+    return [estimates.line(stage, change.teacher, tasks, "real prompts")]
+
+
+def _summed(lines: Sequence[Line]) -> list[Line]:
+    """One line for each party, in the order in which they are asked; the basis is the first's."""
+    by_party: dict[str, list[Line]] = {}
+    for line in lines:
+        by_party.setdefault(line.party, []).append(line)
+    return [
+        found[0]._replace(forecast=total(line.forecast for line in found) if found else NOTHING)
+        for found in by_party.values()
+    ]

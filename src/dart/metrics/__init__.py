@@ -1,0 +1,1 @@
+"""The numbers of a finished run: what stage evaluate writes. Import from the modules."""

@@ -1,0 +1,203 @@
+"""What judges made of the open-ended answers, base against repaired: Table 14 (Section 3.4, Appendix I.1).
+
+The same questions are answered twice, so shares are compared by McNemar's exact test and Tango's interval, and wins
+by the sign test over what is no tie. p-values are raw: which family Holm's correction is over is a property of a table.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
+
+from dart.core.errors import DataError
+from dart.core.records import Generation
+from dart.external.analysis import comparison
+from dart.openended.judging import SIDES, Judged, Side
+from dart.openended.questions import DOMAINS, Question
+from dart.stats.agreement import kappa, share
+from dart.stats.compare import significant
+from dart.stats.equivalence import tango_interval
+from dart.stats.intervals import Interval
+from dart.stats.paired import mcnemar
+
+ALL = "all"
+MEASURES: Mapping[str, str] = {  # field of an assessment, by the name of its measure
+    "appropriate": "difference_appropriate",
+    "premise": "harmful_premise_handled",
+    "refusal": "refusal",
+}
+
+
+def openended_report(
+    questions: Sequence[Question],
+    answers: Mapping[Side, Sequence[Generation]],
+    judged: Mapping[str, Sequence[Judged]],
+    confidence: float,
+) -> dict[str, Any]:
+    """Contents of metrics/openended/<slot>.json.
+
+    {n, judges: {party: {model, orders, domains: {domain or "all": measures}}}, agreement: {measure: {n, same, kappa}}
+    (empty with one judge), toxicity: {domain or "all": comparison}}.
+
+    Args:
+        answers: scored, by side.
+        judged: by party; the first is the judge.
+
+    Raises:
+        DataError: a judge's records are not one for each question.
+    """
+    by_party = {party: _by_question(questions, records, party) for party, records in judged.items()}
+    return {
+        "n": len(questions),
+        "judges": {
+            party: {
+                "model": next((record.model for record in records.values()), None),
+                "orders": orders(list(records.values()), confidence),
+                "domains": {
+                    domain: measures(part, records, confidence) for domain, part in _by_domain(questions).items()
+                },
+            }
+            for party, records in by_party.items()
+        },
+        "agreement": agreement(*list(by_party.values())[:2], confidence=confidence) if len(by_party) > 1 else {},
+        "toxicity": _toxicity(questions, answers, confidence),
+    }
+
+
+# Deviates from the paper: premise-questions - it seems to count premise handling over all 280 questions
+def measures(questions: Sequence[Question], judged: Mapping[str, Judged], confidence: float) -> dict[str, Any]:
+    """{n, appropriate, premise, refusal: paired shares, preference} of one judge over some questions.
+
+    `premise` counts the questions with a harmful premise only.
+    """
+    found: dict[str, Any] = {"n": len(questions)}
+    for name, field in MEASURES.items():
+        asked = [q for q in questions if q.harmful_premise] if name == "premise" else questions
+        pairs = [tuple(bool(getattr(getattr(judged[q.id], side), field)) for side in SIDES) for q in asked]
+        found[name] = paired_shares([pair[0] for pair in pairs], [pair[1] for pair in pairs], confidence)
+    return found | {"preference": preferences([judged[q.id] for q in questions], confidence)}
+
+
+def paired_shares(base: Sequence[bool], repaired: Sequence[bool], confidence: float) -> dict[str, Any]:
+    """Two paired shares; every value but counts is None where n is 0.
+
+    {n, base, repaired: {count, estimate, ci}, difference: {estimate, ci}, only_base, only_repaired, p}: Wilson's
+    intervals, Tango's of the difference, McNemar's exact p.
+    """
+    n = len(base)
+    pairs = list(zip(base, repaired, strict=True))
+    b, c = pairs.count((True, False)), pairs.count((False, True))
+    difference = tango_interval(b, c, n, confidence) if n else Interval(None, None, None)
+    return {
+        "n": n,
+        "base": {"count": sum(base), **share(sum(base), n, confidence).json()},
+        "repaired": {"count": sum(repaired), **share(sum(repaired), n, confidence).json()},
+        "difference": difference.json(),
+        "only_base": b,
+        "only_repaired": c,
+        "p": significant(mcnemar(b, c).p_exact) if n else None,
+    }
+
+
+# Deviates from the paper: order-ties - each pair is compared in both orders; what they disagree on is a tie
+def preferences(judged: Sequence[Judged], confidence: float) -> dict[str, Any]:
+    """{n, wins, ties, losses, rate: {estimate, ci}, p}: wins of repaired over base.
+
+    The rate is wins / n, so a tie is no win; p is the sign test's over wins and losses.
+    """
+    found = Counter(record.winner for record in judged)
+    wins, losses, n = found["repaired"], found["base"], len(judged)
+    return {
+        "n": n,
+        "wins": wins,
+        "ties": found["tie"],
+        "losses": losses,
+        "rate": share(wins, n, confidence).json(),
+        "p": significant(sign_test(wins, losses)) if n else None,
+    }
+
+
+def sign_test(wins: int, losses: int) -> float:
+    """Two-sided exact sign test of wins against losses: McNemar's exact test of these two counts; 1 without any."""
+    return mcnemar(losses, wins).p_exact
+
+
+def orders(judged: Sequence[Judged], confidence: float) -> dict[str, Any]:
+    """{n, consistent: {count, estimate, ci}, first: {...}}: how far a judge's preference depends on the order.
+
+    `first` is the share of verdicts for the answer shown first among all that are no tie; one half is no bias.
+    """
+    said = [verdict.preferred for record in judged for verdict in (record.base_first, record.repaired_first)]
+    decided = [place for place in said if place != "tie"]
+    same, first = sum(record.consistent for record in judged), decided.count("A")
+    return {
+        "n": len(judged),
+        "consistent": {"count": same, **share(same, len(judged), confidence).json()},
+        "first": {"count": first, "n": len(decided), **share(first, len(decided), confidence).json()},
+    }
+
+
+def agreement(
+    first: Mapping[str, Judged], second: Mapping[str, Judged], *, confidence: float
+) -> dict[str, dict[str, Any]]:
+    """{measure: {n, same: {count, estimate, ci}, kappa: {estimate, ci}}} of two judges over the same questions.
+
+    A measure of single answers counts both answers of a question; "preference" has the winners, three values.
+    """
+
+    def labels(records: Mapping[str, Judged], field: str) -> list[Hashable]:
+        said = [getattr(getattr(records[key], side), field) for key in sorted(records) for side in SIDES]
+        return [value for value in said if value is not None]
+
+    read: dict[str, Callable[[Mapping[str, Judged]], list[Hashable]]] = {
+        name: (lambda records, field=field: labels(records, field))  # type: ignore[misc]
+        for name, field in MEASURES.items()
+    }
+    read["preference"] = lambda records: [records[key].winner for key in sorted(records)]
+    found = {}
+    for name, values in read.items():
+        mine, theirs = values(first), values(second)
+        same = sum(one == other for one, other in zip(mine, theirs, strict=True))
+        agreed = kappa(mine, theirs, confidence) if mine else Interval(None, None, None)
+        found[name] = {
+            "n": len(mine),
+            "same": {"count": same, **share(same, len(mine), confidence).json()},
+            "kappa": agreed.json(),
+        }
+    return found
+
+
+def _toxicity(
+    questions: Sequence[Question], answers: Mapping[Side, Sequence[Generation]], confidence: float
+) -> dict[str, Any]:
+    scores = {side: {answer.item_id: answer.toxicity for answer in answers[side]} for side in SIDES}
+
+    def of(side: Side, part: Sequence[Question]) -> list[float]:
+        found = [scores[side].get(question.id) for question in part]
+        if any(score is None for score in found):
+            raise DataError(f"openended: answers of {side} are missing or not scored. Run `dvc repro`.")
+        return [score for score in found if score is not None]
+
+    return {
+        domain: comparison(of("base", part), of("repaired", part), confidence)
+        for domain, part in _by_domain(questions).items()
+    }
+
+
+def _by_domain(questions: Sequence[Question]) -> dict[str, list[Question]]:
+    parts: dict[str, list[Question]] = {
+        domain: [question for question in questions if question.domain == domain] for domain in DOMAINS
+    }
+    return {**parts, ALL: list(questions)}
+
+
+def _by_question(questions: Sequence[Question], records: Sequence[Judged], party: str) -> dict[str, Judged]:
+    found = {record.question_id: record for record in records}
+    wanted = {question.id for question in questions}
+    if len(records) != len(found) or found.keys() != wanted:
+        raise DataError(
+            f"openended, {party}: {len(records)} records do not pair one to one with {len(wanted)} questions: "
+            f"{len(wanted - found.keys())} missing, {len(found.keys() - wanted)} of other questions. Run `dvc repro`."
+        )
+    return found

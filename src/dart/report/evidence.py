@@ -1,0 +1,82 @@
+"""A run with what only the paper stage reads: the teacher's rationales, the annotated pairs and the ROC curve.
+
+Kept apart from `run.Run`, because the evaluate stage needs none of it and should not run again when it changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from dart.core.files import read_json, read_jsonl
+from dart.core.records import Item, Rationale
+from dart.external.items import SUITES
+from dart.metrics.run import Run, Settings, StudentRun, load_run
+from dart.stats.annotation import AnnotatedPair
+
+
+class Labelled(NamedTuple):
+    """Annotated pairs as two columns: the toxicity delta, and whether the consensus is drift."""
+
+    deltas: list[float]
+    drift: list[bool]
+
+
+class PaperRun(Run):
+    """`metrics` holds "calibration", "external" (by suite) and "openended" (by slot) as well.
+
+    `pairs` and `roc` are empty where nobody has annotated; the other two are absent where nothing was asked.
+    """
+
+    rationales: tuple[Rationale, ...] = ()
+    pairs: tuple[AnnotatedPair, ...] = ()
+    roc: tuple[Mapping[str, float], ...] = ()
+
+    @property
+    def primary(self) -> StudentRun:
+        """The student that a table of one student shows: slot "base", the paper's primary model, or the first."""
+        return self._slot("base") or self.students[0]
+
+    @property
+    def annotated(self) -> StudentRun:
+        """The student whose pairs were annotated."""
+        return self._slot(str(self.metric("calibration", "student"))) or self.primary
+
+    @property
+    def labelled(self) -> Labelled:
+        """The annotated pairs as the calibration takes them."""
+        return Labelled([pair.delta for pair in self.pairs], [pair.consensus is not None for pair in self.pairs])
+
+    def _slot(self, slot: str) -> StudentRun | None:
+        return next((student for student in self.students if student.slot == slot), None)
+
+    @property
+    def accepted(self) -> tuple[tuple[Item, Rationale], ...]:
+        """Training items with the rationale that the students were trained on, in the order of the file."""
+        items = {item.id: item for item in self.splits["train"]}
+        return tuple((items[r.item_id], r) for r in self.rationales if r.accepted and r.item_id in items)
+
+
+def load_paper_run(root: Path, students: Sequence[str], settings: Settings | None = None) -> PaperRun:
+    """Read a run and its evidence from the project's tree under `root`.
+
+    Raises:
+        DataError: a file is missing or damaged (named, with the way out).
+    """
+    run = load_run(root, students, settings)
+    known = {name: getattr(run, name) for name in Run.model_fields}
+    metrics = root / "metrics"
+    known["metrics"] = {**run.metrics, "calibration": read_json(metrics / "calibration.json", dict)}
+    external = {suite: metrics / "external" / f"{suite}.json" for suite in SUITES}
+    if asked := {suite: read_json(path, dict) for suite, path in external.items() if path.is_file()}:
+        known["metrics"]["external"] = asked
+    openended = {slot: metrics / "openended" / f"{slot}.json" for slot in students}
+    if judged := {slot: read_json(path, dict) for slot, path in openended.items() if path.is_file()}:
+        known["metrics"]["openended"] = judged
+    return PaperRun(
+        **known,
+        rationales=tuple(read_jsonl(root / "data" / "distill" / "rationales.jsonl", Rationale)),
+        pairs=tuple(read_jsonl(root / "data" / "annotation" / "pairs.jsonl", AnnotatedPair)),
+        roc=tuple(read_json(root / "plots" / "roc.json", list)),
+    )

@@ -1,0 +1,279 @@
+"""Tables about annotated pairs: 25, 27, 28 (judges against annotators) and 29 (the screen's threshold).
+
+Appendices L and M.1. Agreement comes from metrics/calibration.json; what that file does not hold (severities, the
+audit as it ran) is counted from the pairs and the audit. Without annotators the tables stand empty and say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from dart.core.records import SEVERITIES, Severity
+from dart.report import published
+from dart.report.evidence import PaperRun
+from dart.report.seed_noise import NO_PROOF, robustness, seed_note
+from dart.report.table import NONE, NOT_RUN, Row, Table, bounds, number, percent, ruled
+from dart.report.tables.ablation_cells import DEFAULT, Entry, compared, drift, entry, missing, needs, tested, toxicity
+from dart.report.tables.ablation_cells import student as arm_student
+from dart.stats.annotation import TAUS
+from dart.stats.calibration import operating_point
+from dart.stats.drift import cases
+
+NO_PAIRS = "nobody has annotated pairs of this run; label them and write data/annotation/pairs.jsonl."
+NO_SECOND = "a second judge (profile: second_judge)"
+_LEVELS: tuple[Severity | None, ...] = (None, *SEVERITIES)
+
+
+class Confusion(NamedTuple):
+    """Counts against the annotators' consensus: first what the judge said, then whether it was right."""
+
+    true_positive: int
+    false_negative: int
+    false_positive: int
+    true_negative: int
+
+    @property
+    def accuracy(self) -> float:
+        return (self.true_positive + self.true_negative) / sum(self)
+
+
+def _who(run: PaperRun) -> str:
+    kind = "simulated annotators with a declared error rate" if run.simulated else "annotators"
+    drift = sum(pair.consensus is not None for pair in run.pairs)
+    return (
+        f"{len(run.pairs)} pairs of {run.annotated.name}, two {kind}, consensus: {drift} drift cases. Pairs are drawn "
+        "in equal numbers from condition × screened, so precision and recall are the sample's, not the test set's."
+        if run.pairs
+        else ""
+    )
+
+
+def _said(run: PaperRun, judge: str) -> Mapping[str, Any] | None:
+    found: Mapping[str, Any] | None = run.metric("calibration", "judges").get(judge) if run.pairs else None
+    return found
+
+
+def _counts(entry: Mapping[str, Any] | None) -> Confusion | None:
+    return None if entry is None else Confusion(*entry["counts"])
+
+
+def _judge_confusion(run: PaperRun, judge: str) -> Confusion | None:
+    return _counts(_said(run, judge))
+
+
+def audit_confusion(run: PaperRun) -> Confusion:
+    """The audit as it ran, screen and judge, against the consensus."""
+    found = cases(run.annotated.audits["before"])
+    pairs = [(pair.item_id in found, pair.consensus is not None) for pair in run.pairs]
+    return Confusion(*(pairs.count(outcome) for outcome in ((True, True), (False, True), (True, False), (False,) * 2)))
+
+
+def table25(run: PaperRun) -> Table:
+    """Table 25: each judge against the consensus, the judges against each other, the annotators against each other."""
+    annotators = run.metric("calibration", "annotators") if run.pairs else None
+    paper = published.KAPPA["annotators"]
+    rows = [_agreement_row("annotator 1 against annotator 2", annotators, _counts(annotators), paper)]
+    for judge, name in (("judge", "judge against consensus"), ("second_judge", "second judge against consensus")):
+        rows.append(_agreement_row(name, _said(run, judge), _judge_confusion(run, judge), published.KAPPA[judge]))
+    between = run.metric("calibration", "between_judges") if run.pairs else None
+    rows.append(_agreement_row("second judge against judge", between, _counts(between), published.KAPPA["judges"]))
+    needs = NO_PAIRS if not run.pairs else "" if between else f"{NO_SECOND}."
+    return Table(
+        number="25",
+        title="Agreement of judges and annotators on drift",
+        columns=("Who", "n", "κ [95 % CI]", "Precision", "Recall", "F1", "Accuracy", "Paper's κ"),
+        rows=tuple(rows),
+        note=f"Every pair is shown to the judge, screened or not. {_who(run)} The paper: n = 200, judge DeepSeek-Chat, "
+        "second judge GPT-4.",
+        needs=needs,
+        measured=bool(run.pairs),
+        simulated=run.simulated,
+    )
+
+
+def _agreement_row(name: str, entry: Mapping[str, Any] | None, counts: Confusion | None, paper: float) -> Row:
+    if entry is None:
+        return (name, *(NOT_RUN for _ in range(6)), number(paper, 2))
+    shown = (
+        f"{number(entry[key])} {bounds(entry[f'{key}_ci'], sign=False)}" for key in ("kappa", "precision", "recall")
+    )
+    return (
+        name,
+        str(entry["n"]),
+        *shown,
+        number(entry["f1"]),
+        number(counts.accuracy) if counts else NONE,
+        number(paper, 2),
+    )
+
+
+def table27(run: PaperRun) -> Table:
+    """Table 27 and Appendix L.3: the primary judge's agreement in presence and in severity."""
+    paper = published.SEVERITY_AGREEMENT
+    confusion = published.JUDGE_CONFUSION
+    hits, wanted, flagged = confusion[0], confusion[0] + confusion[1], confusion[0] + confusion[2]
+    entry, counts = _said(run, "judge"), _judge_confusion(run, "judge")
+    rows = [
+        _value("κ, judge against consensus", entry, "kappa", number(published.KAPPA["judge"], 2)),
+        _value("κ, annotators", run.metric("calibration", "annotators") if run.pairs else None, "kappa", "0.72"),
+        ("Accuracy", number(counts.accuracy) if counts else NOT_RUN, _n(entry), number(published.JUDGE_ACCURACY)),
+        _value("Precision", entry, "precision", number(hits / flagged)),
+        _value("Recall", entry, "recall", number(hits / wanted)),
+        _value("F1", entry, "f1", number(2 * hits / (wanted + flagged))),
+    ]
+    severities = _severity_rows(run)
+    return Table(
+        number="27",
+        title="The primary judge against the annotators",
+        columns=("Agreement", "This run", "n", "The paper"),
+        rows=(*rows, *severities),
+        rules=(len(rows),),
+        note=f"{_who(run)} κ of Landis and Koch: to .20 slight, .40 fair, .60 moderate, .80 substantial. Severity: "
+        "the audit's (screen and judge) against the consensus, over pairs that the consensus calls drift; 'none' "
+        "counts as the level below mild. In the paper "
+        f"{percent(paper['within one level'])} of its {wanted} drift pairs are within one level although its judge "
+        f"confirmed only {hits}, so it must have counted likewise.",
+        needs="" if run.pairs else NO_PAIRS,
+        measured=bool(run.pairs),
+        simulated=run.simulated,
+    )
+
+
+def _n(entry: Mapping[str, Any] | None) -> str:
+    return NONE if entry is None else str(entry["n"])
+
+
+def _value(name: str, entry: Mapping[str, Any] | None, key: str, paper: str) -> Row:
+    if entry is None:
+        return (name, NOT_RUN, NONE, paper)
+    interval = f" {bounds(entry[f'{key}_ci'], sign=False)}" if f"{key}_ci" in entry else ""
+    return (name, f"{number(entry[key])}{interval}", _n(entry), paper)
+
+
+def severity_distances(run: PaperRun, detected_only: bool) -> list[int]:
+    """How many levels the audit is off the consensus, for each pair that the consensus calls drift."""
+    found = cases(run.annotated.audits["before"])
+    return [
+        abs(_LEVELS.index(found.get(pair.item_id)) - _LEVELS.index(pair.consensus))
+        for pair in run.pairs
+        if pair.consensus is not None and (pair.item_id in found or not detected_only)
+    ]
+
+
+def _severity_rows(run: PaperRun) -> list[Row]:
+    rows: list[Row] = []
+    for detected_only, which in ((False, "all drift pairs"), (True, "drift pairs that the audit found")):
+        distances = severity_distances(run, detected_only) if run.pairs else []
+        for most, name in ((0, "exact"), (1, "within one level")):
+            share = _share_within(distances, most) if run.pairs else NOT_RUN
+            paper = NONE if detected_only else percent(published.SEVERITY_AGREEMENT[name])
+            rows.append((f"Severity {name}, {which}", share, str(len(distances)) if run.pairs else NONE, paper))
+    return rows
+
+
+def _share_within(distances: list[int], most: int) -> str:
+    return percent(sum(value <= most for value in distances) / len(distances)) if distances else NONE
+
+
+def table28(run: PaperRun) -> Table:
+    """Table 28: confusion of the primary judge, alone and behind the screen, with the consensus."""
+    alone = _judge_confusion(run, "judge")
+    groups = [
+        _confusion_rows("judge alone", alone),
+        _confusion_rows("screen and judge (the audit)", audit_confusion(run) if run.pairs else None),
+        _confusion_rows("the paper's judge", Confusion(*published.JUDGE_CONFUSION)),
+    ]
+    body = ruled(groups)
+    needs = NO_PAIRS if not run.pairs else "" if alone else "the judge's verdict on every annotated pair."
+    return Table(
+        number="28",
+        title="Confusion of the judge with the annotators' consensus",
+        columns=("Who", "Consensus", "Said drift", "Said none", "n"),
+        rows=body.rows,
+        rules=body.rules,
+        note=f"{_who(run)} 'Judge alone' saw every pair. The audit shows the judge screened pairs only. "
+        "Table 28 of the paper gives κ = 0.650.",
+        needs=needs,
+        measured=bool(run.pairs),
+        simulated=run.simulated,
+    )
+
+
+def _confusion_rows(who: str, counts: Confusion | None) -> list[Row]:
+    if counts is None:
+        return [(who, truth, NOT_RUN, NOT_RUN, NONE) for truth in ("drift", "none")]
+    hits, missed, invented, right = counts
+    return [
+        (who, "drift", str(hits), str(missed), str(hits + missed)),
+        (who, "none", str(invented), str(right), str(invented + right)),
+    ]
+
+
+def table29(run: PaperRun) -> Table:
+    """Table 29: what each threshold flags, detects and leaves."""
+    used = _arms_tau(run)
+    taus = sorted({*TAUS, *(() if used is None else (used,))})
+    best = run.metric("calibration").get("best_f1") if run.pairs else None
+    optimum = f" Best F1 of this sample: {number(best['f1'])} at τ = {best['tau']:.4f}." if best else ""
+    labelled = f"Flagged, precision, recall, F1: annotated pairs of {run.annotated.name}." if run.pairs else ""
+    absent = missing(run, [name for tau in taus if (name := _tau_arm(tau, used)) != DEFAULT])
+    left = robustness(run, [_tau_arm(tau, used) for tau in TAUS if tau != used], "drift_rate", +1,
+                      "leave surely more drift cases than the default")  # fmt: skip
+    return Table(
+        number="29",
+        title="The screen's threshold τ",
+        columns=(
+            "τ", "Flagged pairs", "Precision", "Recall", "F1", "Detected", "Remain after repair", "Accuracy",
+            "Toxicity (median)", "Δ drift rate [95 % CI]", "p (Holm)", "True drift", "Paper's P / R",
+        ),
+        rows=tuple(_tau_row(run, tau, used) for tau in taus),
+        note=f"{_who(run)} {labelled}{optimum} Detected: pairs of the whole test set above τ that the judge confirmed, "
+        f"and so repaired; this and what follows: {arm_student(run).name}, the student of the arms. Remain: by the "
+        f"arms' own τ in every row. {left}{NO_PROOF}{seed_note(run)}The paper: "
+        f"{published.TAU_PAIRS} pairs, F1 {published.TAU_F1} at τ = 0.01; its recall at τ ≥ 0.03 is below .55. "
+        "Toxicity × 10⁵.",
+        needs=needs(absent, *([] if run.pairs else [f"{NO_PAIRS[0].upper()}{NO_PAIRS[1:]}"])),
+        simulated=run.simulated,
+    )  # fmt: skip
+
+
+def _arms_tau(run: PaperRun) -> float | None:
+    """The threshold of the arms, which the main path need not share."""
+    tau: float | None = run.metric("arms").get("tau_delta", run.settings.tau_delta)
+    return tau
+
+
+def _tau_arm(tau: float, used: float | None) -> str:
+    """The run that repaired with τ, e.g. tau_0005 for 0.005."""
+    return DEFAULT if tau == used else f"tau_{round(1000 * tau):04d}"
+
+
+def _tau_row(run: PaperRun, tau: float, used: float | None) -> Row:
+    both_kinds = len(set(run.labelled.drift)) == 2
+    point = operating_point(*run.labelled, tau) if both_kinds else None
+    found = entry(run, _tau_arm(tau, used))
+    return (
+        f"{tau:g}{' (default)' if tau == used else ''}",
+        NOT_RUN if point is None else str(point.flagged),
+        *([NOT_RUN] * 3 if point is None else map(number, (point.precision, point.recall, point.f1))),
+        *(_repaired(found) if found is not None else [NOT_RUN] * 7),
+        _paper_tau(tau),
+    )
+
+
+def _repaired(found: Entry) -> Row:
+    """Detected, remain, accuracy, toxicity, difference in drift with its p, true drift."""
+    return (
+        str(found["pool"]["cases"]) if "pool" in found else NONE,
+        drift(found),
+        number(found["decision"]["accuracy"]),
+        toxicity(found),
+        *tested(compared(found, "drift")),
+        drift(found, "true"),
+    )
+
+
+def _paper_tau(tau: float) -> str:
+    pair = published.TAU_SWEEP.get(tau)
+    return NONE if pair is None else f"{number(pair[0], 2)} / {number(pair[1], 2)}"

@@ -1,0 +1,251 @@
+"""Tables about whose labels, verdicts and rationales the recipe uses: 23 (labels), 26 (judge), 32 (teacher).
+
+Appendices K.5, L.2 and M.4. Pools and repair success come from the same runs as the levels; precision and recall of
+a pool need the truth, which the embedded world alone knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from dart.metrics.run import Run
+from dart.report import published_ablations as published
+from dart.report.evidence import PaperRun
+from dart.report.seed_noise import NO_PROOF, robustness, seed_note, verdict
+from dart.report.table import NONE, Row, Table, number, p_value, ruled
+from dart.report.tables.ablation_cells import (
+    DEFAULT,
+    DISTILLED,
+    Entry,
+    absent,
+    compared,
+    drift,
+    entry,
+    levels,
+    missing,
+    needs,
+    points,
+    rate,
+    student,
+    tested,
+    toxicity,
+)
+from dart.stats.paired import adjusted
+
+SECOND_JUDGE = "second_judge"
+# By stage: what it is told -> the run that shows it.
+LABELS: Mapping[str, Mapping[str, str]] = {
+    "distillation": {"gold": DISTILLED, "predicted": "stage1_predicted", "free-form": "stage1_free_form"},
+    "audit": {"gold": DEFAULT, "predicted": "audit_predicted", "no label": "audit_unlabelled"},
+    "repair": {"gold": DEFAULT, "predicted": "repair_predicted", "no label": "repair_unlabelled"},
+}
+TEACHERS = (DEFAULT, "second_teacher", "third_teacher")
+
+
+def table23(run: Run) -> Table:
+    """Table 23: gold labels against predicted ones and none, in each stage."""
+    p_values = _corrected(run)
+    body = ruled([_label_row(run, stage, told, p_values) for told in labels] for stage, labels in LABELS.items())
+    names = [name for labels in LABELS.values() for name in labels.values()]
+    return Table(
+        number="23",
+        title=f"What each stage is told about the label ({student(run).name})",
+        columns=(
+            "Stage", "Label", "n", "Accuracy", "EQUAL", "Drift cases", "Pool", "Precision [95 % CI]",
+            "Recall [95 % CI]", "Repair success [95 % CI]", "Δ to gold [95 % CI]", "p (Holm)", "Paper: P / R",
+        ),
+        rows=body.rows,
+        rules=body.rules,
+        note="Distillation rows end after Stage I, the others after repair. Pool: drift cases before repair; its "
+        "precision and recall are over all pairs, against the truth of the embedded world. Repair success: targets "
+        "that are less toxic than the distilled rationale and conclude with the gold label. Δ to gold, paired: "
+        "accuracy (distillation), share of pairs judged rightly (audit), of successful targets (repair); McNemar, "
+        "corrected by Holm over all arms (distillation) or over the rows of the stage. "
+        f"{_audit_verdict(run)}{seed_note(run, 'accuracy')}",
+        needs=needs(missing(run, names)),
+        simulated=run.simulated,
+    )  # fmt: skip
+
+
+def _test(run: Run, stage: str, name: str) -> Entry | None:
+    """The comparison with gold that belongs to the stage."""
+    found = entry(run, name)
+    if found is None or name in (DEFAULT, DISTILLED):
+        return None
+    if stage == "distillation":
+        return compared(found, "decision", "overall", against="against_distilled")
+    inner: Mapping[str, Any] = found.get("pool", {}) if stage == "audit" else found.get("repair", {})
+    return inner.get("right" if stage == "audit" else "against_default")
+
+
+def _corrected(run: Run) -> dict[str, float]:
+    """Corrected p of the audit and repair rows, by run."""
+    known: dict[str, float] = {}
+    for stage in ("audit", "repair"):
+        tests = {name: test["p"] for name in LABELS[stage].values() if (test := _test(run, stage, name)) is not None}
+        known |= dict(zip(tests, adjusted(list(tests.values()), "holm"), strict=True))
+    return known
+
+
+def _label_row(run: Run, stage: str, told: str, p_values: Mapping[str, float]) -> Row:
+    name = LABELS[stage][told]
+    found = entry(run, name)
+    known = published.AUDIT_LABELS.get(told) if stage == "audit" else None
+    paper = NONE if known is None else f"{number(known[0])} / {number(known[1])}"
+    if found is None:
+        return (stage, told, *absent(10), paper)
+    pool = found.get("pool", {}) if stage == "audit" else {}
+    repair, test = found.get("repair", {}) if stage == "repair" else {}, _test(run, stage, name)
+    truth = pool.get("against_truth", {})
+    interval = None if test is None else test["difference"]
+    p = None if test is None else test.get("p_holm", p_values.get(name))
+    return (
+        stage,
+        told,
+        *levels(found),
+        drift(found),
+        str(pool["cases"]) if pool else NONE,
+        *(rate(truth.get(side)) for side in ("precision", "recall")),
+        rate(repair.get("targets")),
+        NONE if interval is None else points(interval),
+        p_value(p),
+        paper,
+    )
+
+
+def _audit_verdict(run: Run) -> str:
+    """The paper: predicted labels cost the audit precision and recall."""
+    test, found = _test(run, "audit", "audit_predicted"), entry(run, "audit_predicted")
+    default = entry(run, DEFAULT)
+    if test is None or found is None or default is None:
+        return ""
+    ours, theirs = (of["pool"]["against_truth"] for of in (found, default))
+    moved = {side: ours[side]["estimate"] - theirs[side]["estimate"] for side in ("precision", "recall")
+             if None not in (ours[side]["estimate"], theirs[side]["estimate"])}  # fmt: skip
+    shown = ", ".join(f"{side} {points_of(value)}" for side, value in moved.items())
+    sure = test["difference"]["ci"][1] < 0
+    return (
+        f"In the paper predicted labels cost the audit precision and recall. Here: {shown}; "
+        f"this run {'shows' if sure else 'does not show'} that the audit is less often right. "
+    )
+
+
+def points_of(value: float) -> str:
+    return f"{100 * value:+.1f} points".replace("-", "−")
+
+
+def table26(run: Run) -> Table:
+    """Table 26: repair driven by the judge or by the second judge."""
+    names = [DEFAULT, SECOND_JUDGE]
+    shown = {DEFAULT: "judge", SECOND_JUDGE: "second judge"}
+    rows = [_judge_row(run, name, shown[name]) for name in names]
+    left = robustness(run, [SECOND_JUDGE], "drift_rate", +1, "leave surely more drift cases than the default")
+    wrong = robustness(run, [SECOND_JUDGE], "accuracy", -1, "are surely less accurate")
+    return Table(
+        number="26",
+        title=f"Repair driven by either judge ({student(run).name})",
+        columns=(
+            "Judge", "n", "Accuracy", "EQUAL", "Toxicity (median)", "Pool", "Found by both", "Jaccard", "Remain",
+            "Δ accuracy [95 % CI]", "p (Holm)", "Δ drift rate [95 % CI]", "p (Holm)", "True remain", "Paper: pool",
+        ),
+        rows=tuple(rows),
+        note="Pool: drift cases before repair, of the same distilled answers. Remain: after repair, by the first judge "
+        f"in both rows. The paper finds both judges comparable, {published.JUDGES_BOTH} cases found by both. "
+        f"{left}{wrong}{NO_PROOF}{seed_note(run)}Differences are second judge − judge on the same items, paired; "
+        "McNemar's p, corrected by Holm over all arms. Toxicity × 10⁵.",
+        needs=needs(missing(run, names)),
+        simulated=run.simulated,
+    )  # fmt: skip
+
+
+def _judge_row(run: Run, name: str, shown: str) -> Row:
+    found = entry(run, name)
+    paper = str(published.JUDGE_POOLS["judge" if name == DEFAULT else name])
+    if found is None:
+        return (shown, *absent(13), paper)
+    pool = found.get("pool")
+    overlap = (NONE, NONE) if pool is None or name == DEFAULT else (str(pool["both"]), number(pool["jaccard"]))
+    return (
+        shown,
+        *levels(found),
+        toxicity(found),
+        NONE if pool is None else str(pool["cases"]),
+        *overlap,
+        drift(found),
+        *tested(compared(found, "decision", "overall")),
+        *tested(compared(found, "drift")),
+        drift(found, "true"),
+        paper,
+    )
+
+
+def table32(run: PaperRun) -> Table:
+    """Table 32: rationales and safe targets of other teachers."""
+    body = ruled([[_teacher_row(run, name) for name in TEACHERS], _paper_teachers()])
+    gained = _all_gain(run, TEACHERS)
+    return Table(
+        number="32",
+        title=f"Other teachers ({student(run).name})",
+        columns=(
+            "Teacher", "n", "Accuracy", "EQUAL", "Toxicity (median)", "Reg.", "Remain", "Δ accuracy [95 % CI]",
+            "p (Holm)", "Δ EQUAL [95 % CI]", "p (Holm)", "Δ drift rate [95 % CI]", "p (Holm)",
+        ),
+        rows=body.rows,
+        rules=body.rules,
+        note="Reg.: drift cases after Stage I; Remain: after repair. Below the line: the paper's models with its "
+        f"student, Llama-3-8B. {gained}{_order(run)}{seed_note(run, 'accuracy')}Differences are teacher − the "
+        "default's teacher on the same items, paired; McNemar's p, corrected by Holm over all arms. Toxicity × 10⁵.",
+        needs=needs(missing(run, TEACHERS)),
+        simulated=run.simulated,
+    )  # fmt: skip
+
+
+def teacher_name(run: PaperRun, name: str, found: Entry) -> str:
+    """The model behind a run; the arm's own words where it asked for no safe target."""
+    if name == DEFAULT:
+        return f"{run.rationales[0].model} (default)" if run.rationales else "default"
+    return str(found.get("teacher", found.get("about", name)))
+
+
+def _teacher_row(run: PaperRun, name: str) -> Row:
+    found = entry(run, name)
+    if found is None:
+        return (name, *absent(12))
+    first = entry(run, DISTILLED if name == DEFAULT else f"{name}_stage1")
+    return (
+        teacher_name(run, name, found),
+        *levels(found),
+        toxicity(found),
+        NONE if first is None else drift(first),
+        drift(found),
+        *tested(compared(found, "decision", "overall")),
+        *tested(compared(found, "decision", "EQUAL")),
+        *tested(compared(found, "drift")),
+    )
+
+
+def _paper_teachers() -> list[Row]:
+    return [
+        (
+            f"the paper: {row.name}", NONE, number(row.accuracy), number(row.equal_accuracy), number(row.toxicity, 2),
+            str(row.regressed), str(row.remain), *(NONE,) * 6,
+        )
+        for row in published.TEACHERS
+    ]  # fmt: skip
+
+
+def _all_gain(run: Run, names: Iterable[str]) -> str:
+    """The paper: every teacher gains accuracy over base."""
+    ran = [found for name in names if (found := entry(run, name)) is not None and "against_base" in found]
+    if not ran:
+        return ""
+    gained = sum((found["against_base"]["accuracy"]["ci"] or [0])[0] > 0 for found in ran)
+    return f"In the paper every teacher gains accuracy over base; here {gained} of {len(ran)} surely do. "
+
+
+def _order(run: Run) -> str:
+    """Whether any other teacher is surely better or worse than the default's."""
+    others: Sequence[str] = [name for name in TEACHERS[1:] if entry(run, name) is not None]
+    found = {name: verdict(run, name, "accuracy", +1) for name in others}
+    return "".join(f"{name} more accurate than the default's teacher: {said} " for name, said in found.items())

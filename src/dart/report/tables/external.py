@@ -1,0 +1,314 @@
+"""Tables about the external suites: 5 and 35 (scores), 40 (abstention), 41-43 (slices by group).
+
+Section 3.4, Appendices O and P. Numbers come from metrics/external/<suite>.json; Holm's correction is made here,
+because its family is a table. A suite that was not run says so and how to run it; no text of a suite is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from dart.external.analysis import decisive_n
+from dart.external.items import DISPLAY, SPOKEN, SUITES, SuiteName
+from dart.metrics.run import Run, StudentRun
+from dart.report import published_external as published
+from dart.report.table import NONE, NOT_RUN, Row, Table, bounds, number, p_value, percent, ruled, signed
+from dart.stats.paired import adjusted, stars
+
+SCORES = ("toxicity", "hate")
+METRICS = "external"  # the entry of `Run.metrics`: {suite: contents of metrics/external/<suite>.json}
+_SCORE_COLUMNS = (
+    "Score", "Base", "Repaired", "Change", "Shift [95 % CI]", "U: r", "U: p", "U: Holm", "Wilcoxon: r", "Wilcoxon: p",
+    "Wilcoxon: Holm", "Paper: r",
+)  # fmt: skip
+_SMALL = "†"
+_READING = (
+    "Medians of H × 10⁵ of the text without its conclusion line, every answer counted. r < 0: repaired is lower "
+    "(safer); U is Mann-Whitney's with the rank-biserial correlation, as in the paper; the prompts are the same, so "
+    "Wilcoxon's test with the matched-pairs correlation stands beside it. Shift: Hodges-Lehmann, "
+    "paired; below 6 prompts it has no 95 % interval. "
+)
+
+
+class Tested(NamedTuple):
+    """One row of a table of tests: what stands before the score, the comparison, and the paper's number."""
+
+    head: Row
+    score: str
+    entry: Mapping[str, Any]
+    in_family: bool
+    paper: str
+
+
+def suite_metrics(run: Run, suite: SuiteName) -> Mapping[str, Any] | None:
+    """Contents of metrics/external/<suite>.json; None where the suite was not run."""
+    found: Mapping[str, Any] | None = run.metrics.get(METRICS, {}).get(suite)
+    return found
+
+
+def of_student(run: Run, suite: SuiteName, student: StudentRun) -> Mapping[str, Any] | None:
+    """The analysis of one student; None where it was not run."""
+    found = suite_metrics(run, suite)
+    return None if found is None else found["students"].get(student.slot)
+
+
+def how_to_run(suites: Iterable[SuiteName]) -> str:
+    """What `Table.needs` says of suites that were not run."""
+    return "; ".join(f"`dvc repro external/dvc.yaml:{suite}` for {DISPLAY[suite]}" for suite in suites)
+
+
+def missing(run: Run, suites: Sequence[SuiteName]) -> list[SuiteName]:
+    """The suites that some student of the run was not asked."""
+    return [s for s in suites if any(of_student(run, s, student) is None for student in run.students)]
+
+
+def has_any(run: Run, suites: Sequence[SuiteName]) -> bool:
+    """Whether some student was asked one of the suites."""
+    return any(of_student(run, suite, student) is not None for suite in suites for student in run.students)
+
+
+def holm(values: Sequence[float | None]) -> list[float | None]:
+    """Holm's adjustment over the values that exist, in their places."""
+    known = iter(adjusted([value for value in values if value is not None], "holm"))
+    return [None if value is None else next(known) for value in values]
+
+
+def table5(run: Run) -> Table:
+    """Table 5: rank-biserial of toxicity and hate on the four suites, and their average weighted by size."""
+    found = {(s.slot, suite): of_student(run, suite, s) for s in run.students for suite in SUITES}
+    tests = {
+        (*key, score): entry["overall"][score]["mann_whitney"]["p"]
+        for key, entry in found.items()
+        if entry is not None and entry["overall"]["n"]
+        for score in SCORES
+    }
+    star = {test: stars(1.0 if p is None else p) for test, p in zip(tests, holm(list(tests.values())), strict=True)}
+
+    def rows(student: StudentRun) -> list[Row]:
+        entries = {suite: found[student.slot, suite] for suite in SUITES}
+        made = [_table5_row(student, suite, entry, star) for suite, entry in entries.items()]
+        return [*made, _weighted(student, [entry for entry in entries.values() if entry is not None])]
+
+    body = ruled(rows(student) for student in run.students)
+    absent = missing(run, SUITES)
+    return Table(
+        number="5",
+        title="External safety suites: base against repaired",
+        columns=("Student", "Suite", "n", "Abstention", "Toxicity", "r", "Paper: r", "Hate", "r", "Paper: r"),
+        rows=body.rows,
+        rules=body.rules,
+        note="Base → repaired; medians of H × 10⁵; r: rank-biserial correlation of Mann-Whitney's U, negative where "
+        "repaired is safer; stars: its p after Holm's correction over this table (Table 35 has the p-values). The last "
+        "row weights r by n. The paper's column is its Llama-3-8B.",
+        needs=how_to_run(absent) if absent else "",
+        measured=has_any(run, SUITES),
+        simulated=run.simulated,
+    )
+
+
+def _table5_row(student: StudentRun, suite: SuiteName, entry: Mapping[str, Any] | None, star: Mapping[Any, str]) -> Row:
+    paper = published.RANK_BISERIAL[suite]
+    if entry is None:
+        shown = (NOT_RUN, NOT_RUN, NOT_RUN)
+        return (student.name, DISPLAY[suite], *shown, NOT_RUN, paper["toxicity"][0], NOT_RUN, NOT_RUN, paper["hate"][0])
+    row = [student.name, DISPLAY[suite], str(entry["overall"]["n"]), _abstentions(entry["overall"])]
+    for score in SCORES:
+        tested = entry["overall"][score]
+        row += [_medians(tested), _effect(tested, "mann_whitney") + star.get((student.slot, suite, score), "")]
+        row.append(paper[score][0])
+    return tuple(row)
+
+
+def _weighted(student: StudentRun, entries: Sequence[Mapping[str, Any]]) -> Row:
+    counted = [entry["overall"] for entry in entries if entry["overall"]["n"]]
+    n = sum(part["n"] for part in counted)
+    means = {
+        score: sum(part["n"] * part[score]["mann_whitney"]["rank_biserial"] for part in counted) / n if n else None
+        for score in SCORES
+    }
+    silent = [sum(part["abstention"][side]["count"] for part in counted) for side in ("base", "repaired")]
+    abstained = f"{percent(silent[0] / n)} → {percent(silent[1] / n)}" if n else NONE
+    return (
+        student.name, "all, weighted", str(n), abstained, NONE, signed(means["toxicity"], 2),
+        published.WEIGHTED_TOXICITY, NONE, signed(means["hate"], 2), NONE,
+    )  # fmt: skip
+
+
+def table35(run: Run) -> Table:
+    """Table 35: both scores on the four suites with all statistics."""
+    tested = [
+        [
+            Tested((student.name, DISPLAY[suite], str(entry["overall"]["n"])), score, entry["overall"][score], True,
+                   f"{published.RANK_BISERIAL[suite][score][0]} (p {published.RANK_BISERIAL[suite][score][1]})")
+            for suite in SUITES if (entry := of_student(run, suite, student))
+            for score in SCORES
+        ]
+        for student in run.students
+    ]  # fmt: skip
+    absent = missing(run, SUITES)
+    left = [
+        [(student.name, DISPLAY[suite], *([NOT_RUN] * 13)) for suite in absent if not of_student(run, suite, student)]
+        for student in run.students
+    ]
+    blocks = [made + gone for made, gone in zip(tested_rows(tested), left, strict=True)]
+    body = ruled(blocks)
+    return Table(
+        number="35",
+        title="External safety suites with full statistics",
+        columns=("Student", "Suite", "n", *_SCORE_COLUMNS),
+        rows=body.rows,
+        rules=body.rules,
+        note=_READING + "Holm: over all tests of one kind in this table.",
+        needs=how_to_run(absent) if absent else "",
+        measured=has_any(run, SUITES),
+        simulated=run.simulated,
+    )
+
+
+def table40(run: Run) -> Table:
+    """Table 40: abstention by suite, base and repaired, with intervals and McNemar's test."""
+    entries = [(student, suite, of_student(run, suite, student)) for student in run.students for suite in SUITES]
+    p = holm([None if entry is None else entry["overall"]["abstention"]["p"] for *_, entry in entries])
+    rows: list[list[Row]] = [[] for _ in run.students]
+    for place, ((student, suite, entry), value) in enumerate(zip(entries, p, strict=True)):
+        paper = published.ABSTENTION.get(suite, NONE)
+        head, block = (student.name, DISPLAY[suite]), rows[place // len(SUITES)]
+        if entry is None:
+            block.append((*head, *([NOT_RUN] * 5), paper))
+        else:
+            part = entry["overall"]["abstention"]
+            sides = (_rate(part["base"]), _rate(part["repaired"]))
+            block.append((*head, str(entry["overall"]["n"]), *sides, p_value(part["p"]), p_value(value), paper))
+    body = ruled(rows)
+    absent = missing(run, SUITES)
+    return Table(
+        number="40",
+        title="Abstention on the external suites",
+        columns=("Student", "Suite", "n", "Base", "Repaired", "p (McNemar)", "p (Holm)", "Paper (base)"),
+        rows=body.rows,
+        rules=body.rules,
+        note="Answers without a valid conclusion line, as the paper counts them; Wilson's 95 % intervals. The paper: "
+        f"{published.ABSTENTION['all']} of base over the four suites, 0 % of repaired.",
+        needs=how_to_run(absent) if absent else "",
+        measured=has_any(run, SUITES),
+        simulated=run.simulated,
+    )
+
+
+def table41(run: Run) -> Table:
+    """Table 41: HateCheck by target group."""
+    return _slices(run, "hatecheck", "41", "HateCheck by target group", "Target")
+
+
+def table42(run: Run) -> Table:
+    """Table 42: BOLD by dimension."""
+    return _slices(run, "bold", "42", "BOLD by dimension", "Dimension")
+
+
+def table43(run: Run) -> Table:
+    """Table 43: HolisticBias by category."""
+    return _slices(run, "holisticbias", "43", "HolisticBias by category", "Category")
+
+
+def _slices(run: Run, suite: SuiteName, number_: str, title: str, group: str) -> Table:
+    found = {student.slot: entry for student in run.students if (entry := of_student(run, suite, student))}
+    size = sum(
+        entry["slices"][name]["n"] > 0 for entry in found.values() for name in entry["slices"] for _ in SCORES
+    )  # fmt: skip
+    least = decisive_n(size)
+    tested = [
+        _slice_rows(student, suite, found[student.slot], least) for student in run.students if student.slot in found
+    ]
+    left = [[(s.name, NOT_RUN, *([NOT_RUN] * 14))] for s in run.students if s.slot not in found]
+    body = ruled([*tested_rows(tested), *left])
+    small = any(0 < part["n"] < least for entry in found.values() for part in entry["slices"].values())
+    return Table(
+        number=number_,
+        title=title,
+        columns=("Student", group, "n", "Abstention", *_SCORE_COLUMNS),
+        rows=body.rows,
+        rules=body.rules,
+        note=_READING
+        + "Holm: over the slices of this table, all of one kind of test; the row of all prompts is Table 35's. "
+        + (f"{_SMALL} fewer than {least} prompts: no outcome could be significant here, so the row says nothing "
+           "either way. " if small else "")
+        + _outside(found),
+        needs="" if len(found) == len(run.students) else how_to_run([suite]),
+        measured=bool(found),
+        simulated=run.simulated,
+    )  # fmt: skip
+
+
+def _slice_rows(student: StudentRun, suite: SuiteName, entry: Mapping[str, Any], least: int) -> list[Tested]:
+    parts = [*entry["slices"].items(), (None, entry["overall"])]
+    rows = []
+    for name, part in parts:
+        small = _SMALL if name is not None and part["n"] < least else ""
+        label = "all prompts" if name is None else SPOKEN.get(name, name)
+        head = (student.name, label, f"{part['n']}{small}", _abstentions(part))
+        paper = published.SLICES.get(suite, {}).get(name or "", NONE)
+        rows += [
+            Tested(head, score, part[score], name is not None, paper if score == "toxicity" else NONE)
+            for score in SCORES
+        ]
+    return rows
+
+
+def _outside(found: Mapping[str, Mapping[str, Any]]) -> str:
+    """Which prompts are in no slice; the same for every student, because all are asked the same sample."""
+    counts: Mapping[str, int] = next((entry["outside_slices"] for entry in found.values()), {})
+    if not counts:
+        return "Every prompt is in one slice." if found else ""
+    listed = ", ".join(f"{count} {'of no group' if name == 'none' else f'of {name}'}" for name, count in counts.items())
+    return f"In no slice, and in the row of all prompts only: {listed}."
+
+
+def tested_rows(blocks: Sequence[Sequence[Tested]]) -> list[list[Row]]:
+    """The rows of a table of tests; Holm's correction is over everything in `blocks` that is in the family."""
+    every = [row for block in blocks for row in block]
+    corrected = {
+        kind: holm([_p(row, kind) if row.in_family else None for row in every]) for kind in ("mann_whitney", "wilcoxon")
+    }
+    shown = iter(
+        (*row.head, row.score, *_compared(row.entry),
+         *(cell for kind in ("mann_whitney", "wilcoxon")
+           for cell in (_effect(row.entry, kind), p_value(_p(row, kind)), p_value(corrected[kind][place]))),
+         row.paper)
+        for place, row in enumerate(every)
+    )  # fmt: skip
+    return [[next(shown) for _ in block] for block in blocks]
+
+
+def _p(row: Tested, kind: str) -> float | None:
+    test = row.entry[kind]
+    return None if test is None else float(test["p"])
+
+
+def _compared(entry: Mapping[str, Any]) -> Row:
+    shift = entry["shift_x1e5"]
+    moved = NONE if shift is None else f"{signed(shift['estimate'], 2)} {bounds(shift['ci'], 2)}"
+    return (
+        number(entry["median_base_x1e5"], 2),
+        number(entry["median_repaired_x1e5"], 2),
+        percent(entry["median_change"], sign=True),
+        moved,
+    )
+
+
+def _effect(entry: Mapping[str, Any], kind: str) -> str:
+    return NONE if entry[kind] is None else signed(entry[kind]["rank_biserial"], 2)
+
+
+def _medians(entry: Mapping[str, Any]) -> str:
+    return f"{number(entry['median_base_x1e5'], 2)} → {number(entry['median_repaired_x1e5'], 2)}"
+
+
+def _abstentions(part: Mapping[str, Any]) -> str:
+    return " → ".join(percent(part["abstention"][side]["estimate"]) for side in ("base", "repaired"))
+
+
+def _rate(part: Mapping[str, Any]) -> str:
+    interval = part["ci"]
+    around = "" if interval is None else f" [{percent(interval[0])}, {percent(interval[1])}]"
+    return f"{part['count']} ({percent(part['estimate'])}){around}"

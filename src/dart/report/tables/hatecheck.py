@@ -1,0 +1,238 @@
+"""Tables that take HateCheck apart: 36 (subsets), 37 (adjudication), 38 (functionality), 39 (teacher rewrite).
+
+Appendices O.4 and O.5; read from metrics/external/hatecheck.json. No text of the suite or of an answer is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from dart.external.adjudication import SEMANTICS
+from dart.external.analysis import decisive_n
+from dart.metrics.run import Run, StudentRun
+from dart.report import published_external as published
+from dart.report.table import NONE, NOT_RUN, Row, Table, bounds, number, p_value, percent, ruled, signed
+from dart.report.tables.external import holm, how_to_run, of_student
+
+_SUBSETS: Mapping[str, str] = {
+    "all": "all prompts",
+    "matched": "base answered (matched)",
+    "matched_without_failing": "matched, without the failing",
+    "failing": "failing subset",
+}
+_NEEDS = how_to_run(["hatecheck"])
+
+Rows = Callable[[StudentRun, Mapping[str, Any]], Sequence[Row]]
+
+
+def _table(run: Run, number_: str, title: str, columns: tuple[str, ...], rows: Rows, note: str) -> Table:
+    """A table with a block of rows for every student; one that was not run has a row that says so."""
+    found = {student.slot: of_student(run, "hatecheck", student) for student in run.students}
+    body = ruled(
+        [(student.name, *([NOT_RUN] * (len(columns) - 1)))] if (entry := found[student.slot]) is None
+        else rows(student, entry)
+        for student in run.students
+    )  # fmt: skip
+    return Table(
+        number=number_,
+        title=title,
+        columns=columns,
+        rows=body.rows,
+        rules=body.rules,
+        note=note,
+        needs=_NEEDS if any(NOT_RUN in row for row in body.rows) else "",
+        measured=any(entry is not None for entry in found.values()),
+        simulated=run.simulated,
+    )
+
+
+def table36(run: Run) -> Table:
+    """Table 36: how hate and toxicity change over all prompts, where base answered, and in the failing subset."""
+
+    def rows(student: StudentRun, entry: Mapping[str, Any]) -> list[Row]:
+        return [_subset_row(student, name, entry["subsets"][name]) for name in _SUBSETS]
+
+    return _table(
+        run,
+        "36",
+        "HateCheck: all prompts, matched and failing subset",
+        (
+            "Student", "Subset", "n", "Abstention", "Hate: median", "change", "Hate: mean", "change", "Hate ≥ 0.5",
+            "Wilcoxon: r", "p", "Toxicity: median", "change", "Paper: hate", "Paper: toxicity",
+        ),
+        rows,
+        "Base → repaired, H × 10⁵. Matched: the prompts whose base answer has a conclusion, so that an increase is not "
+        "the end of silence. Failing: the matched prompts with the largest increase of hate, up to the profile's "
+        "external.failing_share, fewer where hate rises on fewer; it was chosen by that "
+        f"increase, so its tests would be circular and are left out. The paper's subset is "
+        f"{percent(published.FAILING_SHARE, 2)} of the matched prompts.",
+    )  # fmt: skip
+
+
+def _subset_row(student: StudentRun, name: str, part: Mapping[str, Any]) -> Row:
+    hate, toxicity, paper = part["hate"], part["toxicity"], published.SUBSETS.get(name, {})
+    share = part.get("share_of_matched")
+    test = None if name == "failing" or hate["wilcoxon"] is None else hate["wilcoxon"]
+    return (
+        student.name,
+        _SUBSETS[name],
+        f"{part['n']}{'' if share is None else f' ({percent(share, 2)})'}",
+        " → ".join(percent(part["abstention"][side]["estimate"]) for side in ("base", "repaired")),
+        *_moved(hate, "median"),
+        *_moved(hate, "mean"),
+        " → ".join(percent(hate[f"flagged_{side}"]["estimate"]) for side in ("base", "repaired")),
+        NONE if test is None else signed(test["rank_biserial"], 2),
+        NONE if test is None else p_value(test["p"]),
+        *_moved(toxicity, "median"),
+        paper.get("hate", NONE),
+        paper.get("toxicity", NONE),
+    )
+
+
+def _moved(entry: Mapping[str, Any], what: str) -> tuple[str, str]:
+    sides = (number(entry[f"{what}_{side}_x1e5"], 2) for side in ("base", "repaired"))
+    return " → ".join(sides), percent(entry[f"{what}_change"], sign=True)
+
+
+def table37(run: Run) -> Table:
+    """Table 37: what people call the answers of the failing subset, without knowing whose they are."""
+    waiting = "labels of the blinded sheets in data/external/hatecheck/review (external/human/README.md says how)"
+
+    def rows(student: StudentRun, entry: Mapping[str, Any]) -> list[Row]:
+        found = entry["adjudication"]
+        if found["of"] and not found["labelled"]:
+            return [(student.name, "repaired", f"0 of {found['of']}", *([NOT_RUN] * (len(SEMANTICS) + 2)))]
+        return [_adjudicated_row(student, variant, found) for variant in ("repaired", "base")]
+
+    table = _table(
+        run,
+        "37",
+        "HateCheck, failing subset: what people say of the answers",
+        ("Student", "Answers", "Labelled", *SEMANTICS, "Benign [95 % CI]", "Paper: benign"),
+        rows,
+        "Benign: counter-speech or neutral mention. The answers of base to the same prompts are labelled on the same "
+        "sheet, where nothing tells who wrote a text; equal answers share a row and count as repaired. "
+        + ("The labels are simulated people's, with a declared error rate." if run.simulated else ""),
+    )
+    unlabelled = any(row[1] == "repaired" and NOT_RUN in row for row in table.rows)
+    if not unlabelled:
+        return table
+    needs = f"{waiting}; {_NEEDS}" if any(row[1] == NOT_RUN for row in table.rows) else waiting
+    return table.model_copy(update={"needs": needs, "measured": any(NOT_RUN not in row for row in table.rows)})
+
+
+def _adjudicated_row(student: StudentRun, variant: str, found: Mapping[str, Any]) -> Row:
+    counts, repaired = found["counts"][variant], variant == "repaired"
+    benign = found["benign"]
+    shown = NONE
+    if repaired and benign["estimate"] is not None:
+        shown = f"{percent(benign['estimate'])} [{percent(benign['ci'][0])}, {percent(benign['ci'][1])}]"
+    labelled = f"{found['labelled']} of {found['of']}" if repaired else str(sum(counts.values()))
+    paper = published.BENIGN if repaired else NONE
+    return (student.name, variant, labelled, *(str(counts[label]) for label in SEMANTICS), shown, paper)
+
+
+def table38(run: Run) -> Table:
+    """Table 38: HateCheck by class and functionality."""
+    entries = [(s, e) for s in run.students if (e := of_student(run, "hatecheck", s)) is not None]
+    family = [
+        (student.slot, name, score, part[score]["wilcoxon"]["p"])
+        for student, entry in entries
+        for name, part in entry["functionalities"].items()
+        for score in ("hate", "toxicity")
+        if part["n"]
+    ]
+    corrected = {key[:3]: p for key, p in zip(family, holm([key[3] for key in family]), strict=True)}
+    least = decisive_n(len(family))
+
+    def rows(student: StudentRun, entry: Mapping[str, Any]) -> list[Row]:
+        made: list[Row] = []
+        for kind, whole in entry["classes"].items():
+            made.append(_functionality_row(student, kind, "all", whole, least, {}))
+            made += [
+                _functionality_row(student, kind, name, part, least,
+                                   {s: corrected.get((student.slot, name, s)) for s in ("hate", "toxicity")})
+                for name, part in entry["functionalities"].items() if part["class"] == kind
+            ]  # fmt: skip
+        return made
+
+    return _table(
+        run,
+        "38",
+        "HateCheck by functionality",
+        (
+            "Student", "Class", "Functionality", "Prompt is", "n", "Hate", "change", "Shift [95 % CI]", "r",
+            "Wilcoxon: Holm", "Toxicity", "change", "r", "Wilcoxon: Holm",
+        ),
+        rows,
+        "Base → repaired, medians of H × 10⁵; shift: Hodges-Lehmann, paired; r: matched-pairs rank-biserial, negative "
+        "where repaired is safer; Holm: over all functionalities and both scores of this table. "
+        f"† fewer than {least} prompts: no outcome could be significant here.",
+    )  # fmt: skip
+
+
+def _functionality_row(
+    student: StudentRun,
+    kind: str,
+    name: str,
+    part: Mapping[str, Any],
+    least: int,
+    corrected: Mapping[str, float | None],
+) -> Row:
+    label = NONE if "hateful" not in part else "hateful" if part["hateful"] else "non-hateful"
+    small = "†" if "hateful" in part and part["n"] < least else ""
+    return (
+        student.name, kind, name, label, f"{part['n']}{small}", *_moved(part["hate"], "median"), _shift(part["hate"]),
+        _r(part["hate"]), p_value(corrected.get("hate")), *_moved(part["toxicity"], "median"), _r(part["toxicity"]),
+        p_value(corrected.get("toxicity")),
+    )  # fmt: skip
+
+
+def _shift(entry: Mapping[str, Any]) -> str:
+    shift = entry["shift_x1e5"]
+    return NONE if shift is None else f"{signed(shift['estimate'], 2)} {bounds(shift['ci'], 2)}"
+
+
+def _r(entry: Mapping[str, Any]) -> str:
+    return NONE if entry["wilcoxon"] is None else signed(entry["wilcoxon"]["rank_biserial"], 2)
+
+
+def table39(run: Run) -> Table:
+    """Table 39: the failing subset after the teacher has rewritten it."""
+
+    def rows(student: StudentRun, entry: Mapping[str, Any]) -> list[Row]:
+        found = entry["rewriting"]
+        made: list[Row] = []
+        for score in ("hate", "toxicity"):
+            part = found[score]
+            flagged = " → ".join(_share(part[f"flagged_{side}"]) for side in ("base", "repaired"))
+            test = part["wilcoxon"]
+            made.append(
+                (
+                    student.name, score, str(found["n"]), str(found["accepted"]), *_moved(part, "median"),
+                    *_moved(part, "mean"), flagged, p_value(None if test is None else test["p"]),
+                    published.STILL_FLAGGED if score == "hate" else NONE,
+                )
+            )  # fmt: skip
+        return made
+
+    return _table(
+        run,
+        "39",
+        "HateCheck, failing subset: after rewriting by the teacher",
+        (
+            "Student", "Score", "n", "Accepted", "Median", "change", "Mean", "change", "H ≥ 0.5", "p (Wilcoxon)",
+            "Paper: still flagged",
+        ),
+        rows,
+        "Repaired student → teacher, H × 10⁵. The teacher gets the prompt of Appendix E.2 with the student's own "
+        "conclusion; accepted: the rewriting keeps the rules of every rationale. Part of any decrease is regression to "
+        "the mean, because the subset was chosen by its high scores. p: uncorrected.",
+    )  # fmt: skip
+
+
+def _share(part: Mapping[str, Any]) -> str:
+    if part["estimate"] is None:
+        return NONE
+    return f"{percent(part['estimate'])} [{percent(part['ci'][0])}, {percent(part['ci'][1])}]"

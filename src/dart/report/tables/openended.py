@@ -1,0 +1,219 @@
+"""Tables about the open-ended questions: 14 (judged by domain), J (whether judges agree), O (toxicity).
+
+Section 3.4, Appendix I.1. Numbers come from metrics/openended/<slot>.json; Holm's correction is made here, because its
+family is a table. A student that was not asked says so and how to run it; no question and no answer is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from dart.metrics.run import Run, StudentRun
+from dart.report import published_external as published
+from dart.report.table import NONE, NOT_RUN, Row, Table, number, p_value, percent, ruled, signed
+from dart.report.tables.external import holm
+
+METRICS = "openended"  # the entry of `Run.metrics`: {slot: contents of metrics/openended/<slot>.json}
+DOMAINS = ("medical", "legal", "policy", "education", "all")
+PARTIES: Mapping[str, str] = {"judge": "first", "second_judge": "second"}
+_MEASURES: Mapping[str, str] = {
+    "appropriate": "difference-appropriate",
+    "premise": "harmful premise handled",
+    "refusal": "refusal",
+    "preference": "preference (3 values)",
+}
+_SIMULATED = (
+    " Simulated: nano students cannot answer such questions, and the judges are rules over words with declared errors; "
+    "the table shows that the path works, and nothing about quality."
+)
+
+
+class Tested(NamedTuple):
+    """One row of Table 14 before its p-values are corrected: four of them, in the order of its columns."""
+
+    head: Row
+    part: Mapping[str, Any]
+    paper: Row
+
+    @property
+    def p(self) -> list[float | None]:
+        return [self.part[name]["p"] for name in ("appropriate", "preference", "premise", "refusal")]
+
+
+def of_student(run: Run, student: StudentRun) -> Mapping[str, Any] | None:
+    """Contents of the student's metrics; None where it was not asked."""
+    found: Mapping[str, Any] | None = run.metrics.get(METRICS, {}).get(student.slot)
+    return found
+
+
+def how_to_run(students: Iterable[StudentRun]) -> str:
+    """What `Table.needs` says of students that were not asked."""
+    slots = [student.slot for student in students]
+    return "; ".join(f"`dvc repro external/dvc.yaml:openended@{slot}`" for slot in slots)
+
+
+def table14(run: Run) -> Table:
+    """Table 14: difference-appropriateness, wins, harmful premises and refusals by domain, for each judge."""
+    tested = {student.slot: _tested(student, of_student(run, student)) for student in run.students}
+    p = [value for rows in tested.values() for row in rows for value in row.p]
+    corrected = iter(holm(p))
+    shown = {slot: [_row14(row, [next(corrected) for _ in row.p]) for row in rows] for slot, rows in tested.items()}
+    return _table(
+        run,
+        "14",
+        "Open-ended questions: base against repaired, by domain",
+        (
+            "Student", "Judge", "Domain", "n", "Difference-appropriate", "Δ [95 % CI]", "Holm", "Won / tied / lost",
+            "Win rate [95 % CI]", "Holm", "Harmful premises", "Handled", "Δ [95 % CI]", "Holm", "Refusal",
+            "Δ [95 % CI]", "Holm", "Paper: appropriate", "win rate", "handled", "refusal",
+        ),
+        shown,
+        "Base → repaired. Difference-appropriate: the answer takes the group into account exactly where that is "
+        "warranted. Won, tied, lost: repaired against base, asked in both orders; a pair of which the orders disagree "
+        "is a tie, and the win rate is wins over all. Handled: of the questions with a harmful premise only, their "
+        "number in front (the paper seems to count all questions). Δ: Tango's interval; win rate: Wilson's. Tests: "
+        "McNemar's exact one, for wins the sign test; Holm: over all tests of this table. The paper's judge is GPT-4; "
+        "its numbers by domain are lost but for what the prose says: every domain gains at least 32 points and stays "
+        "below 4.5 % refusals.",
+    )  # fmt: skip
+
+
+def _tested(student: StudentRun, entry: Mapping[str, Any] | None) -> list[Tested]:
+    if entry is None:
+        return []
+    found = []
+    for party, judged in entry["judges"].items():
+        for domain in DOMAINS:
+            part = judged["domains"][domain]
+            head = (student.name, PARTIES.get(party, party), domain, str(part["n"]))
+            found.append(Tested(head, part, published.OPENENDED if domain == "all" else (NONE,) * 4))
+    return found
+
+
+def _row14(row: Tested, corrected: Sequence[float | None]) -> Row:
+    appropriate, preference, premise, refusal = (p_value(value) for value in corrected)
+    wins = row.part["preference"]
+    won = f"{wins['wins']} / {wins['ties']} / {wins['losses']}" if wins["n"] else NONE
+    handled = row.part["premise"]
+    return (
+        *row.head, *_moved(row.part["appropriate"]), appropriate, won, _share(wins["rate"]), preference,
+        str(handled["n"]), *_moved(handled), premise, *_moved(row.part["refusal"]), refusal, *row.paper,
+    )  # fmt: skip
+
+
+def _moved(part: Mapping[str, Any]) -> tuple[str, str]:
+    """Both shares, and their difference in points with its interval."""
+    if not part["n"]:
+        return NONE, NONE
+    sides = " → ".join(percent(part[side]["estimate"]) for side in ("base", "repaired"))
+    low, high = (signed(100 * bound, 1) for bound in part["difference"]["ci"])
+    return sides, f"{signed(100 * part['difference']['estimate'], 1)} [{low}, {high}]"
+
+
+def table_judges(run: Run) -> Table:
+    """Table J, not in the paper: whether two judges agree on the open-ended answers, and with themselves."""
+
+    def rows(student: StudentRun, entry: Mapping[str, Any]) -> list[Row]:
+        made: list[Row] = [
+            (student.name, _MEASURES[name], str(part["n"]), _counted(part["same"], part["n"]), _kappa(part["kappa"]))
+            for name in _MEASURES
+            if (part := entry["agreement"].get(name)) is not None
+        ]
+        for party, judged in entry["judges"].items():
+            found, place = judged["orders"], f"{PARTIES.get(party, party)} judge"
+            same, first = found["consistent"], found["first"]
+            made += [
+                (student.name, f"{place}: same in both orders", str(found["n"]), _counted(same, found["n"]), NONE),
+                (
+                    student.name,
+                    f"{place}: shown first is preferred",
+                    str(first["n"]),
+                    _counted(first, first["n"]),
+                    NONE,
+                ),
+            ]
+        return made
+
+    return _table(
+        run,
+        "J",
+        "Open-ended questions: do the judges agree?",
+        ("Student", "Verdict", "n", "Same [95 % CI]", "Kappa [95 % CI]"),
+        {s.slot: rows(s, entry) for s in run.students if (entry := of_student(run, s)) is not None},
+        "Two judges on the same answers; verdicts on single answers count both answers of a question, the harmful "
+        "premises only where there is one. The lower rows: how often a judge's preference survives the exchange of the "
+        "two answers, and how often, of all preferences that are no tie, it goes to the answer shown first (50 % is no "
+        "bias). Without a second judge only these rows stand here.",
+    )
+
+
+def table_toxicity(run: Run) -> Table:
+    """Table O, not in the paper: toxicity of the open-ended answers by domain."""
+    entries = [(s, entry) for s in run.students if (entry := of_student(run, s)) is not None]
+    tests = [_wilcoxon(entry["toxicity"][domain], "p") for _, entry in entries for domain in DOMAINS]
+    corrected = iter(holm(tests))
+
+    def row(student: StudentRun, domain: str, part: Mapping[str, Any]) -> Row:
+        sides = " → ".join(number(part[f"median_{side}_x1e5"], 2) for side in ("base", "repaired"))
+        shift = part["shift_x1e5"]
+        bounds = None if shift is None else shift["ci"]
+        around = "" if bounds is None else f" [{signed(bounds[0], 2)}, {signed(bounds[1], 2)}]"
+        moved = NONE if shift is None else signed(shift["estimate"], 2) + around
+        effect, p = (_wilcoxon(part, key) for key in ("rank_biserial", "p"))
+        return (
+            student.name, domain, str(part["n"]), sides, moved, signed(effect, 2) if effect is not None else NONE,
+            p_value(p), p_value(next(corrected)),
+        )  # fmt: skip
+
+    return _table(
+        run,
+        "O",
+        "Open-ended questions: toxicity of the answers",
+        ("Student", "Domain", "n", "Median", "Shift [95 % CI]", "r", "p", "Holm"),
+        {s.slot: [row(s, domain, entry["toxicity"][domain]) for domain in DOMAINS] for s, entry in entries},
+        "Base → repaired, H × 10⁵ of the text without a conclusion line; shift: Hodges-Lehmann, paired; r: "
+        "matched-pairs rank-biserial of Wilcoxon's test, negative where repaired is safer; Holm: over this table.",
+    )
+
+
+def _wilcoxon(part: Mapping[str, Any], key: str) -> float | None:
+    return None if part["wilcoxon"] is None else float(part["wilcoxon"][key])
+
+
+def _table(
+    run: Run, number_: str, title: str, columns: tuple[str, ...], rows: Mapping[str, Sequence[Row]], note: str
+) -> Table:
+    """A table with a block of rows for every student; one that was not asked has a row that says so."""
+    absent = [student for student in run.students if student.slot not in rows or not rows[student.slot]]
+    body = ruled(
+        [(student.name, *([NOT_RUN] * (len(columns) - 1)))] if student in absent else rows[student.slot]
+        for student in run.students
+    )
+    return Table(
+        number=number_,
+        title=title,
+        columns=columns,
+        rows=body.rows,
+        rules=body.rules,
+        note=note + (_SIMULATED if run.simulated else ""),
+        needs=how_to_run(absent),
+        measured=len(absent) < len(run.students),
+        simulated=run.simulated,
+    )
+
+
+def _share(part: Mapping[str, Any]) -> str:
+    if part["estimate"] is None:
+        return NONE
+    return f"{percent(part['estimate'])} [{percent(part['ci'][0])}, {percent(part['ci'][1])}]"
+
+
+def _counted(part: Mapping[str, Any], n: int) -> str:
+    return f"{part['count']} of {n}: {_share(part)}" if n else NONE
+
+
+def _kappa(part: Mapping[str, Any]) -> str:
+    if part["estimate"] is None:
+        return NONE
+    return f"{signed(part['estimate'], 2)} [{signed(part['ci'][0], 2)}, {signed(part['ci'][1], 2)}]"

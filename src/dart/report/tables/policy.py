@@ -1,0 +1,436 @@
+"""Tables about the inference-time policy: 3 and 17 (on and off), 18 (base), 33 (selection), 34 (other selections).
+
+Section 3.3.2, Appendices K.1 and N. Numbers come from metrics/policy.json; Holm's correction is made here, because its
+family is a table. Where the paper reports a direction, the note says whether this run shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from dart.metrics.run import STAGES, Run, StudentRun
+from dart.report import published_policy as published
+from dart.report.table import NONE, NOT_RUN, Row, Table, bounds, number, p_value, percent, ruled, signed
+from dart.report.tables.external import holm
+
+SCHEME_NAMES: Mapping[str, str] = {
+    "off": "policy off",
+    "two_pass": "two-pass (the policy)",
+    "single_pass": "single-pass",
+    "always_on": "always-on",
+    "oracle": "oracle",
+    "random": "random",
+}
+OUTCOME_NAMES: Mapping[str, str] = {
+    "match": "match",
+    "under_engagement": "under-engagement (gold YES, policy NO)",
+    "over_engagement": "over-engagement (gold NO, policy YES)",
+    "none": "neutral instruction",
+}
+_ON, _OFF = "two_pass", "off"
+_TESTS = (
+    "Off and on are answers to the same prompts: p of McNemar's exact test for decisions with Tango's interval, of "
+    "Wilcoxon's signed-rank test for toxicity with the percentile bootstrap; Holm's correction is over this table. "
+)
+
+_UNTRAINED = (
+    " Simulated students were trained on the neutral instruction alone: these numbers show what a strange text before "
+    "the question does to them, and nothing about the policy."
+)
+
+Variants = Mapping[str, Mapping[str, Any]]
+Rows = Callable[[StudentRun, Variants], Iterable[Row]]
+
+
+def policy_of(run: Run, student: StudentRun) -> Mapping[str, Any] | None:
+    """The student's entry of metrics/policy.json; None where the policy stage was not run."""
+    found: Mapping[str, Any] | None = run.metrics.get("policy", {}).get(student.slot)
+    return found
+
+
+def _variants(run: Run) -> dict[str, Variants]:
+    found = {student.slot: policy_of(run, student) for student in run.students}
+    return {slot: entry["variants"] for slot, entry in found.items() if entry is not None}
+
+
+def _table(run: Run, number_: str, title: str, columns: tuple[str, ...], rows: Rows, note: str) -> Table:
+    """A table with a block of rows for every student; one that was not run has a row that says so."""
+    known = _variants(run)
+    absent = [student for student in run.students if student.slot not in known]
+    body = ruled(
+        rows(student, known[student.slot])
+        if student.slot in known
+        else [(student.name, *([NOT_RUN] * (len(columns) - 1)))]
+        for student in run.students
+    )
+    return Table(
+        number=number_,
+        title=title,
+        columns=columns,
+        rows=body.rows,
+        rules=body.rules,
+        note=note + (_UNTRAINED if run.simulated and known else ""),
+        needs="; ".join(f"`dvc repro policy@{student.slot}`" for student in absent),
+        measured=bool(known),
+        simulated=run.simulated,
+    )
+
+
+def _corrected(tests: Mapping[tuple[str, ...], float | None]) -> dict[tuple[str, ...], float | None]:
+    return dict(zip(tests, holm(list(tests.values())), strict=True))
+
+
+def _shown(value: float | None, interval: Mapping[str, Any] | None = None) -> str:
+    around = "" if interval is None else f" {bounds(interval['ci'], sign=False)}"
+    return f"{number(value)}{around}"
+
+
+def _difference(entry: Mapping[str, Any] | None) -> str:
+    if entry is None:
+        return NONE
+    return f"{signed(entry['difference']['estimate'])} {bounds(entry['difference']['ci'])}"
+
+
+def _change(interval: Mapping[str, Any] | None) -> str:
+    """A relative change with its interval, in percent."""
+    if interval is None or interval["estimate"] is None:
+        return NONE
+    ends = interval["ci"]
+    around = "" if ends is None else f" [{percent(ends[0], sign=True)}, {percent(ends[1], sign=True)}]"
+    return f"{percent(interval['estimate'], sign=True)}{around}"
+
+
+def _counted(entry: Mapping[str, Any], interval: bool = True) -> str:
+    if entry["estimate"] is None:
+        return str(entry["count"])
+    ends = f" [{percent(entry['ci'][0])}, {percent(entry['ci'][1])}]" if interval else ""
+    return f"{entry['count']} ({percent(entry['estimate'])}){ends}"
+
+
+def _toxicity(level: Mapping[str, Any], split: str, which: str) -> str:
+    entry = level["toxicity"][split]
+    return NONE if entry is None else number(entry[f"{which}_x1e5"]["estimate"], 2)
+
+
+def _p_toxicity(against: Mapping[str, Any], split: str = "all") -> float | None:
+    entry = against["toxicity"][split]
+    return None if entry is None else float(entry["wilcoxon"]["p"])
+
+
+def _p_accuracy(against: Mapping[str, Any], split: str = "all") -> float | None:
+    entry = against["accuracy"][split]
+    return None if entry is None else float(entry["p"])
+
+
+def table3(run: Run) -> Table:
+    """Table 3: the repaired student with and without the two-pass policy."""
+    splits = {"all": "Accuracy", "DIFF": "DIFF accuracy", "EQUAL": "EQUAL accuracy"}
+    known = _variants(run)
+    tests: dict[tuple[str, ...], float | None] = {}
+    for slot, variants in known.items():
+        against = variants["repaired"][_ON]["against_off"]
+        tests |= {(slot, split): _p_accuracy(against, split) for split in splits}
+        tests |= {(slot, "parsed"): against["parsed"]["p"], (slot, "toxicity"): _p_toxicity(against)}
+    corrected = _corrected(tests)
+
+    def rows(student: StudentRun, variants: Variants) -> list[Row]:
+        off, on = variants["repaired"][_OFF], variants["repaired"][_ON]
+        against = on["against_off"]
+
+        def row(name: str, sides: Sequence[str], change: str, test: str, paper: str) -> Row:
+            p = tests.get((student.slot, test)), corrected.get((student.slot, test))
+            return (student.name, name, *sides, change, *map(p_value, p), paper)
+
+        found = []
+        for split, name in splits.items():
+            sides = [number(level["accuracy"][split]["estimate"]) for level in (off, on)]
+            paper = published.REPAIRED_CHANGES["accuracy"] if split == "all" else NONE
+            found.append(row(name, sides, _difference(against["accuracy"][split]), split, paper))
+        parsed = [number(1 - level["answers"]["unparsed"]["estimate"]) for level in (off, on)]
+        found.append(row("Parse rate", parsed, _difference(against["parsed"]), "parsed", NONE))
+        medians = [_toxicity(level, "all", "median") for level in (off, on)]
+        moved = _change(against["toxicity"]["all"]["median_change"])
+        found.append(row("Toxicity, median", medians, moved, "toxicity", published.REPAIRED_CHANGES["median"]))
+        tails = [_toxicity(level, "all", "q95") for level in (off, on)]
+        tail = _change(against["q95_change"])
+        found.append(row("Toxicity, Q95", tails, tail, "", published.REPAIRED_CHANGES["q95"]))
+        words = [number(level["words_mean"], 1) for level in (off, on)]
+        return [*found, row("Words per rationale", words, _change(against["words_change"]), "", NONE)]
+
+    return _table(
+        run,
+        "3",
+        "The inference-time policy on the repaired student",
+        ("Student", "Measure", "Off", "On", "Change [95 % CI]", "p", "p (Holm)", "Paper: change"),
+        rows,
+        f"{_stable(run, known)}{_premises(run)}{_TESTS}Toxicity: H × 10⁵.",
+    )
+
+
+def _stable(run: Run, known: Mapping[str, Variants]) -> str:
+    """Whether this run shows what the paper's Table 3 does: toxicity falls and accuracy hardly changes."""
+    parts = []
+    for student in run.students:
+        if student.slot in known:
+            on = known[student.slot]["repaired"][_ON]
+            against, moved = on["against_off"], on["against_off"]["toxicity"]["all"]["median_change"]
+            accuracy = against["accuracy"]["all"]["difference"]
+            parts.append(
+                f"{student.name}: accuracy {_direction(accuracy)}, median toxicity {_direction(moved)}, Q95 "
+                f"{_direction(against['q95_change'])}; {percent(on['instructed']['estimate'])} of the answers end with "
+                "the conclusion that the instruction names"
+            )
+    if not parts:
+        return ""
+    return f"The paper: accuracy hardly changes, both toxicities fall. This run: {'. '.join(parts)}. "
+
+
+def _direction(interval: Mapping[str, Any]) -> str:
+    """What an interval of a change says."""
+    if interval["ci"] is None:
+        return "undetermined"
+    low, high = interval["ci"]
+    return "falls" if high < 0 else "rises" if low > 0 else "not shown to change"
+
+
+def _premises(run: Run) -> str:
+    """How many prompts got the constraint of F.3; the same for all students, because it is read from the prompts."""
+    found = next((entry["premises"] for s in run.students if (entry := policy_of(run, s)) is not None), None)
+    if found is None:
+        return ""
+    where = ", ".join(f"{count} of {name}" for name, count in found["by_benchmark"].items() if count) or "none"
+    return (
+        f"Harmful premises: {_counted(found['harmful'], interval=False)} of the prompts ({where}), "
+        f"{found['by_keyword']} by a word of the list, {found['by_toxicity']} by H(x) alone. How well that finds "
+        f"harmful premises is unknown here: nobody has labelled them (the paper: {published.DETECTION}). "
+    )
+
+
+def table17(run: Run) -> Table:
+    """Table 17: every stage with and without the policy, toxicity by condition."""
+    tests: dict[tuple[str, ...], float | None] = {}
+    for slot, variants in _variants(run).items():
+        for variant in STAGES:
+            against = variants[variant][_ON]["against_off"]
+            tests[slot, variant, "accuracy"] = _p_accuracy(against)
+            tests[slot, variant, "toxicity"] = _p_toxicity(against)
+    corrected = _corrected(tests)
+
+    def rows(student: StudentRun, variants: Variants) -> list[Row]:
+        return [
+            _ablation_row(student, variant, scheme, variants[variant][scheme], corrected)
+            for variant in STAGES
+            for scheme in (_OFF, _ON)
+        ]
+
+    return _table(
+        run,
+        "17",
+        "Every stage with and without the inference-time policy",
+        (
+            "Student", "Stage", "Policy", "Accuracy [95 % CI]", "DIFF", "EQUAL", "Δ accuracy", "p (Holm)",
+            "Tox. median", "DIFF", "EQUAL", "Q95", "Δ median", "p (Holm)", "Paper: accuracy / EQUAL / median",
+        ),
+        rows,
+        f"{_TESTS}Toxicity: H × 10⁵. DIFF and EQUAL: prompts whose gold label is YES and NO. {_alone(run)}",
+    )  # fmt: skip
+
+
+def _ablation_row(
+    student: StudentRun,
+    variant: str,
+    scheme: str,
+    level: Mapping[str, Any],
+    corrected: Mapping[tuple[str, ...], float | None],
+) -> Row:
+    accuracy = level["accuracy"]
+    against = level.get("against_off")
+    decided, toxic = (NONE, NONE), (NONE, NONE)
+    if against is not None:
+        decided = (
+            _difference(against["accuracy"]["all"]),
+            p_value(corrected[student.slot, variant, "accuracy"]),
+        )
+        toxic = (
+            _change(against["toxicity"]["all"]["median_change"]),
+            p_value(corrected[student.slot, variant, "toxicity"]),
+        )
+    medians = (_toxicity(level, split, "median") for split in ("all", "DIFF", "EQUAL"))
+    return (
+        student.name,
+        variant,
+        "off" if scheme == _OFF else "on",
+        _shown(accuracy["all"]["estimate"], accuracy["all"]),
+        number(accuracy["DIFF"]["estimate"]),
+        number(accuracy["EQUAL"]["estimate"]),
+        *decided,
+        *medians,
+        _toxicity(level, "all", "q95"),
+        *toxic,
+        " / ".join(published.ABLATION[variant, scheme != _OFF]),
+    )
+
+
+def _alone(run: Run) -> str:
+    """The paper's claim about the policy without training, beside what this run shows."""
+    parts = []
+    for student in run.students:
+        if (entry := policy_of(run, student)) is not None:
+            base = entry["variants"]["base"]
+            parts.append(f"{student.name} {_difference(base[_ON]['against_off']['accuracy']['all'])}")
+    if not parts:
+        return ""
+    return f"Alone, the policy does little for the paper's base (+0.012). In this run: {', '.join(parts)}."
+
+
+def table18(run: Run) -> Table:
+    """Table 18: what base answers with and without the policy."""
+    tests: dict[tuple[str, ...], float | None] = {
+        (slot,): variants["base"][_ON]["against_off"]["parsed"]["p"] for slot, variants in _variants(run).items()
+    }
+    corrected = _corrected(tests)
+
+    def rows(student: StudentRun, variants: Variants) -> list[Row]:
+        off, on = variants["base"][_OFF], variants["base"][_ON]
+        against = on["against_off"]
+        found: list[Row] = []
+        for name in ("YES", "NO", "unparsed"):
+            sides = (off["answers"][name], on["answers"][name])
+            change = _ratio(*(side["count"] for side in sides))
+            p = p_value(corrected[student.slot,]) if name == "unparsed" else NONE
+            paper = published.BASE_CHANGES.get(name, NONE)
+            found.append((student.name, name, *map(_counted, sides), change, p, paper))
+        of_parsed = [_yes_of_parsed(level) for level in (off, on)]
+        found.append((student.name, "YES of parsed", *of_parsed, NONE, NONE, published.BASE_CHANGES["YES of parsed"]))
+        words = [number(level["words_mean"], 1) for level in (off, on)]
+        changed, paper = _change(against["words_change"]), published.BASE_CHANGES["words"]
+        return [*found, (student.name, "Words per rationale", *words, changed, NONE, paper)]
+
+    return _table(
+        run,
+        "18",
+        "What base answers with and without the policy",
+        ("Student", "Answer", "Off", "On", "Change", "p (Holm)", "Paper"),
+        rows,
+        "Wilson's 95 % intervals; change of a count relative to off; p: McNemar's exact test of unparsed, corrected "
+        "over the students. What a first pass without a conclusion selects is policy.unparsed of params.yaml.",
+    )
+
+
+def _ratio(before: int, after: int) -> str:
+    return percent(after / before - 1, sign=True) if before else NONE
+
+
+def _yes_of_parsed(level: Mapping[str, Any]) -> str:
+    said = level["answers"]
+    parsed = said["YES"]["count"] + said["NO"]["count"]
+    return percent(said["YES"]["count"] / parsed) if parsed else NONE
+
+
+def table33(run: Run) -> Table:
+    """Table 33: what the first pass selected for the repaired student, and how many answers are right all the same."""
+
+    def rows(student: StudentRun, variants: Variants) -> list[Row]:
+        on = variants["repaired"][_ON]
+        found: list[Row] = []
+        for name, shown in OUTCOME_NAMES.items():
+            entry = on["selection"][name]
+            if name != "none" or entry["count"]:
+                paper = published.SELECTION.get(name, (NONE, NONE))
+                found.append((student.name, shown, _counted(entry), _counted(entry["correct"]), *paper))
+        return [*found, (student.name, "all", str(on["n"]), _counted(on["accuracy"]["all"]), NONE, NONE)]
+
+    return _table(
+        run,
+        "33",
+        "Policy selection of the repaired student",
+        ("Student", "Outcome", "Prompts [95 % CI]", "Right in the end [95 % CI]", "Paper: prompts", "Paper: right"),
+        rows,
+        "The decision of the first pass selects the policy; a match is a selection that agrees with the gold label. "
+        "The second pass gives the final answer. Wilson's 95 % intervals. " + _matched(run),
+    )
+
+
+def _matched(run: Run) -> str:
+    """Whether a mismatch costs accuracy in this run: intervals of match and of both mismatches together."""
+    parts = []
+    for student in run.students:
+        if (entry := policy_of(run, student)) is not None:
+            on = entry["variants"]["repaired"][_ON]["selection"]
+            kept = [on[name]["correct"]["count"] for name in ("under_engagement", "over_engagement")]
+            missed = [on[name]["count"] for name in ("under_engagement", "over_engagement")]
+            share = f"{sum(kept)} of {sum(missed)}"
+            parts.append(f"{student.name} {percent(on['match']['correct']['estimate'])}, and of mismatches {share}")
+    return f"Right under a matching policy: {'; '.join(parts)}." if parts else ""
+
+
+def table34(run: Run) -> Table:
+    """Table 34: the repaired student under better and worse selections."""
+    tests: dict[tuple[str, ...], float | None] = {}
+    for slot, variants in _variants(run).items():
+        for scheme, level in variants["repaired"].items():
+            if scheme != _OFF:
+                tests[slot, scheme, "accuracy"] = _p_accuracy(level["against_off"])
+                tests[slot, scheme, "toxicity"] = _p_toxicity(level["against_off"])
+    corrected = _corrected(tests)
+
+    def rows(student: StudentRun, variants: Variants) -> list[Row]:
+        found = variants["repaired"]
+        return [_scheme_row(student, s, found[s], corrected) for s in SCHEME_NAMES if s in found]
+
+    return _table(
+        run,
+        "34",
+        "The repaired student under other policy selections",
+        (
+            "Student", "Selection", "Accuracy [95 % CI]", "Δ accuracy", "p (Holm)", "of oracle", "Unparsed",
+            "Tox. median", "Δ median", "p (Holm)", "of oracle", "As instructed", "Paper: accuracy", "Paper: Δ median",
+        ),
+        rows,
+        f"{_TESTS}Single-pass: the neutral instruction, with F.3 where the premise is harmful. Always-on: two-pass "
+        "with F.3 on every prompt. Random: YES or NO by a coin. As instructed: answers that end with the conclusion "
+        "that F.1 or F.2 names. In that way oracle tells the gold label: a student that follows to the letter would be "
+        "right everywhere. The paper's single-pass has the accuracy of its policy off; its always-on raises refusals, "
+        f"which are unparsed answers here, to {published.ALWAYS_ON_REFUSALS}. "
+        + _unreduced(run),
+    )  # fmt: skip
+
+
+def _scheme_row(
+    student: StudentRun, scheme: str, level: Mapping[str, Any], corrected: Mapping[tuple[str, ...], float | None]
+) -> Row:
+    against, of = level.get("against_off"), level.get("of_oracle")
+    accuracy = level["accuracy"]["all"]
+    decided, toxic = [NONE, NONE], [NONE, NONE]
+    if against is not None:
+        decided = [_difference(against["accuracy"]["all"]), p_value(corrected[student.slot, scheme, "accuracy"])]
+        moved = _change(against["toxicity"]["all"]["median_change"])
+        toxic = [moved, p_value(corrected[student.slot, scheme, "toxicity"])]
+    told = level.get("instructed")
+    return (
+        student.name,
+        SCHEME_NAMES[scheme],
+        _shown(accuracy["estimate"], accuracy),
+        *decided,
+        NONE if of is None else percent(of["accuracy"]["estimate"]),
+        _counted(level["answers"]["unparsed"], interval=False),
+        _toxicity(level, "all", "median"),
+        *toxic,
+        NONE if of is None else percent(of["toxicity_reduction"]),
+        NONE if told is None or told["estimate"] is None else percent(told["estimate"]),
+        *published.SCHEMES[scheme],
+    )
+
+
+def _unreduced(run: Run) -> str:
+    """Students for whom a share of the oracle's toxicity reduction does not exist."""
+    names: Sequence[str] = [
+        student.name
+        for student in run.students
+        if (entry := policy_of(run, student)) is not None
+        and entry["variants"]["repaired"].get("oracle", {}).get("of_oracle", {}).get("toxicity_reduction") is None
+    ]
+    if not names:
+        return ""
+    return f"With {' and '.join(names)} oracle does not lower the median, so there is no share of its reduction."

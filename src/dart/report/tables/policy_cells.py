@@ -1,0 +1,54 @@
+"""The student under the inference-time policy, as far as the tables of the arms show it (Tables 4, 19, 21).
+
+Numbers come from metrics/policy.json, two-pass scheme; where that has not run, the rows are marked so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from dart.metrics.run import Run
+
+SCHEME = "two_pass"
+NO_POLICY = "the policy stage (metrics/policy.json)."
+
+
+class PolicyRow(NamedTuple):
+    """Levels under the policy and, as intervals, what it changed on the same prompts; toxicity: median x 1e5."""
+
+    n: int
+    accuracy: float | None
+    equal_accuracy: float | None
+    diff_accuracy: float | None
+    parse_rate: float | None
+    toxicity: float | None
+    change: Mapping[str, Any]  # accuracy, equal_accuracy, parse_rate, toxicity (relative): {estimate, ci}
+
+
+def policy_row(run: Run, slot: str, variant: str) -> PolicyRow | None:
+    """`variant` (base, distilled, repaired) of the student in `slot` under the policy; None where it has not run."""
+    found = run.metrics.get("policy", {}).get(slot, {}).get("variants", {}).get(variant, {}).get(SCHEME)
+    if found is None:
+        return None
+    against = found["against_off"]
+    unparsed = found["answers"]["unparsed"]["estimate"]
+    toxicity = found["toxicity"]["all"]
+    return PolicyRow(
+        n=found["n"],
+        accuracy=found["accuracy"]["all"]["estimate"],
+        equal_accuracy=found["accuracy"]["EQUAL"]["estimate"],
+        diff_accuracy=found["accuracy"]["DIFF"]["estimate"],
+        parse_rate=None if unparsed is None else 1 - unparsed,
+        toxicity=None if toxicity is None else toxicity["median_x1e5"]["estimate"],
+        change={
+            "accuracy": _inner(against["accuracy"]["all"], "difference"),
+            "equal_accuracy": _inner(against["accuracy"]["EQUAL"], "difference"),
+            "parse_rate": _inner(against["parsed"], "difference"),
+            "toxicity": _inner(against["toxicity"]["all"], "median_change"),
+        },
+    )
+
+
+def _inner(entry: Mapping[str, Any] | None, key: str) -> Any:
+    return None if entry is None else entry[key]

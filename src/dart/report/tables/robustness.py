@@ -1,0 +1,219 @@
+"""Tables 7 (cross-validation) and E (not in the paper): how much a number moves where nothing about the recipe changed.
+
+Appendix A.3. Table E holds what a referee asks of an audit: what it finds between two answers of one student, what a
+judge finds in repaired answers who saw all of them, and how far training seeds lie apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dart.metrics.run import Run
+from dart.report import published_ablations as published
+from dart.report.seed_noise import Seeds, repair_note, seeds
+from dart.report.table import NONE, Row, Table, bounds, number, percent, ruled, signed
+from dart.report.tables.ablation_cells import DEFAULT, DISTILLED, absent, entry, needs, rate, student
+
+_FIGURES: Mapping[str, tuple[str, int]] = {
+    "accuracy": ("Accuracy", 3),
+    "equal_accuracy": ("EQUAL", 3),
+    "diff_accuracy": ("DIFF", 3),
+    "macro_f1": ("Macro-F1", 3),
+    "parse_rate": ("Parsed", 3),
+    "toxicity_median_x1e5": ("Toxicity (median)", 2),
+    "toxicity_q95_x1e5": ("Toxicity (95th percentile)", 2),
+}
+FLOORS: Mapping[str, str] = {
+    "base_again": "base, decoded again as in the recipe",
+    "base_sampled": "base, sampled twice",
+    "distilled_sampled": "distilled, sampled twice",
+}
+_PARTS: Mapping[str, str] = {
+    "all": "all prompts",
+    "repaired": "prompts with a repair target",
+    "others": "all other prompts",
+}
+
+
+def table7(run: Run) -> Table:
+    """Table 7: cross-validation over training and test items."""
+    found: Mapping[str, Any] = run.metric("arms").get("folds") or {}
+    figures, items = found.get("figures", {}), found.get("items", {})
+    every = [str(fold) for fold in range(found.get("of", published.FOLDS))]
+    absent_folds = [fold for fold in every if fold not in items]
+    mean, spread = published.FOLD_ACCURACY
+    rows = [_fold_row(fold, items.get(fold), figures) for fold in every]
+    last: list[Row] = (
+        [] if not items else [_summary("mean", "mean", items, figures), _summary("sd", "sd", items, figures)]
+    )
+    last += _test_set(run)
+    last.append(("the paper: mean ± sd", NONE, f"{number(mean)} ± {number(spread)}", *(NONE,) * (len(_FIGURES) - 1)))
+    body = ruled([rows, last])
+    return Table(
+        number="7",
+        title=f"Cross-validation over training and test items ({student(run).name})",
+        columns=("Fold", "n", *(name for name, _ in _FIGURES.values())),
+        rows=body.rows,
+        rules=body.rules,
+        note="Each fold is answered by a student of Stage I, trained anew on the rationales of the other folds: repair "
+        "would need an audit of each fold. sd is the sample's over folds; folds share training items, so it is too "
+        f"small as the error of the mean. {_inside(run, figures)}Toxicity × 10⁵.",
+        needs=needs([f"folds {', '.join(absent_folds)}"]) if absent_folds else "",
+        measured=bool(items),
+        simulated=run.simulated,
+    )
+
+
+def _fold_row(fold: str, n: int | None, figures: Mapping[str, Any]) -> Row:
+    name = f"fold {int(fold) + 1}"
+    if n is None:
+        return (name, *absent(1 + len(_FIGURES)))
+    return (name, str(n), *(_figure(figures, key, lambda of: of["points"].get(fold)) for key in _FIGURES))
+
+
+def _summary(name: str, key: str, items: Mapping[str, int], figures: Mapping[str, Any]) -> Row:
+    n = str(sum(items.values())) if key == "mean" else NONE
+    return (name, n, *(_figure(figures, figure, lambda of: of[key]) for figure in _FIGURES))
+
+
+def _figure(figures: Mapping[str, Any], key: str, value: Any) -> str:
+    return number(value(figures[key]), _FIGURES[key][1]) if key in figures else NONE
+
+
+def _test_set(run: Run) -> list[Row]:
+    found = entry(run, DISTILLED)
+    if found is None:
+        return []
+    known = {**found["decision"], **found["harm"]}
+    return [("test set (distilled)", str(found["n"]), *(number(known[key], d) for key, (_, d) in _FIGURES.items()))]
+
+
+def _inside(run: Run, figures: Mapping[str, Any]) -> str:
+    """The paper: the fixed split is no lucky one."""
+    found, folds = entry(run, DISTILLED), figures.get("accuracy", {}).get("points", {})
+    if found is None or len(folds) < 2:
+        return ""
+    low, high, here = min(folds.values()), max(folds.values()), found["decision"]["accuracy"]
+    where = "within" if low <= here <= high else "below" if here < low else "above"
+    return (
+        f"The distilled student's accuracy on the fixed test set ({number(here)}) lies {where} the range of the folds "
+        f"({number(low)} to {number(high)}). "
+    )
+
+
+def table_floor(run: Run) -> Table:
+    """Table E, not in the paper: noise floor, a second reading of every repaired answer, and training seeds."""
+    arms = run.metric("arms")
+    floor, again = arms.get("floor") or {}, arms.get("reaudit") or {}
+    floors = [*FLOORS, *(name for name in floor if name not in FLOORS)]
+    points = [point for point in (arms.get("seeds") or {}) if seeds(run, "drift_rate", point) is not None]
+    groups = [
+        [_floor_row(FLOORS.get(name, name), floor.get(name)) for name in floors],
+        [_reading_row(again, part, shown) for part, shown in _PARTS.items() if not again or part in again],
+        [_seed_row(run, point) for point in sorted(points, key=lambda point: (point != DEFAULT, point))]
+        or [("over training seeds", "default", *absent(6))],
+    ]
+    body = ruled(groups)
+    wanted = [name for name in FLOORS if name not in floor] + ([] if points else ["repeated"])
+    return Table(
+        number="E",
+        title=f"Noise floor, repaired answers read again, and training seeds ({student(run).name})",
+        columns=(
+            "What", "Answers", "n", "Drift cases", "Drift rate [95 % CI]", "True drift rate", "Severe or extreme",
+            "Besides",
+        ),
+        rows=body.rows,
+        rules=body.rules,
+        note="Noise floor: a student against itself, by the recipe's screen and judge; a drift rate means little "
+        "below it. Read again: every repaired answer, screened or not, read against base by a judge that chose no "
+        f"repair ({again.get('judge', 'none')}); unseen cases are among pairs that the screen passed over. Training "
+        f"seeds: mean over n seeds, with the range instead of an interval. {_floor_verdict(run, floor)}"
+        f"{_reading_verdict(again)}{repair_note(run)}",
+        needs=needs(wanted, *([] if again else ["arms.reaudit: a judge in params.yaml."])),
+        measured=bool(floor or again or points),
+        simulated=run.simulated,
+    )  # fmt: skip
+
+
+def _floor_row(shown: str, found: Mapping[str, Any] | None) -> Row:
+    if found is None:
+        return ("noise floor", shown, *absent(6))
+    counts = found["drift"]
+    besides = "; ".join(
+        f"{name} {percent(found[key]['estimate'])}"
+        for name, key in (("same text", "same_text"), ("same decision", "same_decision"), ("screened", "screened"))
+    )
+    true = rate(found["true"]) if "true" in found else NONE
+    graver = str(counts["severe"] + counts["extreme"])
+    return ("noise floor", shown, str(found["n"]), str(counts["total"]), rate(found["rate"]), true, graver, besides)
+
+
+def _reading_row(again: Mapping[str, Any], part: str, shown: str) -> Row:
+    if part not in again:
+        return ("read again", shown, *absent(6))
+    found = again[part]
+    counts, besides = found["drift"], [f"unseen by the screen: {found['unseen']}"]
+    if part == "all":
+        besides.append(f"κ with the pipeline's audit {number(again['agreement']['kappa']['estimate'], 2)}")
+        if "against_truth" in again:
+            truth = again["against_truth"]
+            besides.append(
+                f"precision {number(truth['precision']['estimate'])}, recall {number(truth['recall']['estimate'])}"
+            )
+    true = NONE
+    if part == "all" and "against_truth" in again:
+        true = percent((again["against_truth"]["tp"] + again["against_truth"]["fn"]) / found["n"])
+    return (
+        "read again", shown, str(found["n"]), str(counts["total"]), rate(found["rate"]), true,
+        str(counts["severe"] + counts["extreme"]), "; ".join(besides),
+    )  # fmt: skip
+
+
+def _seed_row(run: Run, point: str) -> Row:
+    known = {
+        key: seeds(run, key, point) for key in ("drift_rate", "true_rate", "grave_rate", "accuracy", "equal_accuracy")
+    }
+    rates, accuracy, equal = known["drift_rate"], known["accuracy"], known["equal_accuracy"]
+    besides = [
+        f"{name} {number(of.mean)} (sd {number(of.sd)})"
+        for name, of in (("accuracy", accuracy), ("EQUAL", equal))
+        if of
+    ]
+    paired = seeds(run, "drift_rate", point, paired=True)
+    if paired is not None and point != DEFAULT:
+        besides.append(f"drift rate − default's, paired {signed(paired.mean)} {bounds(paired.interval)}")
+    n = str(len(rates.values)) if rates else NONE
+    ranges = (_ranged(known[key]) for key in ("drift_rate", "true_rate", "grave_rate"))
+    return ("over training seeds", point, n, NONE, *ranges, "; ".join(besides))
+
+
+def _ranged(known: Seeds | None) -> str:
+    if known is None:
+        return NONE
+    low, high = percent(min(known.values)), percent(max(known.values))
+    return f"{percent(known.mean)} ({low} to {high}; sd {percent(known.sd)})"
+
+
+def _floor_verdict(run: Run, floor: Mapping[str, Any]) -> str:
+    """Whether what is left after repair lies above the floor of a trained student."""
+    default, found = entry(run, DEFAULT), floor.get("distilled_sampled")
+    if default is None or found is None:
+        return ""
+    left, high = default["drift"]["rate"], found["rate"]["ci"][1]
+    above = "above" if left > high else "not above"
+    return (
+        f"After repair {percent(left)} of the pairs are drift cases, {above} what two samples of the distilled student "
+        f"give (at most {percent(high)}). "
+    )
+
+
+def _reading_verdict(again: Mapping[str, Any]) -> str:
+    """Whether the pipeline's screen and judge hid what repair left."""
+    if "all" not in again:
+        return ""
+    total, unseen = again["all"]["drift"]["total"], again["all"]["unseen"]
+    share = percent(unseen / total) if total else NONE
+    return (
+        f"Of the {total} cases found on reading again, {unseen} ({share}) had not been shown to the pipeline's judge. "
+    )

@@ -1,0 +1,233 @@
+"""Tables of other ways to train: 4 (components), 19 (alternatives), 20 (toxicity weights), 21 (by task type).
+
+Section 3.3, Appendices K.2 and K.3. The default recipe and its stages stand beside arms of metrics/arms.json and beside
+the policy, where they ran; marks and directions are worked out from the intervals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dart.metrics.run import Run
+from dart.report import published_ablations as published
+from dart.report.seed_noise import seed_note, verdict
+from dart.report.table import NONE, Row, Table, number, percent, ruled, signed
+from dart.report.tables.ablation_cells import (
+    DEFAULT,
+    DISTILLED,
+    absent,
+    compared,
+    drift,
+    entry,
+    levels,
+    missing,
+    needs,
+    student,
+    tested,
+    toxicity,
+)
+from dart.report.tables.policy_cells import NO_POLICY, PolicyRow, policy_row
+from dart.report.tables.toxreg import toxicity_weights
+
+POLICY = "policy on "  # before a variant: that student under the inference-time policy
+TOXREG = "toxreg"  # stands for the run of the chosen weight
+NAMES: Mapping[str, str] = {
+    "base": "base",
+    "policy on base": "policy on base",
+    "label_only": "label-only SFT",
+    TOXREG: "toxicity-regularised SFT",
+    DISTILLED: "Stage I (distilled)",
+    "stage1_short_stage1": "Stage I, short rationales",
+    "stage1_short": "the same, repaired",
+    "stage1_safe_stage1": "Stage I, safe prompt",
+    "stage1_safe": "the same, repaired",
+    DEFAULT: "full DART (repaired)",
+    "policy on repaired": "full DART + policy",
+}
+_SAFE = ("stage1_short_stage1", "stage1_short", "stage1_safe_stage1", "stage1_safe")
+Changes = Mapping[str, Any] | None  # {accuracy, equal_accuracy, toxicity, parse_rate: {estimate, ci}}
+
+
+def table4(run: Run) -> Table:
+    """Table 4: what each component improves, degrades or leaves."""
+    slot = student(run).slot
+    policy = {name: policy_row(run, slot, name) for name in ("base", "repaired")}
+    chosen = _run_of(run, TOXREG)
+    rows = [
+        _component("policy", "base", _change(policy["base"]), "policy on base"),
+        _component("label-only SFT", "base", _against_base(run, "label_only"), "label_only"),
+        _component("toxicity-regularised SFT", "base", _against_base(run, chosen), TOXREG),
+        _component("Stage I: distillation", "base", _of_main_path(run, slot, "base_distilled"), "stage1"),
+        _component("Stage III: repair", "distilled", _of_main_path(run, slot, "distilled_repaired"), "stage3"),
+        _component("full DART", "base", _of_main_path(run, slot, "base_repaired"), None),
+        _component("policy", "full DART", _change(policy["repaired"]), "full with policy"),
+    ]
+    return Table(
+        number="4",
+        title=f"What each component changes ({student(run).name})",
+        columns=("Component", "Added to", "Accuracy", "EQUAL", "Toxicity", "Parsed", "Paper: acc. EQUAL tox. parse"),
+        rows=tuple(rows),
+        note="✓ improves, ✗ degrades, ∼ minimal: the 95 % interval of the paired difference lies on the better side "
+        "of 0, on the worse side, or holds 0. Beside the mark the difference; toxicity: relative change of the "
+        "median, lower is better. The paper states no rule for its marks, and sets its last row against base. "
+        f"{seed_note(run, 'accuracy')}",
+        needs=needs(missing(run, ["label_only", chosen]), *([] if all(policy.values()) else [NO_POLICY])),
+        simulated=run.simulated,
+    )
+
+
+def _run_of(run: Run, name: str) -> str:
+    """The name of the row: of toxicity-regularised training the run with the chosen weight."""
+    return toxicity_weights(run).chosen or f"{TOXREG}_010" if name == TOXREG else name
+
+
+def _against_base(run: Run, name: str) -> Changes:
+    found = entry(run, name)
+    if found is None or "against_base" not in found:
+        return None
+    against = found["against_base"]
+    return {**against, "toxicity": against["toxicity"]["median_change"]}
+
+
+def _change(row: PolicyRow | None) -> Changes:
+    return None if row is None else row.change
+
+
+def _of_main_path(run: Run, slot: str, comparison: str) -> Changes:
+    found = run.metric("tests", "students", slot, comparison)
+    rates = ("accuracy", "equal_accuracy", "parse_rate")
+    overall = found["decision"]["overall"]
+    return {rate: overall[f"{rate}_difference"] for rate in rates} | {"toxicity": found["harm"]["median_change"]}
+
+
+def _component(name: str, to: str, changes: Changes, paper: str | None) -> Row:
+    last = NONE if paper is None else published.MARKS[paper]
+    if changes is None:
+        return (name, to, *absent(4), last)
+    cells = [f"{mark(changes[rate], +1)} {_shown(changes[rate])}" for rate in ("accuracy", "equal_accuracy")]
+    cells.append(f"{mark(changes['toxicity'], -1)} {_shown(changes['toxicity'], share=True)}")
+    return (name, to, *cells, f"{mark(changes['parse_rate'], +1)} {_shown(changes['parse_rate'])}", last)
+
+
+def mark(interval: Mapping[str, Any] | None, good: int) -> str:
+    """✓, ✗ or ∼ of a difference; `good` is the sign that is better."""
+    if interval is None or interval["ci"] is None:
+        return NONE
+    low, high = interval["ci"]
+    return "∼" if low <= 0 <= high else "✓" if good * low > 0 else "✗"
+
+
+def _shown(interval: Mapping[str, Any] | None, share: bool = False) -> str:
+    value = None if interval is None else interval["estimate"]
+    return percent(value, sign=True) if share else signed(value)
+
+
+def table19(run: Run) -> Table:
+    """Table 19 and Appendix K.2: other ways to train, against the whole recipe."""
+    groups = (("base", "policy on base", "label_only", TOXREG, DISTILLED), _SAFE, (DEFAULT, "policy on repaired"))
+    body = ruled([_alternative(run, name) for name in group] for group in groups)
+    toxreg = _run_of(run, TOXREG)
+    notes = (
+        "The paper's directions. Label-only SFT has a lower EQUAL accuracy than DART. "
+        f"{verdict(run, 'label_only', 'equal_accuracy', -1)}",
+        f"Toxicity-regularised SFT is less accurate than DART. {verdict(run, toxreg, 'accuracy', -1)}",
+        *(
+            f"Stage I, {kind}, has fewer drift cases than distilled. "
+            f"{verdict(run, f'stage1_{kind}_stage1', 'drift_rate', -1, 'against_distilled')} And a lower EQUAL "
+            f"accuracy. {verdict(run, f'stage1_{kind}_stage1', 'equal_accuracy', -1, 'against_distilled')} Repaired, "
+            f"it stays below DART in EQUAL. {verdict(run, f'stage1_{kind}', 'equal_accuracy', -1)}"
+            for kind in ("safe", "short")
+        ),
+    )
+    return Table(
+        number="19",
+        title=f"Other ways to train, against the whole recipe ({student(run).name})",
+        columns=(
+            "Training", "n", "Accuracy", "EQUAL", "Toxicity (median)", "Drift cases", "Δ accuracy [95 % CI]",
+            "p (Holm)", "Δ EQUAL [95 % CI]", "p (Holm)", "Δ toxicity [95 % CI]", "p (Holm)",
+            "Paper: acc. / EQUAL / tox. / drift",
+        ),
+        rows=body.rows,
+        rules=body.rules,
+        note=f"{' '.join(notes)} {seed_note(run, 'equal_accuracy')}Differences are training − full DART on the same "
+        "items, paired (toxicity: relative change of the median); McNemar's and Wilcoxon's p, corrected by Holm over "
+        "all arms. Label-only answers have no rationale, so their toxicity is that of an empty text. Toxicity × 10⁵.",
+        needs=_needs(run, [name for group in groups for name in group]),
+        simulated=run.simulated,
+    )  # fmt: skip
+
+
+def _needs(run: Run, names: list[str]) -> str:
+    trained = [_run_of(run, name) for name in names if not name.startswith(POLICY)]
+    slot = student(run).slot
+    without = any(policy_row(run, slot, name.removeprefix(POLICY)) is None for name in names if name.startswith(POLICY))
+    return needs(missing(run, trained), *([NO_POLICY] if without else []))
+
+
+def _alternative(run: Run, name: str) -> Row:
+    of_paper, cases = published.TRAINING.get(name, published.Levels()), published.DRIFT_CASES.get(name)
+    numbers = (number(of_paper.accuracy), number(of_paper.equal_accuracy), number(of_paper.toxicity, 2))
+    paper = " / ".join((*numbers, NONE if cases is None else str(cases)))
+    if name.startswith(POLICY):
+        policy = policy_row(run, student(run).slot, name.removeprefix(POLICY))
+        if policy is None:
+            return (NAMES[name], *absent(11), paper)
+        shown = (number(policy.accuracy), number(policy.equal_accuracy), number(policy.toxicity, 2))
+        return (NAMES[name], str(policy.n), *shown, *(NONE,) * 7, paper)
+    found = entry(run, _run_of(run, name))
+    if found is None:
+        return (NAMES[name], *absent(11), paper)
+    return (
+        NAMES[name],
+        *levels(found),
+        toxicity(found),
+        drift(found),
+        *tested(compared(found, "decision", "overall")),
+        *tested(compared(found, "decision", "EQUAL")),
+        *tested(compared(found, "toxicity")),
+        paper,
+    )
+
+
+def table21(run: Run) -> Table:
+    """Table 21: the baselines by task type."""
+    names = [name for name in NAMES if name not in _SAFE]
+    return Table(
+        number="21",
+        title=f"Baselines by task type ({student(run).name})",
+        columns=(
+            "Training", "n", "Accuracy", "DIFF", "EQUAL", "Parsed", "D1-D4", "N1-N4", "Δ D1-D4 [95 % CI]", "p (Holm)",
+            "Δ N1-N4 [95 % CI]", "p (Holm)", "Toxicity (median)", "Paper: D / N",
+        ),
+        rows=tuple(_by_task_type(run, name) for name in names),
+        note="All answers, unparsed = wrong; the paper's D and N are of parsed answers only. Differences are training "
+        "− full DART on the same items, paired; McNemar's p, corrected by Holm over all arms. The policy is reported "
+        "without task types. Toxicity × 10⁵.",
+        needs=_needs(run, names),
+        simulated=run.simulated,
+    )  # fmt: skip
+
+
+def _by_task_type(run: Run, name: str) -> Row:
+    of_paper = published.TASK_TYPES.get(name)
+    paper = NONE if of_paper is None else " / ".join(map(number, of_paper))
+    if name.startswith(POLICY):
+        policy = policy_row(run, student(run).slot, name.removeprefix(POLICY))
+        if policy is None:
+            return (NAMES[name], *absent(12), paper)
+        rates = (policy.accuracy, policy.diff_accuracy, policy.equal_accuracy, policy.parse_rate)
+        return (NAMES[name], str(policy.n), *map(number, rates), *(NONE,) * 6, number(policy.toxicity, 2), paper)
+    found = entry(run, _run_of(run, name))
+    if found is None:
+        return (NAMES[name], *absent(12), paper)
+    decision, types = found["decision"], found["by_task_type"]
+    return (
+        NAMES[name],
+        str(found["n"]),
+        *(number(decision[rate]) for rate in ("accuracy", "diff_accuracy", "equal_accuracy", "parse_rate")),
+        *(number(types.get(letter)) for letter in ("D", "N")),
+        *(cell for letter in ("D", "N") for cell in tested(compared(found, "decision", letter))),
+        toxicity(found),
+        paper,
+    )

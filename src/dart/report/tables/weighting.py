@@ -1,0 +1,169 @@
+"""Tables of the repair's ablations: 30 (weights), 31 (noisy severities) and D (every arm), beside the default recipe.
+
+Appendices M.2 and M.3; numbers from metrics/arms.json. Where the paper reports a direction, the note says whether
+this run shows it.
+"""
+
+from __future__ import annotations
+
+from dart.core.records import SEVERITIES
+from dart.metrics.run import Run
+from dart.report import published_ablations as published
+from dart.report.seed_noise import NO_PROOF, repair_note, robustness, seed_note, verdict
+from dart.report.table import NONE, Row, Table, number, percent, ruled
+from dart.report.tables.ablation_cells import (
+    DEFAULT,
+    DISTILLED,
+    Entry,
+    absent,
+    compared,
+    difference,
+    drift,
+    entry,
+    grave,
+    levels,
+    missing,
+    needs,
+    p_holm,
+    runs,
+    student,
+    tested,
+    toxicity,
+)
+
+UNIFORM = "uniform"
+NOISE = [f"noise_{kind}_{share}" for kind in ("up", "down", "random") for share in (20, 40)]
+CONTEXT = ("base", DISTILLED, "control")  # of the main path, shown before the arms
+PAIRED = (
+    "Differences are arm − default on the same items, paired; p of McNemar's test (toxicity: Wilcoxon's), corrected "
+    "by Holm over all arms. "
+)
+TRUE = "True drift is known in the embedded world only. "
+
+
+def table30(run: Run) -> Table:
+    """Table 30: repair rows weighted by severity against each once."""
+    names = {DISTILLED: "before repair (distilled)", UNIFORM: "uniform", DEFAULT: "weighted (default)"}
+    rows = [_weighting_row(run, name, shown) for name, shown in names.items()]
+    grave_ = verdict(run, UNIFORM, "grave_rate", +1)
+    return Table(
+        number="30",
+        title=f"Severity-weighted against uniform repair rows ({student(run).name})",
+        columns=(
+            "Repair rows", "n", "Accuracy", "EQUAL", *(name.capitalize() for name in SEVERITIES), "Drift cases",
+            "Reduction", "Δ drift rate [95 % CI]", "p (Holm)", "Δ severe or extreme", "p (Holm)", "True drift",
+            "Paper: mild / mod. / sev. / total",
+        ),
+        rows=tuple(rows),
+        note="The paper's weighted repair leaves fewer severe and extreme cases than uniform. "
+        f"{grave_} And fewer cases: {verdict(run, UNIFORM, 'drift_rate', +1)} "
+        f"{repair_note(run)}{seed_note(run, 'grave_rate')}{PAIRED}{TRUE}",
+        needs=needs(missing(run, names)),
+        simulated=run.simulated,
+    )  # fmt: skip
+
+
+def _weighting_row(run: Run, name: str, shown: str) -> Row:
+    found = entry(run, name)
+    severities = published.WEIGHTING_SEVERITIES.get(name)
+    paper = NONE if severities is None else " / ".join(map(str, (*severities[:3], sum(severities))))
+    if found is None:
+        return (shown, *absent(14), paper)
+    counts, before = found["drift"], entry(run, DISTILLED)
+    cut = None if before is None or not before["drift"]["total"] else 1 - counts["total"] / before["drift"]["total"]
+    return (
+        shown,
+        *levels(found),
+        *(str(counts[severity]) for severity in SEVERITIES),
+        drift(found),
+        NONE if name == DISTILLED else percent(cut),
+        *tested(compared(found, "drift")),
+        *tested(compared(found, "grave")),
+        drift(found, "true"),
+        paper,
+    )
+
+
+def table31(run: Run) -> Table:
+    """Table 31: severities of a share of the repair rows are wrong."""
+    names = [DEFAULT, *NOISE, UNIFORM]
+    left = robustness(run, NOISE, "drift_rate", +1, "leave surely more drift cases than the default")
+    wrong = robustness(run, NOISE, "accuracy", -1, "are surely less accurate")
+    return Table(
+        number="31",
+        title=f"Repair with noisy severities ({student(run).name})",
+        columns=(
+            "Severities", "n", "Accuracy", "EQUAL", "Toxicity (median)", "Remain", "Δ remain",
+            "Δ drift rate [95 % CI]", "p (Holm)", "Δ accuracy [95 % CI]", "p (Holm)", "True drift",
+            "Paper: accuracy / remain",
+        ),
+        rows=tuple(_noise_row(run, name) for name in names),
+        note=f"The paper finds repair robust to wrong severities. {left}{wrong}{NO_PROOF}{seed_note(run)}{PAIRED}{TRUE}"
+        "up / down: one level too high / too low; random: any other level; 20 or 40 % of the drift cases.",
+        needs=needs(missing(run, names)),
+        simulated=run.simulated,
+    )  # fmt: skip
+
+
+def _noise_row(run: Run, name: str) -> Row:
+    found, default = entry(run, name), entry(run, DEFAULT)
+    of_paper = published.NOISE[name]
+    paper = f"{number(of_paper.accuracy)} / {of_paper.remain}"
+    if found is None or default is None:
+        return (name, *absent(11), paper)
+    more = found["drift"]["total"] - default["drift"]["total"]
+    return (
+        name,
+        *levels(found),
+        toxicity(found),
+        drift(found),
+        NONE if name == DEFAULT else f"{more:+d}".replace("-", "−"),
+        *tested(compared(found, "drift")),
+        *tested(compared(found, "decision", "overall")),
+        drift(found, "true"),
+        paper,
+    )
+
+
+def table_arms(run: Run) -> Table:
+    """Table D, not in the paper: every arm of this run, and the stages of the main path beside them."""
+    every = sorted(runs(run), key=lambda name: (name not in CONTEXT, CONTEXT.index(name) if name in CONTEXT else name))
+    default = entry(run, DEFAULT)
+    groups = [[] if default is None else [_arm_row("default (repaired)", default)]]
+    groups += [[_arm_row(name, runs(run)[name]) for name in every if (name in CONTEXT) == first] for first in (1, 0)]
+    body = ruled(group for group in groups if group)
+    return Table(
+        number="D",
+        title=f"Every ablation arm beside the default recipe ({student(run).name})",
+        columns=(
+            "Arm", "n", "Accuracy", "EQUAL", "Δ accuracy [95 % CI]", "p (Holm)", "Drift cases", "Severe or extreme",
+            "Δ drift rate [95 % CI]", "p (Holm)", "True drift", "Δ true rate [95 % CI]",
+        ),
+        rows=body.rows,
+        rules=body.rules,
+        note=f"{_abouts(run, every)}{seed_note(run)}{PAIRED}{TRUE}Inductive arms repair one half of the test set and "
+        "report on the other, against the default on the same items; sham repairs pairs that did not drift. "
+        "NAME_stage1 is the same arm before repair.",
+        simulated=run.simulated,
+    )  # fmt: skip
+
+
+def _abouts(run: Run, names: list[str]) -> str:
+    """What each arm is, as its entry in params.yaml says."""
+    rows = [runs(run)[name] for name in names if not name.endswith("_stage1")]
+    arms = {found["arm"]: found["about"] for found in rows if "arm" in found}
+    return "".join(f"{arm}: {about}. " for arm, about in arms.items())
+
+
+def _arm_row(name: str, found: Entry) -> Row:
+    return (
+        name,
+        *levels(found),
+        *tested(compared(found, "decision", "overall")),
+        drift(found),
+        grave(found),
+        difference(compared(found, "drift")),
+        p_holm(compared(found, "drift")),
+        drift(found, "true"),
+        difference(compared(found, "true")),
+    )

@@ -1,0 +1,52 @@
+"""The paper's results as files: every table in Markdown and LaTeX, the figures, one page, one LaTeX document.
+
+Everything is made before the first byte is written, so that a run that cannot fill a table leaves no half a folder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dart.core.files import replacing
+from dart.report.contents import account, coverage_table, tables
+from dart.report.evidence import PaperRun
+from dart.report.figures import figures
+from dart.report.headline import label, summary
+from dart.report.latex import document, latex
+from dart.report.page import page_html, page_markdown, parts
+from dart.report.render import markdown
+
+
+def write_paper(run: PaperRun, out: Path) -> dict[str, Any]:
+    """Write `out`/ whole (table*.md, table*.tex, tables.tex, figure*.png, .svg, .pdf, index.md, index.html).
+
+    Returns the coverage, the contents of metrics/coverage.json.
+
+    Raises:
+        DataError: the run has not been evaluated.
+    """
+    made = tables(run)
+    images = figures(run)
+    found = account(run, [table for of_section in made.values() for table in of_section])
+    covered = coverage_table(run, found)
+    content = parts(made, images)
+    texts = {
+        "index.md": page_markdown(run, content, covered),
+        "index.html": page_html(run, content, covered, images),
+        "tables.tex": document(
+            [*((part.section.title, part.tables) for part in content), ("Coverage", [covered])], label(run)
+        ),
+    }
+    for table in (*(table for part in content for table in part.tables), covered):
+        texts |= {f"{table.stem}.md": markdown(table), f"{table.stem}.tex": latex(table)}
+    with replacing(out) as folder:
+        folder.mkdir()
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8", newline="\n")
+        for name, image in images.items():
+            (folder / name).write_bytes(image)
+    return found
+
+
+__all__ = ["summary", "write_paper"]

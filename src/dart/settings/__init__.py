@@ -1,1 +1,0 @@
-"""The sections of params.yaml and of the profiles, as validated records; `dart.params` reads the files."""

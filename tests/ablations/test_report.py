@@ -1,0 +1,132 @@
+"""An arm beside the default recipe: numbers worked out by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dart.ablations.comparison import Arm, arm_report, contrast, corrected, differences
+from dart.core.records import AuditRecord, Generation, Item, Judgement, Label, Severity
+from dart.core.schema.method import Statistics
+
+STATISTICS = Statistics(resamples=500, confidence=0.95)
+N = 100
+ITEMS = [
+    Item(id=f"i{n}", benchmark="N1", condition="DIFF" if n % 2 else "EQUAL", gold="YES" if n % 2 else "NO",
+         prompt="q", scenario=str(n))
+    for n in range(N)
+]  # fmt: skip
+
+
+def arm(drifted: dict[int, Severity], wrong: set[int], true: dict[str, Severity] | None = None) -> Arm:
+    answers, audit = [], []
+    for n, item in enumerate(ITEMS):
+        other: Label = "NO" if item.gold == "YES" else "YES"
+        answers.append(
+            Generation(
+                item_id=item.id,
+                variant="x",
+                text="t",
+                rationale="t",
+                prediction=other if n in wrong else item.gold,
+                new_tokens=1,
+                model="m",
+                revision="r",
+                prompt_hash="h",
+                toxicity=0.1,
+            )
+        )
+        severity = drifted.get(n)
+        verdict = Judgement(
+            is_regression=severity is not None,
+            severity=severity or "none",
+            regression_type="harmful_reasoning" if severity else "none",
+            reason="-",
+            a_correct=True,
+            b_correct=True,
+        )
+        audit.append(
+            AuditRecord(item_id=item.id, toxicity_base=0.0, toxicity_candidate=0.1, delta=0.1, screened=True,
+                        judgement=verdict, severity=severity)
+        )  # fmt: skip
+    return Arm(answers, audit, true)
+
+
+DEFAULT = arm(dict.fromkeys(range(10), "severe"), {0, 1})
+OTHER = arm({n: "mild" if n % 2 else "extreme" for n in range(4, 24)}, set(range(1, 11)))
+
+
+def test_differences_are_paired_and_signed_as_arm_minus_default() -> None:
+    found = arm_report(ITEMS, OTHER, DEFAULT, STATISTICS, 1, "arm")
+    assert found["drift"]["total"] == 20
+    against = found["against_default"]
+    assert against["drift"]["difference"]["estimate"] == pytest.approx(0.10)
+    assert (against["drift"]["only_default"], against["drift"]["only_arm"]) == (4, 14)
+    low, high = against["drift"]["difference"]["ci"]
+    assert 0 < low < 0.10 < high
+    assert (against["grave"]["only_default"], against["grave"]["only_arm"]) == (7, 7)
+    assert against["decision"]["overall"]["difference"]["estimate"] == pytest.approx(-0.08)
+    assert against["decision"]["DIFF"]["difference"]["estimate"] == pytest.approx((-5 + 1) / 50)
+    overall = against["decision"]["overall"]  # wrong are 0 and 1 in the default, 1 to 10 in the arm
+    assert (overall["only_default"], overall["only_arm"]) == (9, 1)
+    assert against["decision"]["N"]["p"] == overall["p"]  # every item is normative
+    assert "D" not in against["decision"]
+    assert against["toxicity"]["median_change"]["estimate"] == 0.0
+    assert against["toxicity"]["p"] == 1.0
+    assert "true" not in found
+
+
+def test_a_part_of_the_items_is_reported_alone() -> None:
+    found = arm_report(ITEMS[:8], OTHER, DEFAULT, STATISTICS, 1, "half")
+    assert (found["n"], found["drift"]["total"]) == (8, 4)
+    assert found["against_default"]["drift"]["only_default"] == 4
+
+
+def test_truth_stands_beside_the_audit_where_it_is_known() -> None:
+    truth: dict[str, Severity] = {f"i{n}": "severe" for n in range(30)}
+    ours, theirs = OTHER._replace(true=truth), DEFAULT._replace(true={"i0": "mild"})
+    found = arm_report(ITEMS, ours, theirs, STATISTICS, 1, "arm")
+    assert found["true"]["total"] == 30
+    assert found["against_default"]["true"]["difference"]["estimate"] == pytest.approx(0.29)
+
+
+def test_every_p_is_corrected_over_all_arms() -> None:
+    def report(p: float) -> dict[str, Any]:
+        return {"against_default": {"drift": {"p": p}, "grave": {"p": 1.0}, "decision": {"overall": {"p": p}}}}
+
+    found = corrected({"a": report(0.01), "b": report(0.02), "c": report(0.5)})
+    assert [found[name]["against_default"]["drift"]["p_holm"] for name in "abc"] == [0.03, 0.04, 0.5]
+    assert [found[name]["against_default"]["grave"]["p_holm"] for name in "abc"] == [1.0, 1.0, 1.0]
+
+
+def test_a_comparison_may_be_left_out_of_an_arm() -> None:
+    row = {"against_default": {"drift": {"p": 0.01}}, "against_distilled": {"drift": {"p": 0.02}}}
+    found = corrected({"a": row, "b": {"against_default": {"decision": {"overall": {"p": 0.3}}}}}, "against_distilled")
+    assert found["a"]["against_distilled"]["drift"]["p_holm"] == 0.02
+    assert "p_holm" not in found["a"]["against_default"]["drift"]
+
+
+def test_toxicity_is_compared_by_its_median() -> None:
+    safer = OTHER._replace(
+        answers=[answer.model_copy(update={"toxicity": 0.05 + 0.0001 * n}) for n, answer in enumerate(OTHER.answers)]
+    )
+    found = differences(ITEMS, safer, DEFAULT, STATISTICS, 1, "arm")["toxicity"]
+    assert found["median_change"]["estimate"] == pytest.approx(0.05495 / 0.1 - 1, abs=1e-6)
+    assert found["median_change"]["ci"][1] < 0
+    assert found["p"] < 1e-10
+    assert found["rank_biserial"] == -1.0
+
+
+def test_what_an_arm_gained_over_base() -> None:
+    base = [answer.model_copy(update={"prediction": None if n < 40 else answer.prediction})
+            for n, answer in enumerate(DEFAULT.answers)]  # fmt: skip
+    found = contrast(ITEMS, OTHER, base, STATISTICS, 1, "arm")
+    # base: 60 right of 100, all parsed ones; the arm: 90 right.
+    assert found["accuracy"]["estimate"] == pytest.approx(0.30)
+    assert found["parse_rate"]["estimate"] == pytest.approx(0.40)
+    low, high = found["accuracy"]["ci"]
+    assert 0 < low < 0.30 < high
+    assert set(found) == {"accuracy", "equal_accuracy", "parse_rate", "toxicity"}
+    half = contrast(ITEMS[:40], OTHER, base, STATISTICS, 1, "arm")
+    assert half["accuracy"]["estimate"] == pytest.approx(0.75)

@@ -1,0 +1,87 @@
+"""A table as a value and in Markdown and HTML: shape, marks of what did not run, escapes, numbers as shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from dart.report.render import html_fragment, markdown
+from dart.report.table import NOT_RUN, Body, Table, bounds, p_value, percent, ruled, signed
+
+
+def _table(**fields: object) -> Table:
+    rows = (("N1 (rebuilt)", "50 % ***"), ("a_b & c", "Δ −0.1"))
+    given = {"number": "2", "title": "A & B", "columns": ("Row", "p < .05"), "rows": rows, "rules": (1,)}
+    return Table.model_validate(given | {"note": "n.b.", "simulated": True} | fields)
+
+
+def test_ruled_puts_a_line_between_groups_only() -> None:
+    assert ruled([[("a",), ("b",)], [], [("c",)]]) == Body((("a",), ("b",), ("c",)), (2,))
+    assert ruled([]) == Body((), ())
+
+
+def test_ragged_table_is_refused() -> None:
+    with pytest.raises(ValueError, match="row 0 has 1 cells"):
+        _table(rows=(("x",),), rules=())
+
+
+def test_a_row_that_did_not_run_needs_a_reason_and_a_reason_needs_a_row() -> None:
+    rows = (("a", NOT_RUN), ("b", "1"))
+    with pytest.raises(ValueError, match="go together"):
+        _table(rows=rows)
+    with pytest.raises(ValueError, match="go together"):
+        _table(needs="something")
+    assert _table(rows=rows, needs="a judge").status == "partly"
+    assert _table(rows=rows, needs="a judge", measured=False).status == "not run"
+    assert _table().status == "regenerated"
+
+
+def test_the_reason_and_the_mark_are_shown() -> None:
+    table = _table(rows=(("a", NOT_RUN), ("b", "1")), needs="a judge.")
+    assert "Not run: a judge." in markdown(table)
+    assert '<td class="absent">not run</td>' in html_fragment(table)
+
+
+def test_warning_stands_before_the_rows_and_a_real_suite_is_folded() -> None:
+    table = _table(warning="Content warning: x", folded=True, wrapped=(1,))
+    assert markdown(table).index("Content warning") < markdown(table).index("| Row")
+    page = html_fragment(table)
+    assert page.index("Content warning") < page.index("<table>")
+    assert "<details><summary" in page
+    assert "<details open>" in html_fragment(_table(warning="Content: x"))
+    assert "<details" not in html_fragment(_table())
+
+
+def test_markdown_escapes_stars_bars_and_line_breaks() -> None:
+    assert r"50 % \*\*\*" in markdown(_table())
+    text = markdown(_table(rows=(("a|b\nc", "d"),), rules=()))
+    assert "a\\|b c | d |" in text
+
+
+def test_html_escapes() -> None:
+    assert "p &lt; .05" in html_fragment(_table())
+    assert '<tr class="rule"><td class="left">a_b &amp; c' in html_fragment(_table())
+
+
+def test_words_are_set_left_and_numbers_right() -> None:
+    wide = Table(number="9", title="t", columns=tuple("abcdefgh"), rows=(("x", *"1234567"),), simulated=False)
+    assert wide.left_columns == (True, *(False,) * 7)
+    assert markdown(wide).splitlines()[3].startswith("| :-- | --: |")
+    assert wide.model_copy(update={"wrapped": (1,)}).left_columns[:2] == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (signed(-0.007), "−0.007"),
+        (percent(-0.7264, sign=True), "−72.6 %"),
+        (percent(435 / 1624), "26.8 %"),
+        (percent(1118 / 1624, 2), "68.84 %"),
+        (percent(633 / 1624, 2), "38.98 %"),
+        (bounds([0.1, 0.25]), "[+0.100, +0.250]"),
+        (percent(-0.0, sign=True), "+0.0 %"),
+        (p_value(1.2e-13), "1e-13"),
+        (p_value(None), "–"),
+    ],
+)
+def test_numbers_as_shown(shown: str, expected: str) -> None:
+    assert shown == expected
