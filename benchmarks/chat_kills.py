@@ -90,7 +90,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         log = Path(scratch) / "log"
         server = subprocess.Popen(
-            [sys.executable, "-m", "tests.chat.server", "--latency-s", str(LATENCY_S), "--log", str(log)],
+            [sys.executable, "-m", "tests.support.fake_server", "--latency-s", str(LATENCY_S), "--log", str(log)],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
             stdout=subprocess.PIPE,

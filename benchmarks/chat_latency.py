@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     given = parser.parse_args()
     server = subprocess.Popen(
-        [sys.executable, "-m", "tests.chat.server", "--latency-s", str(LATENCY_S)],
+        [sys.executable, "-m", "tests.support.fake_server", "--latency-s", str(LATENCY_S)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
         stdout=subprocess.PIPE,

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-sys.path.insert(0, str(Path(__file__).parent))
-from pipeline import environment, tiny_clone
+from tests.support.tiny_pipeline import environment, tiny_clone
 
 
 @pytest.fixture(scope="module")

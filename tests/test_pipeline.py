@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-from pipeline import dvc, run, start, tiny_clone
+from tests.support.tiny_pipeline import dvc, run, start, tiny_clone
 
 pytestmark = pytest.mark.slow
 

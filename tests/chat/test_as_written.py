@@ -11,7 +11,7 @@ from dart.chat.cache import ResponseCache
 from dart.chat.client import ChatClient
 from dart.chat.request import request_for
 from dart.chat.retry import Backoff
-from tests.chat.scripted import Scripted, endpoint, reply, tasks
+from tests.support.fake_endpoint import Scripted, endpoint, reply, tasks
 
 
 def client(transport: Scripted, cache: ResponseCache, fast: Backoff) -> ChatClient:

@@ -16,7 +16,18 @@ from dart.chat.client import ChatClient
 from dart.chat.retry import Backoff
 from dart.chat.tasks import Answer, Cost, Outcome, Rejected, Task, Usage
 from dart.core.errors import ChatError, IncompleteError
-from tests.chat.scripted import CONCURRENCY, Script, Scripted, echo, endpoint, question, reply, status, tasks, truncated
+from tests.support.fake_endpoint import (
+    CONCURRENCY,
+    Script,
+    Scripted,
+    echo,
+    endpoint,
+    question,
+    reply,
+    status,
+    tasks,
+    truncated,
+)
 
 
 def ask(

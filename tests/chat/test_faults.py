@@ -22,8 +22,8 @@ from dart.distill.rationales import write_rationales
 from dart.harm.audit import audit
 from dart.simulation import judge, teacher
 from dart.simulation.sentences import STAND_INS
-from tests.chat.scripted import endpoint
-from tests.chat.server import KINDS, Server, running
+from tests.support.fake_endpoint import endpoint
+from tests.support.fake_server import KINDS, Server, running
 
 ROOT = Path(__file__).resolve().parents[2]
 COUNT = 300

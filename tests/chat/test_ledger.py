@@ -18,8 +18,8 @@ from dart.chat.response import Completion
 from dart.chat.retry import Backoff
 from dart.chat.tasks import Outcome
 from dart.core.errors import IncompleteError
-from tests.chat.scripted import Scripted, echo, endpoint, question, reply, status, tasks
 from tests.chat.test_resume import start, wait_for
+from tests.support.fake_endpoint import Scripted, echo, endpoint, question, reply, status, tasks
 
 ONE_REPLY = (100 * 1.0 + 10 * 10.0) / 1e6  # what the scripted endpoint charges
 ORIGIN = Origin("embedded://test", "asked-model", "s")

@@ -7,7 +7,7 @@ import io
 from dart.chat.progress import Progress
 from dart.chat.response import Completion
 from dart.chat.tasks import UsageTracker
-from tests.chat.scripted import endpoint
+from tests.support.fake_endpoint import endpoint
 
 
 class Terminal(io.StringIO):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dart.chat.cache import ResponseCache
-from tests.chat.scripted import CONCURRENCY
+from tests.support.fake_endpoint import CONCURRENCY
 
 ROOT = Path(__file__).resolve().parents[2]
 TASKS = 60
@@ -20,7 +20,7 @@ TASKS = 60
 def start(folder: Path, out: str, log: str = "log", latency_s: float = 0.02) -> subprocess.Popen[bytes]:
     arguments = (folder / "answers.sqlite", folder / log, folder / out, TASKS, latency_s)
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.chat.scripted", *map(str, arguments)],
+        [sys.executable, "-m", "tests.support.fake_endpoint", *map(str, arguments)],
         cwd=ROOT,
         env={"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "PATH": "", "DART_CACHE_DIR": str(folder)},
         stderr=subprocess.PIPE,

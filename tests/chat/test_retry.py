@@ -11,7 +11,7 @@ import pytest
 
 from dart.chat.response import Completion, Refused, Transient, read_reply, retry_after
 from dart.chat.retry import Backoff
-from tests.chat.scripted import reply
+from tests.support.fake_endpoint import reply
 
 GOOD = reply("yes").content
 

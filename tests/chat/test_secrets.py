@@ -14,7 +14,7 @@ from dart.chat.client import ChatClient
 from dart.chat.retry import Backoff
 from dart.chat.transport import check_url
 from dart.core.errors import ChatError
-from tests.chat.scripted import Scripted, echo, endpoint, question, reply, status, tasks
+from tests.support.fake_endpoint import Scripted, echo, endpoint, question, reply, status, tasks
 
 KEY = "sk-0123456789abcdefSECRET"
 ADDRESS = "https://host.example/v1"

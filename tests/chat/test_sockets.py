@@ -12,7 +12,7 @@ import pytest
 from dart.chat.cache import ResponseCache
 from dart.chat.client import ChatClient
 from dart.chat.retry import Backoff
-from tests.chat.scripted import endpoint, reply, tasks
+from tests.support.fake_endpoint import endpoint, reply, tasks
 
 
 class Server:

@@ -28,7 +28,7 @@ from dart.core.schema.profile import StudentSpec
 from dart.prompts import classification
 from dart.student.generation import generate
 from dart.student.train import train_adapter
-from tests.chat.scripted import endpoint
+from tests.support.fake_endpoint import endpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINT = ROOT / "tests/fixtures/nano"

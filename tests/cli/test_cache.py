@@ -15,7 +15,7 @@ from dart.chat.client import ChatClient
 from dart.chat.retry import Backoff
 from dart.cli.app import main
 from dart.core.errors import DataError
-from tests.chat.scripted import Scripted, endpoint, tasks
+from tests.support.fake_endpoint import Scripted, endpoint, tasks
 
 
 @pytest.fixture

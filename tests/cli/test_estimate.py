@@ -18,7 +18,7 @@ from dart.distill.rationales import write_rationales
 from dart.estimate.estimator import Estimator
 from dart.estimate.forecast import RE_ASKED, TOKENS_PER_MESSAGE, forecast
 from dart.simulation.transport import transport_for
-from tests.chat.scripted import Scripted, endpoint, tasks
+from tests.support.fake_endpoint import Scripted, endpoint, tasks
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -3,7 +3,7 @@
 from dart.core.records import Item
 from dart.distill.labels import predict_labels
 from dart.prompts.classification import inference
-from tests.talking import Talk
+from tests.support.chat_client import FakeClient
 
 
 def item(number, gold="YES"):
@@ -15,7 +15,7 @@ def item(number, gold="YES"):
 
 def test_the_label_is_the_teachers_whatever_the_gold_one_is(tmp_path):
     said = {"Q 1?": "It differs. So be it.\nConclusion: NO", "Q 2?": "Conclusion: **yes**", "Q 3?": "I cannot say."}
-    talk = Talk(lambda messages: said[messages[1]["content"].rpartition("Prompt: ")[2]], tmp_path)
+    talk = FakeClient(lambda messages: said[messages[1]["content"].rpartition("Prompt: ")[2]], tmp_path)
     items = [item(2), item(1), item(3)]
     labels, outcome = predict_labels(items, talk.client)
     outcome.require_complete("arm")
@@ -28,7 +28,7 @@ def test_the_label_is_the_teachers_whatever_the_gold_one_is(tmp_path):
 
 
 def test_a_failed_request_is_a_failure_and_no_label(tmp_path):
-    talk = Talk(lambda messages: 500 if "Q 2?" in messages[1]["content"] else "Conclusion: NO", tmp_path)
+    talk = FakeClient(lambda messages: 500 if "Q 2?" in messages[1]["content"] else "Conclusion: NO", tmp_path)
     labels, outcome = predict_labels([item(1), item(2)], talk.client)
     assert labels == {"N4-1": "NO"}
     assert set(outcome.failures) == {"N4-2"}

@@ -13,7 +13,7 @@ from dart.external.items import Answer, ExternalItem
 from dart.external.rewriting import rewrite, rewriting_metrics
 from dart.prompts.classification import safe_target
 from dart.prompts.messages import prompt_hash
-from tests.talking import Talk
+from tests.support.chat_client import FakeClient
 
 RULES = Distill(min_sentences=2, max_sentences=4, quote_window=40, correction_rounds=0)
 REPAIR = Repair(correction_rounds=1)
@@ -41,7 +41,7 @@ def test_a_rewrite_keeps_the_conclusion_and_both_scores(failing: Pairs, tmp_path
         word = "names" if "Case 1." in messages[1]["content"] else "is"
         return f"The prompt {word} a group. It is unfair.\nConclusion: {label}"
 
-    talk = Talk(reply, tmp_path)
+    talk = FakeClient(reply, tmp_path)
     records, outcome = rewrite(failing, talk.client, Flags(), Flags(), REPAIR, RULES)
     assert not outcome.failures
     assert [record.item_id for record in records] == [item.id for item in failing.items]
@@ -55,7 +55,7 @@ def test_a_rewrite_keeps_the_conclusion_and_both_scores(failing: Pairs, tmp_path
 
 
 def test_a_rewrite_that_breaks_a_rule_is_asked_again_and_then_kept_as_refused(failing: Pairs, tmp_path: Path) -> None:
-    talk = Talk(lambda messages: "One sentence.\nConclusion: NO", tmp_path)
+    talk = FakeClient(lambda messages: "One sentence.\nConclusion: NO", tmp_path)
     records, _ = rewrite(failing, talk.client, Flags(), Flags(), REPAIR, RULES)
     assert len(talk.requests) == 6
     assert [len(record.problems) for record in records] == [2, 1, 1]
@@ -63,14 +63,16 @@ def test_a_rewrite_that_breaks_a_rule_is_asked_again_and_then_kept_as_refused(fa
 
 
 def test_a_failed_request_is_no_rewrite(failing: Pairs, tmp_path: Path) -> None:
-    talk = Talk(lambda messages: 503 if "Case 1." in messages[1]["content"] else "A. B.\nConclusion: NO", tmp_path)
+    talk = FakeClient(
+        lambda messages: 503 if "Case 1." in messages[1]["content"] else "A. B.\nConclusion: NO", tmp_path
+    )
     records, outcome = rewrite(failing, talk.client, Flags(), Flags(), REPAIR, RULES)
     assert [record.item_id for record in records] == ["hatecheck-0", "hatecheck-2"]
     assert list(outcome.failures) == ["hatecheck-1"]
 
 
 def test_nothing_failing_is_nothing_to_rewrite(tmp_path: Path) -> None:
-    talk = Talk(lambda messages: "", tmp_path)
+    talk = FakeClient(lambda messages: "", tmp_path)
     records, outcome = rewrite(Pairs((), (), ()), talk.client, Flags(), Flags(), REPAIR, RULES)
     assert (records, outcome.failures, talk.requests) == ([], {}, [])
     assert rewriting_metrics(records, 0.95)["still_flagged"]["estimate"] is None

@@ -13,7 +13,7 @@ from dart.harm.drift import drift_cases
 from dart.prompts import judging
 from dart.prompts.judging import quoted
 from dart.stats.judging import judging_metrics
-from tests.talking import Talk
+from tests.support.chat_client import FakeClient
 
 SAFE = {
     "is_regression": False, "severity": "none", "regression_type": "none", "reason": "No more harmful.",
@@ -52,7 +52,7 @@ def question(body):
 
 def test_every_pair_is_recorded_and_only_screened_ones_are_judged(tmp_path):
     verdict = {"Q 0?": SAFE, "Q 2?": DRIFT}
-    talk = Talk(lambda messages: json.dumps(verdict[question({"messages": messages})]), tmp_path)
+    talk = FakeClient(lambda messages: json.dumps(verdict[question({"messages": messages})]), tmp_path)
     records, outcome = run(talk, tau=0.015)
     outcome.require_complete("audit")
     assert [record.item_id for record in records] == [item.id for item in items()]
@@ -65,7 +65,7 @@ def test_every_pair_is_recorded_and_only_screened_ones_are_judged(tmp_path):
 
 
 def test_the_judge_sees_base_as_a_and_candidate_as_b_and_json_mode_is_on(tmp_path):
-    talk = Talk(lambda messages: json.dumps(SAFE), tmp_path)
+    talk = FakeClient(lambda messages: json.dumps(SAFE), tmp_path)
     run(talk)
     body = talk.requests[0]
     blocks = quoted(body["messages"][1]["content"])
@@ -79,7 +79,9 @@ def test_the_judge_sees_base_as_a_and_candidate_as_b_and_json_mode_is_on(tmp_pat
 @pytest.mark.parametrize("answer", [500, 429, '{"is_regression": fal', f"My verdict: {json.dumps(SAFE)}", "{}",
                                     json.dumps({**SAFE, "is_regression": "false"})])  # fmt: skip
 def test_a_failed_judgement_is_a_failure_and_no_record(tmp_path, answer):
-    talk = Talk(lambda messages: answer if question({"messages": messages}) == "Q 2?" else json.dumps(SAFE), tmp_path)
+    talk = FakeClient(
+        lambda messages: answer if question({"messages": messages}) == "Q 2?" else json.dumps(SAFE), tmp_path
+    )
     records, outcome = run(talk)
     assert set(outcome.failures) == {"N1-EQUAL-2"}
     assert [record.item_id for record in records] == ["N1-EQUAL-0", "N1-EQUAL-1", "N1-EQUAL-3"]
@@ -88,8 +90,8 @@ def test_a_failed_judgement_is_a_failure_and_no_record(tmp_path, answer):
 
 
 def test_the_next_run_asks_only_for_what_is_missing(tmp_path):
-    run(Talk(lambda messages: 500 if question({"messages": messages}) == "Q 2?" else json.dumps(SAFE), tmp_path))
-    again = Talk(lambda messages: json.dumps(DRIFT), tmp_path)
+    run(FakeClient(lambda messages: 500 if question({"messages": messages}) == "Q 2?" else json.dumps(SAFE), tmp_path))
+    again = FakeClient(lambda messages: json.dumps(DRIFT), tmp_path)
     records, outcome = run(again)
     assert [question(body) for body in again.requests] == ["Q 2?"]
     assert drift_cases(records) == {"N1-EQUAL-2": "severe"}
@@ -97,7 +99,7 @@ def test_the_next_run_asks_only_for_what_is_missing(tmp_path):
 
 
 def test_an_unreadable_verdict_is_asked_again(tmp_path):
-    talk = Talk(lambda messages: json.dumps(DRIFT) if len(messages) > 2 else "It is fine.", tmp_path)
+    talk = FakeClient(lambda messages: json.dumps(DRIFT) if len(messages) > 2 else "It is fine.", tmp_path)
     records, outcome = run(talk, tau=0.5)
     outcome.require_complete("audit")
     assert drift_cases(records) == {"N1-EQUAL-2": "severe"}
@@ -106,7 +108,7 @@ def test_an_unreadable_verdict_is_asked_again(tmp_path):
 
 @pytest.mark.parametrize(("tau", "asked"), [(-1.0, 4), (0.0, 3), (0.01, 2), (0.5, 1), (1.0, 0)])
 def test_tau_decides_how_many_are_asked(tmp_path, tau, asked):
-    talk = Talk(lambda messages: json.dumps(SAFE), tmp_path)
+    talk = FakeClient(lambda messages: json.dumps(SAFE), tmp_path)
     records, _ = run(talk, tau=tau, base=[0.25] * 4, distilled=[0.5, 0.25 + 2**-8, 1.0, 0.125])
     assert len(talk.requests) == asked
     assert sum(record.screened for record in records) == asked
@@ -115,7 +117,7 @@ def test_tau_decides_how_many_are_asked(tmp_path, tau, asked):
 
 @pytest.mark.parametrize("broken", [None, float("nan")])
 def test_nothing_is_asked_when_a_score_is_missing(tmp_path, broken):
-    talk = Talk(lambda messages: json.dumps(SAFE), tmp_path)
+    talk = FakeClient(lambda messages: json.dumps(SAFE), tmp_path)
     with pytest.raises(DataError, match="N1-EQUAL-3"):
         run(talk, distilled=[0.9, 0.9, 0.9, broken])
     assert talk.requests == []
@@ -131,7 +133,7 @@ def of_another_item(generation):
     ids=["missing", "repeated", "foreign"],
 )
 def test_generations_must_be_of_exactly_these_items(tmp_path, change):
-    talk = Talk(lambda messages: json.dumps(SAFE), tmp_path)
+    talk = FakeClient(lambda messages: json.dumps(SAFE), tmp_path)
     base, distilled = generations("base", BASE), generations("distilled", DISTILLED)
     with pytest.raises(DataError, match="base"):
         audit(items(), change(base), distilled, 0.01, talk.client)
@@ -160,7 +162,7 @@ def test_both_orders_ask_twice_and_a_verdict_must_survive_the_swap(tmp_path):
         verdict = {**(DRIFT if drift else SAFE), "a_correct": True, "b_correct": False}
         return json.dumps({**verdict, "a_correct": False, "b_correct": True} if swapped else verdict)
 
-    talk = Talk(judge, tmp_path)
+    talk = FakeClient(judge, tmp_path)
     records, outcome = run_with(talk, protocol("both"))
     outcome.require_complete("audit")
     assert len(talk.requests) == 4
@@ -175,7 +177,7 @@ def test_both_orders_ask_twice_and_a_verdict_must_survive_the_swap(tmp_path):
 
 
 def test_the_swapped_question_shows_the_candidate_first_and_asks_about_it(tmp_path):
-    talk = Talk(lambda messages: json.dumps(SAFE), tmp_path)
+    talk = FakeClient(lambda messages: json.dumps(SAFE), tmp_path)
     run_with(talk, protocol("both"))
     swapped = next(body["messages"] for body in talk.requests if "Is Model A's" in body["messages"][1]["content"])
     assert swapped[0]["content"] != judging.JUDGE_SYSTEM
@@ -191,7 +193,7 @@ def test_the_majority_of_votes_decides_and_the_median_severity_counts(tmp_path):
     def judge(messages, repeat):
         return json.dumps(said[question({"messages": messages})][repeat])
 
-    talk = Talk(lambda messages: judge(messages, talk.requests[-1].get("seed", 0)), tmp_path)
+    talk = FakeClient(lambda messages: judge(messages, talk.requests[-1].get("seed", 0)), tmp_path)
     records, outcome = run_with(talk, protocol(votes=3))
     outcome.require_complete("audit")
     assert len(talk.requests) == 6
@@ -200,14 +202,14 @@ def test_the_majority_of_votes_decides_and_the_median_severity_counts(tmp_path):
 
 
 def test_one_failed_vote_is_a_failure_of_its_pair(tmp_path):
-    talk = Talk(lambda messages: 500 if talk.requests[-1].get("seed") == 2 else json.dumps(SAFE), tmp_path)
+    talk = FakeClient(lambda messages: 500 if talk.requests[-1].get("seed") == 2 else json.dumps(SAFE), tmp_path)
     records, outcome = run_with(talk, protocol(votes=3))
     assert set(outcome.failures) == {"N1-EQUAL-0/vote 3", "N1-EQUAL-2/vote 3"}
     assert [record.item_id for record in records] == ["N1-EQUAL-1", "N1-EQUAL-3"]
 
 
 def test_unscreened_pairs_are_sampled_judged_and_never_drift_cases(tmp_path):
-    talk = Talk(lambda messages: json.dumps(DRIFT), tmp_path)
+    talk = FakeClient(lambda messages: json.dumps(DRIFT), tmp_path)
     records, _ = run_with(talk, protocol(unscreened_rate=1.0))
     assert [record.sampled for record in records] == [False, True, False, True]
     assert all(record.judgement.is_regression for record in records)
@@ -222,7 +224,7 @@ def test_samples_are_nested_so_a_sweep_asks_about_new_pairs_only(tmp_path):
     }
     assert chosen[0.1] < chosen[0.2] < chosen[0.4]
     assert 20 <= len(chosen[0.1]) <= 60
-    talk = Talk(lambda messages: json.dumps(SAFE), tmp_path)
+    talk = FakeClient(lambda messages: json.dumps(SAFE), tmp_path)
     asked = []
     for tau in (0.015, 0.5, 0.005):
         run_with(talk, protocol(unscreened_rate=0.5), tau=tau)
@@ -237,7 +239,7 @@ def test_an_even_number_of_votes_is_refused():
 
 
 def test_the_judge_is_told_the_label_that_is_given_and_none_where_there_is_none(tmp_path):
-    talk = Talk(lambda messages: json.dumps(SAFE), tmp_path)
+    talk = FakeClient(lambda messages: json.dumps(SAFE), tmp_path)
     told = {"N1-EQUAL-0": "YES", "N1-EQUAL-1": "NO"}
     base, distilled = generations("base", BASE), generations("distilled", DISTILLED)
     records, _ = audit(items(), base, distilled, -1.0, talk.client, labels=told)
@@ -257,7 +259,7 @@ def test_the_judge_is_told_the_label_that_is_given_and_none_where_there_is_none(
 
 
 def test_without_labels_both_orders_are_asked_without_one(tmp_path):
-    talk = Talk(lambda messages: json.dumps(SAFE), tmp_path)
+    talk = FakeClient(lambda messages: json.dumps(SAFE), tmp_path)
     base, distilled = generations("base", BASE), generations("distilled", DISTILLED)
     records, _ = audit(items(), base, distilled, 0.015, talk.client, protocol("both"), labels={})
     systems = {body["messages"][0]["content"] for body in talk.requests}

@@ -13,7 +13,7 @@ from dart.core.errors import ModelError
 from dart.core.records import Generation
 from dart.core.schema.profile import ScorerSpec
 from dart.harm.classifier import Classifier, class_index, score_generations
-from tests.checkpoints import CORPUS, classifier
+from tests.support.tiny_models import CORPUS, classifier
 
 WORDS = CORPUS.split()
 TEXTS = [" ".join(WORDS[number : number + 1 + number % 9]) for number in range(30)]

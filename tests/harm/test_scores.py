@@ -14,7 +14,7 @@ from dart.core.schema.profile import ScorerSpec
 from dart.harm import classifier as subject
 from dart.harm.classifier import Classifier
 from dart.harm.scores import Reading, ScoreCache
-from tests.checkpoints import CORPUS, classifier
+from tests.support.tiny_models import CORPUS, classifier
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = CORPUS.split()

@@ -8,7 +8,7 @@ from dart.core.schema.method import Distill, Repair
 from dart.prompts.classification import safe_target
 from dart.prompts.messages import prompt_hash
 from dart.repair.targets import safe_targets, succeeded
-from tests.talking import Talk
+from tests.support.chat_client import FakeClient
 
 RULES = Distill(min_sentences=2, max_sentences=4, quote_window=40, correction_rounds=0)
 REPAIR = Repair(correction_rounds=1)
@@ -64,7 +64,7 @@ def run(talk, scorer=None, drift=None, answers=None, repair=REPAIR, labels=None)
 
 
 def test_every_drift_case_and_no_other_pair_is_rewritten(tmp_path):
-    talk = Talk(lambda messages: f"{SAFE}\nConclusion: YES", tmp_path)
+    talk = FakeClient(lambda messages: f"{SAFE}\nConclusion: YES", tmp_path)
     targets, outcome = run(talk, drift=[audited(2, "mild"), audited(0, None), audited(1, "extreme")])
     outcome.require_complete("targets")
     assert [(target.item_id, target.severity) for target in targets] == [
@@ -82,7 +82,7 @@ def test_a_target_as_toxic_as_before_is_refused_and_asked_again_with_the_reason(
     def reply(messages):
         return f"{SAFE if len(messages) > 2 else HARSH}\nConclusion: YES"
 
-    talk = Talk(reply, tmp_path)
+    talk = FakeClient(reply, tmp_path)
     [target], _ = run(talk)
     assert (target.accepted, target.toxicity) == (True, 0.1)
     assert "toxicity classifier" in talk.requests[1]["messages"][-1]["content"]
@@ -99,7 +99,7 @@ def test_a_target_as_toxic_as_before_is_refused_and_asked_again_with_the_reason(
     ],
 )
 def test_what_never_passes_the_filter_is_kept_as_not_accepted(tmp_path, text, toxicity, named):
-    talk = Talk(lambda messages: text, tmp_path)
+    talk = FakeClient(lambda messages: text, tmp_path)
     [target], outcome = run(talk)
     outcome.require_complete("targets")
     assert len(talk.requests) == 1 + REPAIR.correction_rounds
@@ -111,25 +111,25 @@ def test_what_never_passes_the_filter_is_kept_as_not_accepted(tmp_path, text, to
 
 def test_the_rationale_is_scored_without_its_conclusion_and_once(tmp_path):
     scorer = WordScorer()
-    run(Talk(lambda messages: f"{SAFE}\nConclusion: YES", tmp_path), scorer)
+    run(FakeClient(lambda messages: f"{SAFE}\nConclusion: YES", tmp_path), scorer)
     assert scorer.texts == [SAFE]
 
 
 def test_a_score_that_is_no_number_does_not_pass(tmp_path):
     scorer = WordScorer()
     scorer.score = lambda texts: [float("nan")] * len(texts)
-    [target], _ = run(Talk(lambda messages: f"{SAFE}\nConclusion: YES", tmp_path), scorer)
+    [target], _ = run(FakeClient(lambda messages: f"{SAFE}\nConclusion: YES", tmp_path), scorer)
     assert not target.accepted
 
 
 def test_rounds_are_those_of_repair_and_not_of_distillation(tmp_path):
-    talk = Talk(lambda messages: SAFE, tmp_path)
+    talk = FakeClient(lambda messages: SAFE, tmp_path)
     run(talk, repair=Repair(correction_rounds=3))
     assert len(talk.requests) == 4
 
 
 def test_a_failed_request_is_no_target(tmp_path):
-    targets, outcome = run(Talk(lambda messages: 503, tmp_path))
+    targets, outcome = run(FakeClient(lambda messages: 503, tmp_path))
     assert targets == []
     assert set(outcome.failures) == {"N3-DIFF-1"}
 
@@ -143,14 +143,14 @@ def test_a_failed_request_is_no_target(tmp_path):
     ],
 )
 def test_an_audit_of_other_answers_is_refused(tmp_path, drift, answers, named):
-    talk = Talk(lambda messages: f"{SAFE}\nConclusion: YES", tmp_path)
+    talk = FakeClient(lambda messages: f"{SAFE}\nConclusion: YES", tmp_path)
     with pytest.raises(DataError, match=named):
         run(talk, drift=drift, answers=answers)
     assert talk.requests == []
 
 
 def test_a_told_label_takes_the_place_of_the_gold_one_in_question_and_filter(tmp_path):
-    talk = Talk(lambda messages: f"{SAFE}\nConclusion: NO", tmp_path)
+    talk = FakeClient(lambda messages: f"{SAFE}\nConclusion: NO", tmp_path)
     [target], _ = run(talk, labels={"N3-DIFF-1": "NO"})
     assert target.accepted
     assert target.prompt_hash == prompt_hash(safe_target("Q 1?", "NO"))
@@ -159,16 +159,16 @@ def test_a_told_label_takes_the_place_of_the_gold_one_in_question_and_filter(tmp
 
 
 def test_without_a_label_the_teachers_own_conclusion_is_kept(tmp_path):
-    talk = Talk(lambda messages: f"{SAFE}\nConclusion: NO", tmp_path)
+    talk = FakeClient(lambda messages: f"{SAFE}\nConclusion: NO", tmp_path)
     [target], _ = run(talk, labels={})
     assert (target.accepted, target.text) == (True, f"{SAFE}\nConclusion: NO")
     assert target.prompt_hash == prompt_hash(safe_target("Q 1?", None))
-    [refused], _ = run(Talk(lambda messages: SAFE, tmp_path / "other"), labels={})
+    [refused], _ = run(FakeClient(lambda messages: SAFE, tmp_path / "other"), labels={})
     assert not refused.accepted
 
 
 def test_success_needs_less_harm_as_well_as_the_right_decision(tmp_path):
-    [target], _ = run(Talk(lambda messages: f"{SAFE}\nConclusion: YES", tmp_path))
+    [target], _ = run(FakeClient(lambda messages: f"{SAFE}\nConclusion: YES", tmp_path))
     assert succeeded(target, "YES")
     assert not succeeded(target.model_copy(update={"toxicity": target.toxicity_distilled}), "YES")
     assert not succeeded(target.model_copy(update={"text": SAFE}), "YES")

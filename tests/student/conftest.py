@@ -8,16 +8,16 @@ import pytest
 
 from dart.core.records import Item, TrainingRow
 from dart.core.schema.method import Lora, Training
-from tests import checkpoints
+from tests.support import tiny_models
 
-WORDS = checkpoints.CORPUS.replace(":", "").split()
+WORDS = tiny_models.CORPUS.replace(":", "").split()
 
 
 @pytest.fixture(scope="session")
 def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A random student of each family."""
     folder = tmp_path_factory.mktemp("bases")
-    return {family: checkpoints.student(folder / family, family) for family in checkpoints.FAMILIES}
+    return {family: tiny_models.student(folder / family, family) for family in tiny_models.FAMILIES}
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from dart.student import decode, generation
 from dart.student.generation import AdapterQuestions, Question, answer, generate
 from dart.student.loading import load
 from dart.student.train import train_adapter
-from tests.checkpoints import FAMILIES, spec, student
+from tests.support.tiny_models import FAMILIES, spec, student
 
 GREEDY = GenerationParams(max_new_tokens=24, temperature=0.0, top_p=1.0)
 SAMPLED = GenerationParams(max_new_tokens=24, temperature=1.0, top_p=0.9)

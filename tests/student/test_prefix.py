@@ -17,7 +17,7 @@ from dart.student.generation import generate
 from dart.student.loading import load
 from dart.student.prefix import MIN_SHARED, GrowingLayer, shared_prefix
 from dart.student.train import train_adapter
-from tests.checkpoints import FAMILIES, spec
+from tests.support.tiny_models import FAMILIES, spec
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from dart.student import generation, train
 from dart.student.generation import generate
 from dart.student.train import train_adapter
 from dart.student.trainer import AnswerTrainer
-from tests.checkpoints import spec
+from tests.support.tiny_models import spec
 
 ROOT = Path(__file__).resolve().parents[2]
 GREEDY = GenerationParams(max_new_tokens=12, temperature=0.0, top_p=1.0)
@@ -33,7 +33,7 @@ from dart.core.schema.method import Lora, Training
 from dart.student import train
 from dart.student.rows import TrainingRow
 from dart.student.trainer import AnswerTrainer
-from tests.checkpoints import spec
+from tests.support.tiny_models import spec
 
 base, work = Path(sys.argv[1]), Path(sys.argv[2])
 lora, training = Lora.model_validate_json(sys.argv[3]), Training.model_validate_json(sys.argv[4])

@@ -11,7 +11,7 @@ from dart.core.errors import DataError, ModelError
 from dart.prompts import classification
 from dart.student.loading import load
 from dart.student.template import ChatTemplate, prompt_ids, row_ids
-from tests.checkpoints import FAMILIES, spec, tokenizer
+from tests.support.tiny_models import FAMILIES, spec, tokenizer
 
 MESSAGES = classification.inference("Which group of people may apply?")
 RESPONSE = "The law treats the groups differently.\nConclusion: YES"

@@ -28,8 +28,8 @@ from dart.student.template import RowIds
 from dart.student.toxicity import ToxicityRegulariser, answer_log_probs, draw, surrogate
 from dart.student.train import encode, train_adapter
 from dart.student.trainer import IGNORED, AnswerTrainer, Collator
-from tests.checkpoints import classifier as write_classifier
-from tests.checkpoints import spec
+from tests.support.tiny_models import classifier as write_classifier
+from tests.support.tiny_models import spec
 
 SCORER = ScorerSpec(model="tiny", revision="main", label="toxic", batch=64, max_length=64)
 TERM = ToxicityTerm(

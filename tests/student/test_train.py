@@ -19,7 +19,7 @@ from dart.student.generation import generate
 from dart.student.loading import load
 from dart.student.train import encode, split_batch, train_adapter
 from dart.student.trainer import AnswerTrainer, Collator, GroupedSampler
-from tests.checkpoints import FAMILIES, spec, student
+from tests.support.tiny_models import FAMILIES, spec, student
 
 
 def files(folder: Path) -> dict[str, bytes]:

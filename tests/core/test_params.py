@@ -14,7 +14,7 @@ from dart.core import params
 from dart.core.errors import ParameterError
 from dart.core.schema.ablations import Variant
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 Chat completions by the `generate` of transformers (not by our loop, which is what is to be compared with it), the list
 of models with their roots, and adapters that are loaded on request. Unknown models and fields are refused as vLLM does.
-`python -m tests.student.vllm_like BASE LOG [NAME=FOLDER ...] [--runtime]` prints its port and serves until killed.
+`python -m tests.support.fake_vllm BASE LOG [NAME=FOLDER ...] [--runtime]` prints its port and serves until killed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """An endpoint inside the test: answers by a script, injects faults, and writes down what it was asked.
 
-Run as a program it is a stage that can be killed: ``python -m tests.chat.scripted CACHE LOG OUT TASKS LATENCY_S``.
+As a program it is a stage that can be killed:
+``python -m tests.support.fake_endpoint CACHE LOG OUT TASKS LATENCY_S``.
 """
 
 from __future__ import annotations

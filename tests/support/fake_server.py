@@ -1,7 +1,7 @@
 """A chat server on a real socket, in a process or thread of its own: with latency, faults, and a log of what it said.
 
-`python -m tests.chat.server --latency-s 0.1 --faults 0.3` prints its port and serves until it is killed. Faults are
-drawn by a hash of the request and of how often it has come, so a run can be repeated.
+`python -m tests.support.fake_server --latency-s 0.1 --faults 0.3` prints its port and serves until it is killed.
+Faults are drawn by a hash of the request and of how often it has come, so a run can be repeated.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from dart.student import remote_generation, serving
 from dart.student.generation import finished_by_conclusion, generate
 from dart.student.loading import load_reader
 from dart.student.train import train_adapter
-from tests.checkpoints import spec
+from tests.support.tiny_models import spec
 
 ROOT = Path(__file__).resolve().parents[2]
 GREEDY = GenerationParams(max_new_tokens=24, temperature=0.0, top_p=1.0)
@@ -82,7 +82,7 @@ def vllm(base: Path, adapters: dict[str, Path | None], tmp_path_factory: pytest.
     log = tmp_path_factory.mktemp("vllm") / "log"
     folder = adapters["distilled"]
     assert folder is not None
-    command = [sys.executable, "-m", "tests.student.vllm_like", str(base.resolve()), str(log)]
+    command = [sys.executable, "-m", "tests.support.fake_vllm", str(base.resolve()), str(log)]
     process = subprocess.Popen(
         [*command, f"{serving.adapter_name(folder)}={folder}", "--runtime"],
         cwd=ROOT, env=_environment(), stdout=subprocess.PIPE, text=True,

@@ -15,7 +15,7 @@ from dart.core.graph import feeds, mermaid, stages
 from dart.core.schema.profile import StudentSpec
 from dart.external.items import SUITES
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 GRAPH = stages(ROOT)
 EXTERNAL: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "external/dvc.yaml").read_text(encoding="utf-8"))["stages"]
 # These start a stage and print its errors; they decide no number.

@@ -24,7 +24,7 @@ from dart.student.toxicity import ToxicityRegulariser
 from dart.student.train import train_adapter
 from dart.student.trainer import GroupedSampler
 from stages import __main__ as entry
-from tests.checkpoints import classifier, spec
+from tests.support.tiny_models import classifier, spec
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
@@ -40,7 +40,7 @@ from dart.core.distributed import leads
 from dart.student.rows import TrainingRow
 from dart.student.toxicity import ToxicityRegulariser
 from dart.student.train import train_adapter
-from tests.checkpoints import spec
+from tests.support.tiny_models import spec
 
 base, work = Path(sys.argv[1]), Path(sys.argv[2])
 lora = Lora.model_validate_json(sys.argv[3])

@@ -18,7 +18,7 @@ from dart.student.generation import generate
 from dart.student.loading import load
 from dart.student.lora_layers import merged_adapter
 from dart.student.speculative import NGramDrafter, RowsCache, attend, move_to_front, supports_speculative_decoding
-from tests.checkpoints import spec
+from tests.support.tiny_models import spec
 
 GREEDY = GenerationParams(max_new_tokens=70, temperature=0.0, top_p=1.0)
 SAMPLED = GenerationParams(max_new_tokens=20, temperature=1.0, top_p=0.9)

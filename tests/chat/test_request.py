@@ -8,7 +8,7 @@ import pytest
 
 from dart.chat.request import ENDPOINT_FIELDS_IN_KEY, ENDPOINT_FIELDS_LEFT_OUT, ChatRequest, request_for
 from dart.core.schema.profile import Endpoint
-from tests.chat.scripted import endpoint
+from tests.support.fake_endpoint import endpoint
 
 HELLO = [{"role": "user", "content": "hello"}]
 

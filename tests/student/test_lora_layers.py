@@ -15,7 +15,7 @@ from dart.student import adapter
 from dart.student.loading import load
 from dart.student.lora_layers import FusedLoraLinear
 from dart.student.train import train_adapter
-from tests.checkpoints import spec
+from tests.support.tiny_models import spec
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen2"])  # without and with a bias

@@ -14,7 +14,7 @@ from dart.ablations.context import ArmContext, Sources
 from dart.chat.tasks import Cost
 from dart.core.records import TrainingRow
 from dart.core.schema.method import Lora, Training
-from tests.checkpoints import spec
+from tests.support.tiny_models import spec
 
 LORA = Lora(r=4, alpha=8, dropout=0.0, target_modules=("q_proj",))
 TRAINING = Training(epochs=1, global_batch=2, warmup_ratio=0.0, weight_decay=0.0, max_grad_norm=1.0, max_length=64)

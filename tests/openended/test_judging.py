@@ -25,7 +25,7 @@ from dart.openended.judging import (
 from dart.openended.questions import DOMAINS, Question, load
 from dart.prompts import judging, openended
 from dart.prompts.openended import A_BLOCK, ANSWER_BLOCK, B_BLOCK, QUESTION_BLOCK
-from tests.chat.scripted import Scripted, endpoint, reply
+from tests.support.fake_endpoint import Scripted, endpoint, reply
 
 GOOD = {"refusal": False, "difference_appropriate": True, "harmful_premise_handled": None, "reason": "It does."}
 
