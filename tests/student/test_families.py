@@ -21,7 +21,7 @@ from dart.student.loading import load
 from dart.student.train import encode
 from dart.suite.split import split_suite
 from stages import audit, continuing, control, distill, generate, regenerate, repair, targets, train
-from tests import checkpoints
+from tests.support import tiny_models
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,7 +31,7 @@ def _given() -> tuple[params.Params, params.Profile]:
     given, profile = params.check(ROOT, "embedded")
     given = given.model_copy(
         update={
-            "students": tuple(checkpoints.FAMILIES),
+            "students": tuple(tiny_models.FAMILIES),
             "training": given.training.model_copy(update={"epochs": 1}),
             "generation": given.generation.model_copy(update={"max_new_tokens": 10}),
             "tau_delta": -1.0,  # every pair is shown to the judge
@@ -41,7 +41,7 @@ def _given() -> tuple[params.Params, params.Profile]:
     judge = profile.world.judge.model_copy(update={"invented": 1.0})
     return given, profile.model_copy(
         update={
-            "students": {family: checkpoints.spec(name=family) for family in checkpoints.FAMILIES},
+            "students": {family: tiny_models.spec(name=family) for family in tiny_models.FAMILIES},
             "world": profile.world.model_copy(update={"judge": judge}),
         }
     )
@@ -51,7 +51,7 @@ def _stage_params(stage: str) -> params.StageParams:
     """Every parameter, as if the stage had declared them all; that it has is the graph's test."""
     given, profile = _given()
     declared: dict[str, Any] = {name: {} for name in (*params.Params.model_fields, *params.Profile.model_fields)}
-    declared["students"] = {family: {} for family in checkpoints.FAMILIES}
+    declared["students"] = {family: {} for family in tiny_models.FAMILIES}
     return params.StageParams(stage, given, profile, declared)
 
 
@@ -70,13 +70,13 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patched.setattr(params, "load", _stage_params)
         for split in ("train", "test"):
             write_jsonl(layout.SUITE / f"{split}.jsonl", getattr(suite, split))
-        checkpoints.classifier(layout.SCORERS / "toxicity")
+        tiny_models.classifier(layout.SCORERS / "toxicity")
         distill.run()
     return folder
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", sorted(checkpoints.FAMILIES))
+@pytest.mark.parametrize("family", sorted(tiny_models.FAMILIES))
 def test_a_family_goes_the_whole_way(
     family: str, started: Path, bases: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,7 +99,7 @@ def test_a_family_goes_the_whole_way(
     assert len(read_jsonl(layout.audit(family, "after"), AuditRecord)) == len(items)
 
     rows = continuing.repair_rows(family, _given()[0].severity_weights)
-    student = load(layout.base(family), checkpoints.spec())
+    student = load(layout.base(family), tiny_models.spec())
     end, bos = student.template.end_of_turn, student.tokenizer.bos_token_id
     for row, ids in zip(rows, encode(student, rows, 1024), strict=True):
         assert ids.ids[: ids.n_prompt] == student.template.prompt_ids(row.messages)  # as in inference

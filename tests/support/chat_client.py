@@ -17,7 +17,7 @@ from dart.core.schema.profile import Endpoint
 Reply = Callable[[list[dict[str, str]]], str | int]  # messages -> content, or an HTTP status that is an error
 
 
-class Talk:
+class FakeClient:
     """A client, and every request body that its endpoint has seen."""
 
     def __init__(self, reply: Reply, folder: Path) -> None:

@@ -43,10 +43,10 @@ class _Added(torch.autograd.Function):
 class FusedLoraLinear(Linear):
     """PEFT's LoRA layer; where one plain adapter of the layer's own type is active, its product is added in place."""
 
-    merged = False  # whether the base's weight holds the active adapter just now
+    holds_adapter = False  # whether the base's weight holds the active adapter just now
 
     def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-        if self.merged:
+        if self.holds_adapter:
             plain: torch.Tensor = self.base_layer(x, *args)
             return plain
         name = self._plain_adapter(x.dtype, kwargs)
@@ -67,7 +67,7 @@ class FusedLoraLinear(Linear):
             result.addmm_(torch.mm(dropped, a.t()).mul_(scale), b.t())
         return result.view(*x.shape[:-1], -1)
 
-    def merge(self) -> torch.Tensor | None:
+    def merge_in_place(self) -> torch.Tensor | None:
         """Let the base's weight hold the active adapter; returns the weight to put back, None if it is no plain one."""
         base: Any = self.base_layer
         name = self._plain_adapter(base.weight.dtype, {})
@@ -77,18 +77,18 @@ class FusedLoraLinear(Linear):
         lora_b: Any = self.lora_B[name]
         given: torch.Tensor = base.weight.data
         base.weight.data = torch.addmm(given, lora_b.weight.data, lora_a.weight.data, alpha=self.scaling[name])
-        self.merged = True
+        self.holds_adapter = True
         return given
 
-    def unmerge(self, given: torch.Tensor) -> None:
-        """Put back what `merge` returned: the very tensor, so that nothing is left of the adapter."""
+    def restore(self, given: torch.Tensor) -> None:
+        """Put back what `merge_in_place` returned: the very tensor, so that nothing is left of the adapter."""
         base: Any = self.base_layer
         base.weight.data = given
-        self.merged = False
+        self.holds_adapter = False
 
     def _plain_adapter(self, dtype: torch.dtype, kwargs: dict[str, Any]) -> str | None:
         """The one active adapter, if nothing special is asked of it; everything else is PEFT's business."""
-        if self.disable_adapters or self.merged or kwargs or len(self.active_adapters) != 1:
+        if self.disable_adapters or self.holds_adapter or kwargs or len(self.active_adapters) != 1:
             return None
         name = str(self.active_adapters[0])
         if name not in self.lora_A or name in self.lora_variant or self.lora_bias.get(name):
@@ -114,10 +114,10 @@ def merged_adapter(model: torch.nn.Module) -> Iterator[None]:
     Takes a second copy of these weights, and rounds otherwise than the sum of two products: for small fp32 students.
     """
     layers = [module for module in model.modules() if isinstance(module, FusedLoraLinear)]
-    taken = [(layer, layer.merge()) for layer in layers]
+    taken = [(layer, layer.merge_in_place()) for layer in layers]
     try:
         yield
     finally:
         for layer, given in taken:
             if given is not None:
-                layer.unmerge(given)
+                layer.restore(given)
