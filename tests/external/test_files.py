@@ -67,7 +67,7 @@ def test_the_data_folder_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_data_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"names .*nowhere, which is no folder"):
+    with pytest.raises(DataError, match=r"is .*nowhere, which is not a directory"):
         published_files("bold", tmp_path / "nowhere")
 
 

@@ -13,7 +13,7 @@ from dart.suite.pins import Pin
 
 
 class Origin(NamedTuple):
-    """Where a suite's files come from, and where they lie in a reader's data folder."""
+    """Where the files of a suite come from, and where they are in the reader's data folder."""
 
     repository: str
     commit: str
@@ -24,13 +24,8 @@ class Origin(NamedTuple):
     note: str
 
     def pin(self, file: str) -> Pin:
-        """The pin of one file, as `dart.suite.pins.verify` takes it."""
+        """The pin of one file, in the form that `dart.suite.pins.verify` checks."""
         return Pin(self.local, file, self.blobs[file], self.licence, self.repository, self.commit)
-
-    def url(self, file: str) -> str:
-        """Where the pinned version is downloaded from."""
-        raw = self.repository.replace("https://github.com/", "https://raw.githubusercontent.com/")
-        return f"{raw}/{self.commit}/{self.remote}{file}"
 
 
 ORIGINS: Mapping[SuiteName, Origin] = {
