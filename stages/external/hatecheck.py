@@ -12,10 +12,9 @@ from dart.chat.tasks import Cost
 from dart.core import layout, params
 from dart.core.files import replacing, write_json, write_jsonl
 from dart.external.adjudication import BlindedAnswer, labels_of, read_labels, rows, sheet
-from dart.external.hatecheck import failing, hate_on_labels, require_upright
-from dart.external.hatecheck_report import hatecheck_report
+from dart.external.analysis import suite_report
+from dart.external.hatecheck import failing, hate_on_labels, hatecheck_report, require_upright
 from dart.external.items import ExternalItem
-from dart.external.report import suite_report
 from dart.external.rewriting import rewrite
 from dart.harm.classifier import Classifier
 from dart.simulation.adjudicator import adjudicate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dart.core import layout, params
 from dart.core.files import write_json
-from dart.external.report import student_report, suite_report
+from dart.external.analysis import student_report, suite_report
 from stages.external.reading import pairs_of, sample_of
 
 

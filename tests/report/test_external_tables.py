@@ -9,12 +9,10 @@ import pytest
 
 from dart.core.seeds import unit_interval
 from dart.external.adjudication import rows
-from dart.external.analysis import paired
-from dart.external.hatecheck import failing
-from dart.external.hatecheck_report import hatecheck_report
+from dart.external.analysis import paired, student_report, suite_report
+from dart.external.hatecheck import failing, hatecheck_report
 from dart.external.items import DISPLAY, SUITES, Answer, ExternalItem, SuiteName
 from dart.external.loaders import load_suite
-from dart.external.report import student_report, suite_report
 from dart.external.rewriting import Rewrite
 from dart.external.sample import suite_card
 from dart.metrics.run import Run

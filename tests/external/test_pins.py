@@ -8,9 +8,8 @@ import httpx
 import pytest
 
 from dart.core.errors import DataError, IntegrityError
-from dart.external import files as module
-from dart.external.files import published_files
-from dart.external.pins import ORIGINS
+from dart.external import pins
+from dart.external.pins import ORIGINS, published_files
 from dart.suite.pins import git_blob_id
 
 CONTENT = b"{}"
@@ -26,7 +25,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _pinned_to(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     origin = ORIGINS["holisticbias"]._replace(blobs={"standalone_noun_phrases.json": git_blob_id(content)})
-    monkeypatch.setattr(module, "ORIGINS", {**ORIGINS, "holisticbias": origin})
+    monkeypatch.setattr(pins, "ORIGINS", {**ORIGINS, "holisticbias": origin})
 
 
 def test_a_file_is_downloaded_once_at_the_pinned_commit(monkeypatch: pytest.MonkeyPatch) -> None:
