@@ -17,7 +17,7 @@ from dart.external.hatecheck import failing, hate_on_labels, hatecheck_report, r
 from dart.external.items import ExternalItem
 from dart.external.rewriting import rewrite
 from dart.harm.classifier import Classifier
-from dart.simulation.adjudicator import adjudicate
+from dart.simulation.annotators import adjudicate
 from stages.clients import client_for
 from stages.external.reading import pairs_of, sample_of
 

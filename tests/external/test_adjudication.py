@@ -13,7 +13,7 @@ from dart.core.errors import DataError
 from dart.external.adjudication import COLUMNS, adjudication_metrics, labels_of, read_labels, rows, sheet
 from dart.external.analysis import Pairs
 from dart.external.items import Answer, ExternalItem
-from dart.simulation.adjudicator import adjudicate
+from dart.simulation.annotators import adjudicate
 
 MakeAnswer = Callable[..., Answer]
 

@@ -22,7 +22,7 @@ from dart.report.render import html_fragment, markdown
 from dart.report.table import NOT_RUN, Table
 from dart.report.tables.external import holm, table5, table35, table40, table41, table42, table43
 from dart.report.tables.hatecheck import table36, table37, table38, table39
-from dart.simulation.adjudicator import adjudicate
+from dart.simulation.annotators import adjudicate
 from dart.simulation.external_suites import embedded_files
 from dart.stats.paired import adjusted, mann_whitney
 
