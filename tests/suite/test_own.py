@@ -63,7 +63,7 @@ def test_all_problems_are_reported_at_once_with_their_lines(tmp_path: Path) -> N
         8: ("not a JSON object",),
         9: ("own.jsonl:9",),
         10: ("a key occurs twice",),
-        11: ("benchmark M1 has no item with label NO",),
+        11: ("benchmark M1 does not have an item with label NO",),
         12: ("not a JSON object",),
         13: ("scenario", "unicode"),
     }.items():
