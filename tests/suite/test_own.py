@@ -85,7 +85,7 @@ def test_long_lists_of_problems_are_cut_with_their_number(tmp_path: Path) -> Non
 def test_empty_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "own.jsonl"
     path.write_bytes(content)
-    with pytest.raises(DataError, match="no items"):
+    with pytest.raises(DataError, match="the file is empty"):
         read_suite(str(path), None)
 
 
