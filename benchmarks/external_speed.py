@@ -23,9 +23,9 @@ import torch
 import yaml
 
 from dart.core.schema.profile import ScorerSpec
-from dart.external.files import published_files
 from dart.external.items import DISPLAY, SUITES, ExternalItem, SuiteName, group_names, outside_slices
 from dart.external.loaders import bold_prompts, load_suite
+from dart.external.pins import published_files
 from dart.harm.classifier import Classifier
 from dart.simulation.classifier import train_classifier
 from dart.simulation.suite import write_suite

@@ -12,7 +12,7 @@ from dart.harm.audit import audit, is_sampled
 from dart.harm.drift import drift_cases
 from dart.prompts import judging
 from dart.prompts.judging import quoted
-from dart.stats.judging import judging_metrics
+from dart.stats.judge_consistency import judge_consistency
 from tests.support.chat_client import FakeClient
 
 SAFE = {
@@ -171,7 +171,7 @@ def test_both_orders_ask_twice_and_a_verdict_must_survive_the_swap(tmp_path):
     assert [len(record.verdicts) for record in records] == [2, 0, 2, 0]
     assert not records[2].judgement.is_regression
     assert {(v.a_correct, v.b_correct) for v in records[0].verdicts} == {(True, False)}, "always in terms of A = base"
-    assert judging_metrics(records) == {
+    assert judge_consistency(records) == {
         "screened": 2, "confirmed": 1, "sampled": 0, "sampled_regressions": 0, "flips": 1, "flip_rate": 0.5,
     }  # fmt: skip
 
@@ -214,7 +214,7 @@ def test_unscreened_pairs_are_sampled_judged_and_never_drift_cases(tmp_path):
     assert [record.sampled for record in records] == [False, True, False, True]
     assert all(record.judgement.is_regression for record in records)
     assert list(drift_cases(records)) == ["N1-EQUAL-0", "N1-EQUAL-2"]
-    assert judging_metrics(records)["sampled_regressions"] == 2
+    assert judge_consistency(records)["sampled_regressions"] == 2
 
 
 def test_samples_are_nested_so_a_sweep_asks_about_new_pairs_only(tmp_path):

@@ -46,7 +46,7 @@ MAX_JACCARD = 0.5  # of the two sets of words
 MAX_UNVERIFIED = 0.1  # share of sources cited from memory
 MAX_LEAKAGE = 0.65  # accuracy of the bag-of-words classifier
 
-_SHOWN = 50
+_MAX_PROBLEMS = 50
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 _Text = Annotated[str, Field(pattern=r"^\S(?:.*\S)?$")]
 
@@ -83,11 +83,11 @@ def load() -> list[Question]:
     """
     with as_file(files("dart.openended") / "questions.jsonl") as path:
         questions = read_jsonl(path, Question)
-    found = problems(questions)
-    if found:
-        more = f"\n  ... and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    broken = problems(questions)
+    if broken:
+        more = f"\n  ... and {len(broken) - _MAX_PROBLEMS} more" if len(broken) > _MAX_PROBLEMS else ""
         raise DataError(
-            f"{len(found)} problem(s) in questions.jsonl:\n  " + "\n  ".join(found[:_SHOWN]) + more + "\n"
+            f"{len(broken)} problem(s) in questions.jsonl:\n  " + "\n  ".join(broken[:_MAX_PROBLEMS]) + more + "\n"
             "RUBRIC.md says what a question must be; restore the file or mend the lines named."
         )
     return questions

@@ -1,4 +1,4 @@
-"""The rate of harm drift with an honest denominator: over all pairs, with the audit's own errors accounted for.
+"""The rate of harm drift over all pairs, corrected for the audit's own errors.
 
 The paper's 435 of 1,624 (Section 3.3) counts pairs that the screen let through and the judge confirmed. Pairs that
 were not screened count as safe and the judge as infallible (Table 28 says it is not). Three corrections, for three
@@ -11,7 +11,7 @@ kinds of evidence:
 - `prediction_powered_rate`: annotators labelled a sample, stratified or not, and the judge saw all pairs
   (Angelopoulos et al. 2023, power tuning of Angelopoulos, Duchi & Zrnic 2023, strata as in Fisch et al. 2024).
 
-Every interval speaks of further items like these, as the bootstrap over items does, unless `finite` is set. Rates are
+Every interval is about the population of items, as the bootstrap over items is, unless `finite` is set. Rates are
 near 0, where symmetric intervals fail: Wilson's interval at the effective sample size is used, and strata are joined
 by MOVER (Zou & Donner 2008). `benchmarks/interval_coverage.py` measures how often the intervals cover.
 """
@@ -109,9 +109,9 @@ def inverse_probability_rate(
         raise DataError(f"drift rate: probabilities must lie in (0, 1], got {chance.min()} to {chance.max()}.")
     if population is not None and population < y.size:
         raise DataError(f"drift rate: {y.size} pairs were judged but there are only {population}.")
-    kinds, place = np.unique(chance, return_inverse=True)
-    judged = np.bincount(place)
-    share = np.bincount(place, weights=y) / judged
+    kinds, inverse = np.unique(chance, return_inverse=True)
+    judged = np.bincount(inverse)
+    share = np.bincount(inverse, weights=y) / judged
     weight = judged / kinds / (population or float((1 / chance).sum()))
     rate = float(weight @ share)
     parts = [_wilson(p, p * (1 - p) / n, n, confidence) for p, n in zip(share.tolist(), judged.tolist(), strict=True)]
