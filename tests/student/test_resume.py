@@ -27,11 +27,10 @@ import os
 import signal
 import sys
 from pathlib import Path
-from dart import params
-from dart.core.records import read_jsonl
+from dart.core.files import read_jsonl
+from dart.core.records import TrainingRow
 from dart.core.schema.method import Lora, Training
 from dart.student import train
-from dart.student.rows import TrainingRow
 from dart.student.trainer import AnswerTrainer
 from tests.support.tiny_models import spec
 
@@ -92,7 +91,7 @@ def test_finished_batches_of_a_killed_generation_are_not_answered_again(
 ) -> None:
     monkeypatch.setenv("DART_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(generation, "is_small", lambda _model: False)
-    whole, asked = generation.continue_ahead, []
+    whole, asked = generation.speculative_decode, []
 
     def dies(*arguments: object) -> list[list[int]]:
         asked.append(arguments[1])
@@ -101,7 +100,7 @@ def test_finished_batches_of_a_killed_generation_are_not_answered_again(
         return whole(*arguments)  # type: ignore[arg-type]
 
     expected = generate(base, spec(generation_batch=3), {"base": None}, items, GREEDY, 1)
-    monkeypatch.setattr(generation, "continue_ahead", dies)
+    monkeypatch.setattr(generation, "speculative_decode", dies)
     with pytest.raises(KeyboardInterrupt):
         generate(base, spec(generation_batch=3), {"base": None}, items, GREEDY, 1)
     assert generate(base, spec(generation_batch=3), {"base": None}, items, GREEDY, 1) == expected

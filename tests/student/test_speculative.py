@@ -31,7 +31,7 @@ def test_texts_are_those_of_one_token_at_a_time(
 ) -> None:
     assert supports_speculative_decoding(load(bases[family], spec()).model)
     given = generate(bases[family], spec(), {"base": None}, items, decoding, 1)
-    monkeypatch.setattr(generation, "can_look_ahead", lambda _model: False)
+    monkeypatch.setattr(generation, "supports_speculative_decoding", lambda _model: False)
     assert generate(bases[family], spec(), {"base": None}, items, decoding, 1) == given
 
 
