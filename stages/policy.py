@@ -13,10 +13,10 @@ from dart.core.distributed import is_main_process
 from dart.core.files import read_jsonl, replacing, write_jsonl
 from dart.core.records import Generation, Item
 from dart.harm.classifier import Classifier, score_generations
-from dart.policy.answers import assembled, pooled, questions
+from dart.policy.answers import answers_by_scheme, policy_requests, pool_choices
 from dart.policy.records import SCHEMES, Premise, Scheme
 from dart.policy.selection import Choice, choices, premise_of
-from dart.student.generation import AdapterQuestions, answer
+from dart.student.generation import VariantRequests, answer
 
 ASKED: Mapping[str, tuple[Scheme, ...]] = {"base": ("two_pass",), "distilled": ("two_pass",), "repaired": SCHEMES}
 
@@ -31,9 +31,9 @@ def run(student: str) -> None:
         variant: {s: choices(s, items, first[variant], premises, given.policy, given.seed) for s in schemes}
         for variant, schemes in ASKED.items()
     }
-    pools = {variant: pooled(items, plan) for variant, plan in plans.items()}
+    pools = {variant: pool_choices(items, plan) for variant, plan in plans.items()}
     asked = {
-        variant: AdapterQuestions(None if variant == "base" else layout.adapter(student, variant), questions(pool))
+        variant: VariantRequests(None if variant == "base" else layout.adapter(student, variant), policy_requests(pool))
         for variant, pool in pools.items()
     }
     answers = answer(layout.base(student), given.student(student), asked, given.generation, given.seed)
@@ -43,7 +43,7 @@ def run(student: str) -> None:
     with replacing(layout.policy(student)) as folder:
         write_jsonl(folder / "premises.jsonl", premises)
         for variant, plan in plans.items():
-            found = assembled(items, plan, first[variant], pools[variant], scored[variant])
+            found = answers_by_scheme(items, plan, first[variant], pools[variant], scored[variant])
             for scheme, records in found.items():
                 write_jsonl(folder / variant / f"{scheme}.jsonl", records)
 

@@ -116,7 +116,7 @@ if not is_main_process():
 
 
 def ask():
-    with (work / "asked").open("a") as stream:
+    with (work / "answers").open("a") as stream:
         stream.write(rank)
     return classifier.score(texts[:2]), shard_map([1, 2, 3], lambda part: part * 10, on_gpu=False)
 
@@ -124,12 +124,12 @@ def ask():
 with replacing_on_main_process(work / "out") as folder:
     if is_main_process():
         folder.mkdir()
-    asked = run_on_main_process(ask)
+    answers = run_on_main_process(ask)
     if is_main_process():
-        (folder / "asked").write_text(str(asked))
+        (folder / "answers").write_text(str(answers))
     run_on_main_process(lambda: None)
-    (work / f"seen-{rank}").write_text((folder / "asked").read_text())
-(work / f"scores-{rank}").write_text(str([*asked[0], *classifier.score(texts)]))
+    (work / f"seen-{rank}").write_text((folder / "answers").read_text())
+(work / f"scores-{rank}").write_text(str([*answers[0], *classifier.score(texts)]))
 run_on_main_process(lambda: 1 / 0)
 """
 
@@ -147,9 +147,9 @@ def test_what_one_process_does_all_know(tmp_path: Path, monkeypatch: pytest.Monk
     )  # fmt: skip
     assert done.returncode != 0  # and the other process does not wait for ever
     assert "ZeroDivisionError" in done.stderr, done.stderr[-2000:]
-    assert (tmp_path / "asked").read_text() == "0"
+    assert (tmp_path / "answers").read_text() == "0"
     seen = [(tmp_path / f"seen-{rank}").read_text() for rank in (0, 1)]
-    assert seen[0] == seen[1] == (tmp_path / "out" / "asked").read_text()
+    assert seen[0] == seen[1] == (tmp_path / "out" / "answers").read_text()
     assert "[10, 20, 30]" in seen[0]
     assert (tmp_path / "scores-0").read_text() == (tmp_path / "scores-1").read_text()
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".out")] == []

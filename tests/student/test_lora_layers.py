@@ -26,8 +26,8 @@ def test_training_gives_the_bytes_of_peft(
     with monkeypatch.context() as patched:
         patched.setattr(FusedLoraLinear, "forward", Linear.forward)
         train_adapter(bases[family], spec(), rows, lora, training, 1, tmp_path / "peft")
-    ours, theirs = ((tmp_path / name / adapter.WEIGHTS).read_bytes() for name in ("ours", "peft"))
-    assert ours == theirs
+    ours, reference = ((tmp_path / name / adapter.WEIGHTS).read_bytes() for name in ("ours", "peft"))
+    assert ours == reference
 
 
 def test_it_is_used_and_can_be_switched_off(base: Path, lora: Lora) -> None:
