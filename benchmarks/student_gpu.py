@@ -27,7 +27,7 @@ from dart.core.records import Item
 from dart.core.schema.profile import StudentSpec
 from dart.student.generation import generate
 from dart.student.loading import load
-from dart.student.prefix import shared_prefix
+from dart.student.prefix import common_prefix_length
 from dart.student.train import encode, train_adapter
 
 LLAMA_8B = {"vocab_size": 128_256, "hidden_size": 4096, "intermediate_size": 14_336, "num_hidden_layers": 32,
@@ -57,7 +57,7 @@ def train(folder: Path, spec: StudentSpec, steps: tuple[int, int]) -> float:
     student = load(folder / "shape", spec)
     encoded = encode(student, rows, work.TRAINING.max_length)
     per_row = sum(len(row.ids) for row in encoded) / len(encoded)
-    known = 0 if spec.quantize == "nf4" else shared_prefix([row.ids[: row.n_prompt] for row in encoded])
+    known = 0 if spec.quantize == "nf4" else common_prefix_length([row.ids[: row.n_prompt] for row in encoded])
     size = sum(
         p.numel() for p in load(folder / "shape", spec.model_copy(update={"quantize": "none"})).model.parameters()
     )

@@ -292,7 +292,7 @@ def contend(name: str, folder: Path) -> None:
     from transformers import Trainer  # noqa: F401
 
     import dart.student.generation
-    import dart.student.train  # noqa: F401  (importing is nobody's work)
+    import dart.student.train  # noqa: F401  (outside the measurement)
 
     if "TRL" in name:
         from trl import SFTTrainer  # noqa: F401

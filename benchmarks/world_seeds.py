@@ -37,7 +37,6 @@ from dart.distill.rationales import write_rationales
 from dart.distill.rows import distillation_rows
 from dart.harm.audit import audit
 from dart.harm.classifier import Classifier, score_generations
-from dart.harm.drift import drift_cases
 from dart.repair.mix import mix
 from dart.repair.targets import safe_targets
 from dart.simulation.classifier import train_classifier
@@ -46,6 +45,7 @@ from dart.simulation.student import train_student
 from dart.simulation.suite import write_suite
 from dart.simulation.transport import transport_for
 from dart.simulation.truth import true_drift
+from dart.stats.drift import cases, precision_recall
 from dart.student.generation import generate
 from dart.student.train import train_adapter
 from dart.suite.sources import read_suite
@@ -186,14 +186,8 @@ def change(before: Mapping[str, str], after: Mapping[str, str]) -> Row:
 
 def agreement(records: Sequence[AuditRecord], truth: Mapping[str, str]) -> Row:
     """Precision and recall of the audit's drift cases against the truth."""
-    found = drift_cases(records)
-    hits = len(found.keys() & truth.keys())
-    return {
-        "found": len(found),
-        "true": len(truth),
-        "precision": hits / len(found) if found else None,
-        "recall": hits / len(truth) if truth else None,
-    }
+    found = cases(records)
+    return {"found": len(found), "true": len(truth), **precision_recall(found, truth)._asdict()}
 
 
 def one_seed(profile_name: str, seed: int, slots: Sequence[str], split: str, folder: Path) -> list[Row]:

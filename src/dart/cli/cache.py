@@ -45,7 +45,7 @@ def _stats(_: argparse.Namespace) -> None:
         )
     scores = ScoreCache()
     if scores.path.is_file():
-        kept = scores.kept()
+        kept = scores.counts()
         print(f"{scores.path}: {sum(line.scores for line in kept)} scores")
         for score in kept:
             print(f"  {score.model}, {score.label}: {score.scores} texts")

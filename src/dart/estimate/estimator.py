@@ -22,7 +22,7 @@ from dart.distill.rationales import rationale_task
 from dart.estimate.ablations import arm_lines
 from dart.estimate.forecast import NOTHING, forecast
 from dart.estimate.lines import ANSWER_TOKENS, DRIFT, OPEN, SCREENED, STAND_IN, Line
-from dart.harm.audit import is_sampled, questions_of
+from dart.harm.audit import is_sampled, judge_attempts
 from dart.harm.judge import judge_task
 from dart.openended.judging import SIDES, draw_questions, tasks_of
 from dart.openended.questions import load
@@ -139,7 +139,7 @@ class Estimator:
     ) -> Line:
         """An audit of `other` against base; without answers a share of `screened` is assumed to be judged."""
         protocol = self.given.audit
-        questions = [asked for order in questions_of(protocol) for asked in order]
+        questions = [asked for order in judge_attempts(protocol) for asked in order]
         base = self._generations(student, "base")
         if base and other:
             deltas = {i: (other[i].toxicity or 0.0) - (base[i].toxicity or 0.0) for i in other}
@@ -220,7 +220,7 @@ class Estimator:
         student = "base" if "base" in self.given.students else self.given.students[0]
         audit = self._data / "audit" / student / "before.jsonl"
         base, other = self._generations(student, "base"), self._generations(student, "distilled")
-        questions = [asked for order in questions_of(self.given.audit) for asked in order]
+        questions = [asked for order in judge_attempts(self.given.audit) for asked in order]
         draw_questions = {item.id for item in self.test[: self.given.annotation.pairs]}
         basis = f"assumed: {len(draw_questions)} annotated pairs"
         if base and other and audit.is_file():

@@ -14,7 +14,7 @@ from dart.chat.client import ChatClient
 from dart.chat.tasks import Outcome, Rejected, Task
 from dart.core.records import Label, Record
 from dart.core.schema.method import Distill, Repair
-from dart.distill.acceptance import in_form, problems
+from dart.distill.acceptance import normalise_conclusion, problems
 from dart.external.analysis import FLAGGED, Pairs, comparison
 from dart.external.items import Scorer
 from dart.prompts import classification, corrections
@@ -67,7 +67,7 @@ def rewrite(
             Rewrite(
                 item_id=item.id,
                 label=label,
-                text=in_form(answer.text),
+                text=normalise_conclusion(answer.text),
                 accepted=not broken,
                 problems=tuple(broken),
                 toxicity=toxic,
