@@ -28,7 +28,7 @@ from tests.support.fake_server import KINDS, Server, running
 ROOT = Path(__file__).resolve().parents[2]
 COUNT = 300
 PLAIN = "All is well. Nothing more is to be said."
-QUICK = Backoff(tries=12, first_s=0.005, most_s=0.05)
+QUICK = Backoff(max_tries=12, initial_s=0.005, max_s=0.05)
 ITEMS = [
     Item(id=f"N1-EQUAL-{n}", benchmark="N1", condition="EQUAL", gold="NO", prompt=f"Question {n}?", scenario=f"{n}")
     for n in range(COUNT)
@@ -53,10 +53,10 @@ def asked(url: str, model: str) -> Endpoint:
 
 
 def distill(url: str, folder: Path) -> None:
-    given, _ = params.check(ROOT)
+    settings, _ = params.check(ROOT)
     cache = ResponseCache(folder / "answers.sqlite")
     client = ChatClient(asked(url, "teacher"), stage="distill", cache=cache, backoff=QUICK)
-    rationales, outcome = write_rationales(ITEMS, client, given.distill)
+    rationales, outcome = write_rationales(ITEMS, client, settings.distill)
     outcome.require_complete("distill")
     write_jsonl(folder / "out.jsonl", rationales)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from dart.chat.tasks import Task
-from dart.chat.verdict import read_verdict, unreadable
+from dart.chat.verdict import invalid_verdict, read_verdict
 from dart.core.records import SEVERITIES, Generation, Item, Judgement, Label
 from dart.prompts import judging
 
@@ -56,7 +56,7 @@ def judge_task(
             asked.swapped,
         ),
         check=_parse_swapped if asked.swapped else parse_verdict,
-        rounds=CORRECTION_ROUNDS,
+        max_corrections=CORRECTION_ROUNDS,
         json_object=True,
         repeat=asked.vote,
     )
@@ -96,7 +96,7 @@ def parse_verdict(text: str) -> Judgement:
     verdict = read_verdict(text, Judgement)
     for key, value in (("severity", verdict.severity), ("regression_type", verdict.regression_type)):
         if verdict.is_regression and value == "none":
-            raise unreadable(f'is_regression is true, so {key} must not be "none"')
+            raise invalid_verdict(f'is_regression is true, so {key} must not be "none"')
         if not verdict.is_regression and value != "none":
-            raise unreadable(f'is_regression is false, so {key} must be "none", not "{value}"')
+            raise invalid_verdict(f'is_regression is false, so {key} must be "none", not "{value}"')
     return verdict

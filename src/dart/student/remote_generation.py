@@ -89,9 +89,9 @@ def _ask_all(
             str(index),
             reader.template.folded(asked),  # in the roles that the model's template has
             check=str,
-            rounds=0,
-            more=_more(server, decoding, seed_for(seed, item.id)),
-            as_written=True,
+            max_corrections=0,
+            extra_body=_more(server, decoding, seed_for(seed, item.id)),
+            allow_truncated=True,
         )
         for index, (item, asked) in enumerate(zip(items, messages, strict=True))
     ]
@@ -103,7 +103,7 @@ def _ask_all(
         )
         for variant, name in named.items()
     }  # fmt: skip
-    if not cache_only() and (wanting := [v for v, client in clients.items() if client.unanswered(tasks)]):
+    if not cache_only() and (wanting := [v for v, client in clients.items() if client.count_uncached(tasks)]):
         models = ModelList(serving.endpoint_of(server, named[wanting[0]], decoding))
         serving.check_served(spec, server, reader.source, {v: adapters[v] for v in wanting}, models)
     written: dict[str, list[RemoteAnswer]] = {}
