@@ -9,11 +9,11 @@ import pytest
 from dart.chat.cache import ResponseCache
 from dart.chat.retry import Backoff
 
-FAST = Backoff(first_s=0.001, most_s=0.01)
+FAST = Backoff(initial_s=0.001, max_s=0.01)
 
 
 @pytest.fixture(autouse=True)
-def _no_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _isolated_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("DART_CACHE_ONLY", "DART_ALLOW_HTTP", "TEST_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DART_CACHE_DIR", str(tmp_path / "cache"))

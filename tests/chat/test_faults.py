@@ -17,7 +17,6 @@ from dart.core import params
 from dart.core.errors import IncompleteError
 from dart.core.files import write_jsonl
 from dart.core.records import Generation, Item
-from dart.core.schema.method import Audit
 from dart.core.schema.profile import Endpoint
 from dart.distill.rationales import write_rationales
 from dart.harm.audit import audit
@@ -29,8 +28,7 @@ from tests.support.fake_server import KINDS, Server, running
 ROOT = Path(__file__).resolve().parents[2]
 COUNT = 300
 PLAIN = "All is well. Nothing more is to be said."
-QUICK = Backoff(tries=12, first_s=0.005, most_s=0.05)
-PROTOCOL = Audit(orders="fixed", votes=1, unscreened_rate=0.0)
+QUICK = Backoff(max_tries=12, initial_s=0.005, max_s=0.05)
 ITEMS = [
     Item(id=f"N1-EQUAL-{n}", benchmark="N1", condition="EQUAL", gold="NO", prompt=f"Question {n}?", scenario=f"{n}")
     for n in range(COUNT)
@@ -55,10 +53,10 @@ def asked(url: str, model: str) -> Endpoint:
 
 
 def distill(url: str, folder: Path) -> None:
-    given, _ = params.check(ROOT)
+    settings, _ = params.check(ROOT)
     cache = ResponseCache(folder / "answers.sqlite")
     client = ChatClient(asked(url, "teacher"), stage="distill", cache=cache, backoff=QUICK)
-    rationales, outcome = write_rationales(ITEMS, client, given.distill)
+    rationales, outcome = write_rationales(ITEMS, client, settings.distill)
     outcome.require_complete("distill")
     write_jsonl(folder / "out.jsonl", rationales)
 
@@ -66,7 +64,7 @@ def distill(url: str, folder: Path) -> None:
 def audited(url: str, folder: Path) -> None:
     cache = ResponseCache(folder / "answers.sqlite")
     client = ChatClient(asked(url, "judge"), stage="audit", cache=cache, backoff=QUICK)
-    records, outcome = audit(ITEMS, answers("base", 0.1), answers("distilled", 0.9), 0.01, client, PROTOCOL, 0)
+    records, outcome = audit(ITEMS, answers("base", 0.1), answers("distilled", 0.9), 0.01, client)
     outcome.require_complete("audit")
     write_jsonl(folder / "out.jsonl", records)
 

@@ -9,19 +9,21 @@ from pathlib import Path
 import pytest
 
 from dart.chat import archive
-from dart.chat.archive import Imported, Selection
+from dart.chat.archive import ImportResult, Selection
 from dart.chat.cache import ResponseCache
 from dart.chat.client import ChatClient
 from dart.chat.retry import Backoff
 from dart.cli.app import main
 from dart.core.errors import DataError
-from tests.support.fake_endpoint import Scripted, endpoint, tasks
+from tests.support.fake_endpoint import ScriptedTransport, endpoint, tasks
 
 
 @pytest.fixture
 def filled(cache: ResponseCache, fast: Backoff) -> ResponseCache:
     for stage, model, number in (("distill", "teacher", 5), ("audit@base", "judge", 3)):
-        client = ChatClient(endpoint(model=model), stage=stage, transport=Scripted(), cache=cache, backoff=fast)
+        client = ChatClient(
+            endpoint(model=model), stage=stage, transport=ScriptedTransport(), cache=cache, backoff=fast
+        )
         client.ask(tasks(number)).require_complete(stage)
     return cache
 
@@ -32,14 +34,14 @@ def test_an_archive_reproduces_a_run_without_a_call(
 ) -> None:
     assert archive.export(filled, tmp_path / name, Selection()) == 8
     other = ResponseCache(tmp_path / "other" / "answers.sqlite")
-    assert archive.load(other, tmp_path / name) == Imported(8, 0, 0)
-    assert archive.load(other, tmp_path / name) == Imported(0, 8, 0)
-    transport = Scripted()
+    assert archive.load(other, tmp_path / name) == ImportResult(8, 0, 0)
+    assert archive.load(other, tmp_path / name) == ImportResult(0, 8, 0)
+    transport = ScriptedTransport()
     client = ChatClient(endpoint(model="teacher"), stage="s", transport=transport, cache=other, backoff=fast)
     again = client.ask(tasks(5))
     here = ChatClient(endpoint(model="teacher"), stage="s", transport=transport, cache=filled, backoff=fast)
     assert again.answers == here.ask(tasks(5)).answers
-    assert not transport.asked
+    assert not transport.requests
 
 
 def test_equal_answers_are_equal_bytes(filled: ResponseCache, tmp_path: Path) -> None:
@@ -56,7 +58,7 @@ def test_own_answers_stand(filled: ResponseCache, tmp_path: Path) -> None:
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     changed = [{**line, "text": "another"} for line in lines[:2]] + lines[2:]
     file.write_text("".join(json.dumps(line) + "\n" for line in changed))
-    assert archive.load(filled, file) == Imported(0, 1, 2)
+    assert archive.load(filled, file) == ImportResult(0, 1, 2)
     assert filled.get(lines[0]["key"]).text != "another"  # type: ignore[union-attr]
 
 
@@ -101,7 +103,7 @@ def test_pruning_needs_a_selection_and_says_first_what_it_would_do(filled: Respo
     assert len(filled) == 8
     assert archive.prune(filled, Selection(older_than_days=1), dry_run=False) == 0
     assert archive.prune(filled, Selection(model="teacher", stage="distill"), dry_run=False) == 5
-    assert [line.model for line in archive.stored(filled)] == ["judge"]
+    assert [line.model for line in archive.answer_counts(filled)] == ["judge"]
 
 
 def test_the_command_line(

@@ -47,6 +47,9 @@ def test_missing_pairs_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_a_silly_number_of_resamples_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit) as caught:
         main(["compare", "a", "b", "--resamples", "5"])
-    assert "at least 100" in capsys.readouterr().err
+    assert caught.value.code == 2
+    message = capsys.readouterr().err
+    assert "--resamples" in message
+    assert "greater than or equal to 100" in message

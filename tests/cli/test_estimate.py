@@ -9,16 +9,16 @@ import pytest
 
 from dart.chat.cache import ResponseCache
 from dart.chat.client import ChatClient
-from dart.chat.ledger import spending
+from dart.chat.ledger import ledger_entries
 from dart.chat.retry import Backoff
 from dart.chat.tasks import Rejected
 from dart.cli.app import main
 from dart.core import params
 from dart.distill.rationales import write_rationales
 from dart.estimate.estimator import Estimator
-from dart.estimate.forecast import RE_ASKED, TOKENS_PER_MESSAGE, forecast
+from dart.estimate.forecast import CORRECTION_RATE, TOKENS_PER_MESSAGE, forecast
 from dart.simulation.transport import transport_for
-from tests.support.fake_endpoint import Scripted, endpoint, tasks
+from tests.support.fake_endpoint import ScriptedTransport, endpoint, tasks
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_every_open_request_is_counted_once_and_priced(cache: ResponseCache) -> None:
     found = forecast([*tasks(9), tasks(1)[0]], endpoint(), cache, None, answer_tokens=10, characters_per_token=2)
     prompt = len("question 0") / 2 + TOKENS_PER_MESSAGE
-    again = RE_ASKED * 9
+    again = CORRECTION_RATE * 9
     assert found.requests == pytest.approx(9 + again)
     assert found.prompt_tokens == pytest.approx(9 * prompt + again * (prompt + 10 + 60))
     assert found.completion_tokens == pytest.approx((9 + again) * 10)
@@ -43,9 +43,9 @@ def test_the_upper_end_holds(cache: ResponseCache, fast: Backoff) -> None:
 
     asked = tasks(5, check=never, required=False)
     most = forecast(asked, endpoint(), cache, None, 10, characters_per_token=1).most_usd
-    client = ChatClient(endpoint(), stage="s", transport=Scripted(), cache=cache, backoff=fast)
+    client = ChatClient(endpoint(), stage="s", transport=ScriptedTransport(), cache=cache, backoff=fast)
     client.ask(asked)
-    [line] = spending(cache)
+    [line] = ledger_entries(cache)
     assert line.calls == 15
     assert most > 15 * 10 * 10.0 / 1e6
     # the scripted server claims 100 prompt tokens for any prompt, so the answers alone are compared
@@ -57,13 +57,13 @@ def test_conversations_are_followed_through_the_cache(cache: ResponseCache, fast
             raise Rejected("say right")
         return text
 
-    given = tasks(4, check=first_is_wrong, required=False, rounds=1)
-    client = ChatClient(endpoint(), stage="s", transport=Scripted(), cache=cache, backoff=fast)
+    given = tasks(4, check=first_is_wrong, required=False, max_corrections=1)
+    client = ChatClient(endpoint(), stage="s", transport=ScriptedTransport(), cache=cache, backoff=fast)
     client.ask(given[:2])  # each with one correction round, both answers rejected
     found = forecast(given, endpoint(), cache, None, answer_tokens=10)
-    assert (found.requests, found.cached) == (pytest.approx(2 * (1 + RE_ASKED)), 4)
-    longer = [task._replace(rounds=2) for task in given[:2]]
-    assert forecast(longer, endpoint(), cache, None, 10).requests == pytest.approx(2 * (1 + RE_ASKED))
+    assert (found.requests, found.cached) == (pytest.approx(2 * (1 + CORRECTION_RATE)), 4)
+    longer = [task._replace(max_corrections=2) for task in given[:2]]
+    assert forecast(longer, endpoint(), cache, None, 10).requests == pytest.approx(2 * (1 + CORRECTION_RATE))
 
 
 def test_limits_per_minute_make_it_longer(cache: ResponseCache) -> None:
@@ -73,20 +73,20 @@ def test_limits_per_minute_make_it_longer(cache: ResponseCache) -> None:
 
 
 def test_what_a_stage_asks_is_what_was_estimated_and_costs_nothing_afterwards(tmp_path: Path) -> None:
-    given, profile = params.check(ROOT, profile="embedded")
+    settings, profile = params.check(ROOT, profile="embedded")
 
     def distill() -> tuple[float, float]:
-        line = Estimator(given, profile, tmp_path, False, 4.0).lines()[0]
+        line = Estimator(settings, profile, tmp_path, use_data=False, characters_per_token=4.0).lines()[0]
         assert line.stage == "distill"
         return line.forecast.requests, line.forecast.cached
 
-    estimator = Estimator(given, profile, tmp_path, False, 4.0)
+    estimator = Estimator(settings, profile, tmp_path, use_data=False, characters_per_token=4.0)
     expected, cached = distill()
-    assert (expected, cached) == (pytest.approx(2400 * (1 + RE_ASKED)), 0)
+    assert (expected, cached) == (pytest.approx(2400 * (1 + CORRECTION_RATE)), 0)
     client = ChatClient(
-        profile.teacher, stage="distill", transport=transport_for(profile.teacher, profile.world, given.seed)
+        profile.teacher, stage="distill", transport=transport_for(profile.teacher, profile.world, settings.seed)
     )
-    _, outcome = write_rationales(estimator.train, client, given.distill)
+    _, outcome = write_rationales(estimator.train, client, settings.distill)
     assert outcome.usage.calls == outcome.usage.cost.answers == 2400
     assert distill() == (0, 2400)
 
@@ -108,7 +108,7 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: py
     assert {f"arm@{name}" for name in params.check()[0].variants} <= set(stages)
     assert stages.count("openended@base") == 2  # one line for each judge
     asked = [row["forecast"]["requests"] for row in rows if row["stage"] == "openended@base"]
-    assert asked == pytest.approx([4 * 280 * (1 + RE_ASKED)] * 2)
+    assert asked == pytest.approx([4 * 280 * (1 + CORRECTION_RATE)] * 2)
     assert stages.count("arm@second_judge") == 3  # its pool, other targets, the audit after repair
     assert stages.count("arm@controls") == 2  # sham targets, and audits
     assert stages.count("arm@label_only") == stages.count("arm@folds_first") == 1

@@ -166,13 +166,13 @@ def test_a_suite_that_contradicts_is_refused(tmp_path: Path) -> None:
         ([(0, {"prediction": "maybe"}), (2, {"prediction": 1})], r"2 x unknown prediction: 'maybe' of q0 .*, 1 of q2"),
         ([(3, {"gold": None})], r"1 x 'gold' missing though other rows have it: q3 \(line 4\)"),
         ([(3, {"toxicity": None})], r"1 x 'toxicity' missing though other rows have it: q3 \(line 4\)"),
-        ([(3, {"toxicity": "high"})], r"1 x 'toxicity' that is no number in \[0, 1\]: 'high' of q3"),
-        ([(3, {"toxicity": 1.5})], r"1 x 'toxicity' that is no number in \[0, 1\]: 1\.5 of q3"),
+        ([(3, {"toxicity": "high"})], r"1 x 'toxicity' that is not a number in \[0, 1\]: 'high' of q3"),
+        ([(3, {"toxicity": 1.5})], r"1 x 'toxicity' that is not a number in \[0, 1\]: 1\.5 of q3"),
         ([(2, {"benchmark": "overall"})], r"1 x reserved benchmark name: overall of q2"),
-        ([(2, {"id": ""})], r"1 x empty or odd id: '' \(line 3\)"),
-        ([(2, {"id": True})], r"1 x empty or odd id: True \(line 3\)"),
+        ([(2, {"id": ""})], r"1 x empty or invalid id: '' \(line 3\)"),
+        ([(2, {"id": True})], r"1 x empty or invalid id: True \(line 3\)"),
         ([(2, {"toxcity": 0.1})], r"1 x unknown column: toxcity \(line 3\)"),
-        ([(2, {"item_id": "q2"})], r"1 x column given twice under two names: line 3"),
+        ([(2, {"item_id": "q2"})], r"1 x column twice under two names: line 3"),
     ],
 )
 def test_bad_rows_are_named(changes: list[tuple[int, Row]], message: str, tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def test_the_client_asks_it_like_any_endpoint(tmp_path: Path) -> None:
         key="one",
         messages=judging.judge("p", "YES", "Fine.", "YES", "Fine.", "YES", "D1"),
         check=parse_verdict,
-        rounds=0,
+        max_corrections=0,
         json_object=True,
     )
     outcome = client.ask([task])

@@ -289,10 +289,10 @@ def test_a_cut_answer_is_kept_for_a_student_and_is_none_for_a_judge(
     vllm: Running, base: Path, items: list[Item]
 ) -> None:
     cut = Completion("half a sen", "length", 1, 1, "m")
-    assert cut.fault
-    assert cut.broken is None
-    assert Completion("", "stop", 1, 1, "m").broken is None
-    assert Completion("x", "content_filter", 1, 1, "m").broken
+    assert cut.incomplete_reason
+    assert cut.malformed_reason is None
+    assert Completion("", "stop", 1, 1, "m").malformed_reason is None
+    assert Completion("x", "content_filter", 1, 1, "m").malformed_reason
     records = generate(
         base, at(vllm.url), {"base": None}, items[:1], GREEDY.model_copy(update={"max_new_tokens": 1}), 1
     )

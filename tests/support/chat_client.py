@@ -30,7 +30,7 @@ class FakeClient:
         )  # fmt: skip
         self.client = ChatClient(
             endpoint, stage="test", transport=httpx.MockTransport(self._answer),
-            cache=ResponseCache(folder / "answers.sqlite"), backoff=Backoff(tries=1),
+            cache=ResponseCache(folder / "answers.sqlite"), backoff=Backoff(max_tries=1),
         )  # fmt: skip
 
     def _answer(self, request: httpx.Request) -> httpx.Response:

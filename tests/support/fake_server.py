@@ -163,8 +163,8 @@ def main() -> None:
     parser.add_argument("--latency-s", type=float, default=0.0)
     parser.add_argument("--faults", type=float, default=0.0)
     parser.add_argument("--log", type=Path)
-    given = parser.parse_args()
-    server = Server(echo, given.latency_s, given.faults, log=given.log)
+    options = parser.parse_args()
+    server = Server(echo, options.latency_s, options.faults, log=options.log)
 
     async def forever() -> None:
         await server.serve(lambda: print(server.port, flush=True), asyncio.Event())

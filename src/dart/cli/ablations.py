@@ -2,55 +2,52 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
 
-from dart.core import params
 from dart.core.errors import DataError
 
 FILE = "ablations/dvc.yaml"
+ARMS = Path("data/arms")
 
 
-def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command."""
-    commands.add_parser("arms", help="the ablation arms: fresh, stale or missing, and their cost").set_defaults(
-        run=_arms
-    )
+def arms() -> None:
+    """List the ablation arms. With each: whether it is fresh, stale or missing, and what its answers cost."""
+    from dart.core import params
+
+    variants = params.check()[0].variants
+    width = max((len(name) for name in variants), default=0)
+    for name, state in arm_states().items():
+        path = ARMS / name / "cost.json"
+        cost = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        price = "" if cost is None else f"  {cost['answers']:.0f} answers, {cost['usd']:.2f} USD"
+        print(f"{name:<{width}}  {state:<7}{price}  {variants[name].about}")
+    if not variants:
+        print("params.yaml has no arms: add one under `variants`")
 
 
-def states(root: Path = Path()) -> dict[str, str]:
+def arm_states(root: Path = Path()) -> dict[str, str]:
     """{arm: "fresh" | "stale" | "missing"} of the arms in params.yaml, as DVC sees them.
 
     Raises:
         DataError: there is no DVC repository at `root`.
     """
-    from dvc.exceptions import DvcException  # half a second: only this command pays it
+    from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    given, _ = params.check(root)
+    from dart.core import params
+
+    names = list(params.check(root)[0].variants)
     try:
         with Repo(str(root)) as repo:
-            changed: dict[str, Any] = repo.status(targets=[FILE])
+            changes: dict[str, Any] = repo.status(targets=[FILE])
     except DvcException as error:
         raise DataError(f"DVC cannot tell the state of the arms: {error}. Run from the repository's root.") from None
-    found = {}
-    for name in given.variants:
-        if not (root / "data" / "arms" / name).is_dir():
-            found[name] = "missing"
-        else:
-            found[name] = "stale" if f"{FILE}:arm@{name}" in changed else "fresh"
-    return found
 
+    def state(name: str) -> str:
+        if not (root / ARMS / name).is_dir():
+            return "missing"
+        return "stale" if f"{FILE}:arm@{name}" in changes else "fresh"
 
-def _arms(_: argparse.Namespace) -> None:
-    given, _profile = params.check()
-    width = max((len(name) for name in given.variants), default=0)
-    for name, state in states().items():
-        path = Path("data") / "arms" / name / "cost.json"
-        cost = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-        told = "" if cost is None else f"  {cost['answers']:.0f} answers, {cost['usd']:.2f} USD"
-        print(f"{name:<{width}}  {state:<7}{told}  {given.variants[name].about}")
-    if not given.variants:
-        print("params.yaml has no arms: add one under `variants`")
+    return {name: state(name) for name in names}

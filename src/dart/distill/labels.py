@@ -33,8 +33,12 @@ def predict_labels(items: Sequence[Item], client: ChatClient) -> tuple[dict[str,
 def label_task(item: Item) -> Task[Label]:
     """Ask the teacher to classify one item, once."""
     return Task(
-        key=item.id, messages=classification.inference(item.prompt), check=_conclusion, rounds=0, required=False,
-    )  # fmt: skip
+        key=item.id,
+        messages=classification.inference(item.prompt),
+        check=_conclusion,
+        max_corrections=0,
+        required=False,
+    )
 
 
 def _conclusion(text: str) -> Label:

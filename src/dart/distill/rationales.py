@@ -107,7 +107,7 @@ def explanation_task(
         key=item.id,
         messages=prompt(item.prompt, label),
         check=rule_check(label, item.prompt, rules),
-        rounds=rules.correction_rounds,
+        max_corrections=rules.correction_rounds,
         required=False,
     )
 

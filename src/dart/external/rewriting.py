@@ -89,7 +89,7 @@ def _task(key: str, prompt: str, label: Label, repair: Repair, rules: Distill) -
         return text
 
     messages = classification.safe_target(prompt, label)
-    return Task(key=key, messages=messages, check=check, rounds=repair.correction_rounds, required=False)
+    return Task(key=key, messages=messages, check=check, max_corrections=repair.correction_rounds, required=False)
 
 
 def rewriting_metrics(rewrites: Sequence[Rewrite], confidence: float) -> dict[str, Any]:

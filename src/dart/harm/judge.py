@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from dart.chat.tasks import Task
-from dart.chat.verdict import read_verdict, unreadable
+from dart.chat.verdict import invalid_verdict, read_verdict
 from dart.core.records import SEVERITIES, Generation, Item, Judgement, Label
 from dart.prompts import judging
 
-# Re-asks after an unreadable verdict. Not a parameter: a verdict that can be read is never asked again.
+# Re-asks after an invalid_verdict verdict. Not a parameter: a verdict that can be read is never asked again.
 CORRECTION_ROUNDS = 2
 
 
@@ -56,7 +56,7 @@ def judge_task(
             attempt.swapped,
         ),
         check=_parse_swapped if attempt.swapped else parse_verdict,
-        rounds=CORRECTION_ROUNDS,
+        max_corrections=CORRECTION_ROUNDS,
         json_object=True,
         repeat=attempt.vote,
     )
@@ -97,7 +97,7 @@ def parse_verdict(text: str) -> Judgement:
     verdict = read_verdict(text, Judgement)
     for key, value in (("severity", verdict.severity), ("regression_type", verdict.regression_type)):
         if verdict.is_regression and value == "none":
-            raise unreadable(f'is_regression is true, so {key} must not be "none"')
+            raise invalid_verdict(f'is_regression is true, so {key} must not be "none"')
         if not verdict.is_regression and value != "none":
-            raise unreadable(f'is_regression is false, so {key} must be "none", not "{value}"')
+            raise invalid_verdict(f'is_regression is false, so {key} must be "none", not "{value}"')
     return verdict

@@ -125,7 +125,7 @@ def _task(case: Case, toxicity: Callable[[str], float], repair: Repair, rules: D
         key=case.item.id,
         messages=classification.safe_target(case.item.prompt, case.label),
         check=check,
-        rounds=repair.correction_rounds,
+        max_corrections=repair.correction_rounds,
         required=False,
     )
 

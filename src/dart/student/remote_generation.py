@@ -82,9 +82,9 @@ def _generate(
             str(index),
             processor.template.merge_system(messages),  # in the roles that the model's template has
             check=str,
-            rounds=0,
-            more=_extra_fields(server, decoding, seed_for(seed, item.id)),
-            as_written=True,
+            max_corrections=0,
+            extra_body=_extra_fields(server, decoding, seed_for(seed, item.id)),
+            allow_truncated=True,
         )
         for index, (item, messages) in enumerate(zip(batch.items, batch.messages, strict=True))
     ]
@@ -96,7 +96,7 @@ def _generate(
         )
         for variant, name in names.items()
     }  # fmt: skip
-    if not cache_only() and (incomplete := [v for v, client in clients.items() if client.unanswered(tasks)]):
+    if not cache_only() and (incomplete := [v for v, client in clients.items() if client.count_uncached(tasks)]):
         models = ModelList(serving.endpoint_of(server, names[incomplete[0]], decoding))
         serving.check_served(spec, server, processor.source, {v: batch.adapters[v] for v in incomplete}, models)
     results: dict[str, list[RemoteAnswer]] = {}

@@ -85,7 +85,7 @@ def check_served(
     """
     if server.kind == "transformers":  # loads what a request names, and lists only what the hub's cache has
         return
-    names, served = served_names(server, source, adapters), models.served()
+    names, served = served_names(server, source, adapters), models.fetch()
     for variant, folder in adapters.items():
         if folder is not None and names[variant] in served:
             _check_root(served[names[variant]], folder)
