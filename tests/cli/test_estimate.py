@@ -103,15 +103,17 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: py
     assert [row["stage"] for row in rows][:2] == ["distill", "audit@small"]
     stages = [row["stage"] for row in rows]
     assert [stage for stage in stages if stage.startswith("audit@")] == ["audit@small", "audit@base", "audit@large"]
-    assert [row["party"] for row in rows if row["stage"] == "teacher@small"] == ["teacher", "judge"]
-    assert [row["party"] for row in rows if row["stage"] == "teacher@base"] == ["judge"]  # the same rationales
-    assert {f"arm@{name}" for name in params.check()[0].variants} <= set(stages)
-    assert stages.count("openended@base") == 2  # one line for each judge
-    asked = [row["forecast"]["requests"] for row in rows if row["stage"] == "openended@base"]
+    assert [row["party"] for row in rows if row["stage"] == "audit@small"] == ["judge", "teacher", "judge"]
+    assert [row["party"] for row in rows if row["stage"] == "audit@base"] == ["judge", "judge"]  # the same rationales
+    assert set(params.check()[0].variants) <= {stage.partition("@")[2] for stage in stages}
+    assert stages.count("openended_judgements@base") == 2  # one line for each judge
+    asked = [row["forecast"]["requests"] for row in rows if row["stage"] == "openended_judgements@base"]
     assert asked == pytest.approx([4 * 280 * (1 + CORRECTION_RATE)] * 2)
-    assert stages.count("arm@second_judge") == 3  # its pool, other targets, the audit after repair
-    assert stages.count("arm@controls") == 2  # sham targets, and audits
-    assert stages.count("arm@label_only") == stages.count("arm@folds_first") == 1
+    of_arm = {arm: [s for s in stages if s.endswith(f"@{arm}")] for arm in ("second_judge", "controls", "label_only")}
+    assert of_arm["second_judge"] == ["arm_pools@second_judge"] * 2 + ["arm_audits@second_judge"]  # pool, targets
+    assert of_arm["controls"] == ["arm_pools@controls", "arm_audits@controls"]  # sham targets
+    assert of_arm["label_only"] == ["arm_audits@label_only"]
+    assert stages.count("arm_rationales@folds_first") == 1
     assert [row["party"] for row in rows][-3:] == ["judge", "second_judge", "teacher"]
     assert main(["estimate", "--students", "huge"]) == 1
     assert "slots are" in capsys.readouterr().err

@@ -107,8 +107,8 @@ class Estimator:
                 self._audit(f"audit@{student}", student, "distilled"),
                 *self._teacher(student),
                 self._targets(student),
-                self._audit(f"regenerate@{student}", student, "repaired"),
-                self._audit(f"control@{student}", student, "control"),
+                self._audit(f"reaudit@{student}", student, "repaired"),
+                self._audit(f"reaudit@{student}", student, "control"),
             ]
         for name, variant in self.settings.variants.items():
             lines += arm_lines(self, name, variant)
@@ -217,9 +217,9 @@ class Estimator:
         """What the judge is asked about one pair, in every order and for every vote."""
         return [attempt for order in judge_attempts(self.settings.audit) for attempt in order]
 
-    def arm_answers(self, arm: str, run: str, file: str) -> dict[str, Generation]:
-        """What a run of an arm has answered to the test items."""
-        return self._answers(self._data / "arms" / arm / run / f"{file}.jsonl")
+    def arm_answers(self, stage: str, arm: str, run: str) -> dict[str, Generation]:
+        """What a run of an arm has answered to the test items after `stage` (stage1 or stage3)."""
+        return self._answers(self._data / "arms" / stage / arm / run / "answers.jsonl")
 
     def distilled(self) -> dict[str, Generation]:
         """The answers of the arms' student after Stage I."""
@@ -231,14 +231,14 @@ class Estimator:
         if arms.reaudit == "none" or not self.settings.variants:
             return []
         repaired = self._generations(arms.student, "repaired")
-        return [self._audit_pairs("arms", arms.student, repaired, 1.0, SCREEN_ALL, arms.reaudit)]
+        return [self._audit_pairs("arm_audits", arms.student, repaired, 1.0, SCREEN_ALL, arms.reaudit)]
 
     def _rewriting(self) -> Line:
         """The teacher rewrites HateCheck's failing subset of every student; test items stand in for its prompts."""
         share, students = self._profile.external.failing_share, len(self.settings.students)
         expected = share * self._profile.external.sizes.hatecheck * students
         basis = f"assumed: {share:.1%} of HateCheck, {students} students"
-        return self.line("hatecheck", "teacher", [self.target(item) for item in self.test], basis, expected)
+        return self.line("hatecheck_rewrites", "teacher", [self.target(item) for item in self.test], basis, expected)
 
     def _openended(self, student: str) -> list[Line]:
         """Each judge on every open-ended question: two answers alone, and both orders of comparing them."""
@@ -256,15 +256,13 @@ class Estimator:
         ]
         basis = "real answers" if complete else f"answers assumed, {len(questions)} questions"
         parties = [party for party in ("judge", "second_judge") if getattr(self._profile, party) is not None]
-        return [self.line(f"openended@{student}", party, tasks, basis) for party in parties]
+        return [self.line(f"openended_judgements@{student}", party, tasks, basis) for party in parties]
 
     def _teacher(self, student: str) -> list[Line]:
         """Stage audit@S: the teacher's own rationales of the test items, once for all students, and their audit."""
         tasks = [rationale_task(item, self.settings.distill) for item in self.test]
-        rationales = self.line(f"teacher@{student}", "teacher", tasks, "real prompts")
-        audit = self._audit_pairs(
-            f"teacher@{student}", student, {}, SCREENED_SHARE["distilled"], self.settings.tau_delta
-        )
+        rationales = self.line(f"audit@{student}", "teacher", tasks, "real prompts")
+        audit = self._audit_pairs(f"audit@{student}", student, {}, SCREENED_SHARE["distilled"], self.settings.tau_delta)
         return [rationales, audit] if student == self.settings.students[0] else [audit]
 
     def target(self, item: Item) -> Task[str]:
@@ -303,7 +301,7 @@ class Estimator:
                     if item.id in annotated
                     for attempt in self._judge_attempts()
                 ]
-                lines.append(self.line("calibrate", party, tasks, basis))
+                lines.append(self.line("judge_annotated", party, tasks, basis))
         return lines
 
 
