@@ -29,7 +29,7 @@ class Trained(NamedTuple):
 
 
 def run_arm(setting: ArmContext, run: Run, out: Path) -> None:
-    """Train, answer and audit as `run` says, and write into the folder `out`:
+    """Train, answer and audit as `run` says, and write into the folder `out`.
 
     adapter/: of the last stage; answers.jsonl, audit.jsonl: the test set, against base, by the recipe's audit;
     first.jsonl, first_audit.jsonl: the same after Stage I, where the arm trains its own; pool.jsonl, targets.jsonl:

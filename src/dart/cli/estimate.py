@@ -13,8 +13,9 @@ from dart.core.errors import ParameterError
 from dart.core.files import write_json
 from dart.core.params import Profile
 from dart.core.schema.profile import Endpoint
-from dart.estimate.estimator import Estimator, Line
+from dart.estimate.estimator import Estimator
 from dart.estimate.forecast import CHARACTERS_PER_TOKEN, Forecast, total
+from dart.estimate.lines import Line
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
