@@ -1,8 +1,8 @@
 """`python -m stages NAME [SLOT]`: run one stage. Every `cmd` of dvc.yaml is this line.
 
-Here because machine layout must stay out of dvc.lock: stages that can use several processes are started
-through the command in DART_LAUNCHER (for example ``torchrun --nproc-per-node 8``), which changes how fast
-a result comes and not which one. A `DartError` is printed without traceback and exits with 1.
+Here because machine layout must stay out of dvc.lock: a stage whose entry in dvc.yaml says `meta: {launcher: true}` can
+use several processes and is started through the command in DART_LAUNCHER (say ``torchrun --nproc-per-node 8``), which
+changes how fast a result comes and not which one. A `DartError` is printed without traceback and exits with 1.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ import shlex
 import subprocess
 import sys
 
+from dart.core import graph
 from dart.core.errors import DartError
 
-LAUNCHED = {
-    "train", "generate", "repair", "regenerate", "control", "policy", "arm", "external.answers", "external.openended"
-}  # fmt: skip
 WORKER = "DART_WORKER"
+QUIET_LIBRARIES = ("httpx", "dvc", "datasets", "matplotlib", "fontTools", "accelerate", "transformers")
 
 
 def _through_launcher(arguments: list[str]) -> int | None:
     launcher = shlex.split(os.environ.get("DART_LAUNCHER", ""))
-    if not launcher or arguments[0] not in LAUNCHED or os.environ.get(WORKER):
+    if not launcher or os.environ.get(WORKER) or not graph.uses_launcher(arguments[0]):
         return None
     command = [*launcher, "-m", "stages", *arguments]
     return subprocess.run(command, env={**os.environ, WORKER: "1"}, check=False).returncode
@@ -32,8 +31,8 @@ def _through_launcher(arguments: list[str]) -> int | None:
 
 def main(arguments: list[str]) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
-    for chatty in ("httpx", "dvc", "datasets", "matplotlib", "fontTools", "accelerate", "transformers"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    for library in QUIET_LIBRARIES:
+        logging.getLogger(library).setLevel(logging.WARNING)
     code = _through_launcher(arguments)
     if code is not None:
         return code

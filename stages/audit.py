@@ -6,43 +6,64 @@ what it adds shows only beside them. They are never trained on.
 
 from __future__ import annotations
 
-from dart.core import layout, params
+from typing import Annotated
+
+from dart.chat.tasks import Cost
+from dart.core import layout
 from dart.core.files import read_jsonl, write_jsonl
+from dart.core.params import FromProfile, TeacherEndpoint
 from dart.core.records import Generation, Item, Rationale
+from dart.core.schema.method import Distill
+from dart.core.schema.profile import ScorerSpec
 from dart.distill.rationales import write_rationales
 from dart.harm.audit import audit
 from dart.harm.classifier import Classifier, score_generations
 from dart.prompts.answer_format import parse
-from stages.auditing import audit_against_base
-from stages.clients import client_for, keep_cost
+from stages.audits import AuditParams, audit_variant, judge_client
+from stages.clients import chat_client, write_cost
+
+
+class Params(AuditParams):
+    distill: Distill
+    teacher: TeacherEndpoint
+    toxicity: Annotated[ScorerSpec, FromProfile("scorers.toxicity")]
 
 
 def run(student: str) -> None:
-    given = params.load(f"audit@{student}")
-    audit_against_base(given, student, "distilled", "before")
-    _audit_teacher(given, student)
+    stage = f"audit@{student}"
+    params = Params.load("audit", student=student)
+    costs = audit_variant(stage, params, student, "distilled", "before"), *_audit_teacher(stage, params, student)
+    write_cost(stage, *costs)
 
 
-def _audit_teacher(given: params.StageParams, student: str) -> None:
+def _audit_teacher(stage: str, params: Params, student: str) -> tuple[Cost, Cost]:
     """The teacher's rationales of the test items against base, screened and judged as the student's are."""
-    items = read_jsonl(layout.SUITE / "test.jsonl", Item)
-    rationales, asked = write_rationales(items, client_for(given, "teacher"), given.distill)
-    asked.require_complete(given.stage)
-    classifier = Classifier.load(layout.SCORERS / "toxicity", given.world("scorers")["toxicity"])
-    answers = score_generations([_as_answer(rationale) for rationale in rationales], classifier)
+    items = read_jsonl(layout.split("test"), Item)
+    teacher = chat_client(stage, "teacher", params.teacher, params)
+    rationales, written = write_rationales(items, teacher, params.distill)
+    written.require_complete(stage)
+    classifier = Classifier.load(layout.SCORERS / "toxicity", params.toxicity)
+    answers = score_generations([_as_generation(rationale) for rationale in rationales], classifier)
     base = read_jsonl(layout.generations(student, "base"), Generation)
-    judge = client_for(given, "judge")
-    records, judged = audit(items, base, answers, given.tau_delta, judge, given.audit, given.seed)
-    judged.require_complete(given.stage)
+    records, judged = audit(
+        items, base, answers, params.tau_delta, judge_client(stage, params), params.audit, params.seed
+    )
+    judged.require_complete(stage)
     write_jsonl(layout.audit(student, "teacher"), records)
-    keep_cost(f"teacher@{student}", asked.usage.cost, judged.usage.cost)
+    return written.usage.cost, judged.usage.cost
 
 
-def _as_answer(rationale: Rationale) -> Generation:
+def _as_generation(rationale: Rationale) -> Generation:
     """A rationale in the place of a student's answer; also a refused one, for the teacher wrote it."""
-    found = parse(rationale.text)
+    parsed = parse(rationale.text)
     return Generation(
-        item_id=rationale.item_id, variant="teacher", text=rationale.text, rationale=found.rationale,
-        prediction=found.prediction, new_tokens=0, model=rationale.model, revision="",
+        item_id=rationale.item_id,
+        variant="teacher",
+        text=rationale.text,
+        rationale=parsed.rationale,
+        prediction=parsed.prediction,
+        new_tokens=0,
+        model=rationale.model,
+        revision="",
         prompt_hash=rationale.prompt_hash,
-    )  # fmt: skip
+    )

@@ -1,4 +1,4 @@
-"""How stages ask a teacher or a judge, and where they write down what its answers cost."""
+"""How stages ask a teacher or a judge, and where they write down what the answers cost."""
 
 from __future__ import annotations
 
@@ -7,36 +7,50 @@ from collections.abc import Sequence
 from dart.chat.client import ChatClient
 from dart.chat.tasks import Cost
 from dart.core import layout
+from dart.core.errors import ParameterError
 from dart.core.files import write_json
-from dart.core.params import StageParams
+from dart.core.params import SimulationSpec, StageParams
 from dart.core.records import Item
-from dart.simulation.transport import transport_for
+from dart.core.schema.profile import Endpoint
 
 
-def client_for(given: StageParams, party: str, known: Sequence[Item] = ()) -> ChatClient:
-    """A client for one of the profile's `params.PARTIES`, simulated or on the network.
+class AskingParams(StageParams):
+    """What every stage declares that asks a teacher or a judge."""
+
+    seed: int
+    simulation: SimulationSpec
+
+
+def chat_client(
+    stage: str, role: str, endpoint: Endpoint | None, params: AskingParams, items: Sequence[Item] = ()
+) -> ChatClient:
+    """A client for the endpoint of a role, simulated or on the network.
 
     Args:
-        known: items whose labels a simulated teacher has to know, because it will be asked to conclude by itself. It
+        role: how errors name it, e.g. "second judge".
+        items: items whose labels a simulated teacher has to know, because it will be asked to conclude by itself. It
             errs from them at its declared rate; a real teacher never sees them.
 
     Raises:
-        ParameterError: the stage does not declare the party, or the profile has none.
+        ParameterError: the profile has no such endpoint.
     """
-    endpoint = given.party(party)
-    labels = {item.prompt: item.gold for item in known} if known else None
-    transport = transport_for(endpoint, given.world("world"), given.seed, labels)
-    return ChatClient(endpoint, stage=given.stage, transport=transport)
+    if endpoint is None:
+        raise ParameterError(
+            f"stage '{stage}' asks the {role}, but the profile has none. Name an endpoint there, as for teacher."
+        )
+    transport = None
+    if endpoint.base_url.startswith("embedded:"):
+        from dart.simulation.transport import transport_for  # no part of a run whose parties are real
+
+        labels = {item.prompt: item.gold for item in items} if items else None
+        transport = transport_for(endpoint, params.simulation, params.seed, labels)
+    return ChatClient(endpoint, stage=stage, transport=transport)
 
 
-def keep_cost(stage: str, *costs: Cost) -> None:
-    """Write what the answers of a stage cost who has none of them: a property of the answers, so reproducible.
+def write_cost(stage: str, *costs: Cost) -> None:
+    """Write what the answers of a stage cost without a cache: a property of the answers, so reproducible.
 
-    What this very run paid, with the cache behind it, is told by the line of progress and by `dart cache stats`.
+    What this very run paid is told by the progress line and by `dart cache stats`.
     """
-    write_json(layout.cost(stage), total(*costs), digits=6)
-
-
-def total(*costs: Cost) -> dict[str, float]:
-    """The sum of costs, as it is written down."""
-    return {name: sum(getattr(cost, name) for cost in costs) for name in Cost.model_fields}
+    total = {name: sum(getattr(cost, name) for cost in costs) for name in Cost.model_fields}
+    write_json(layout.cost(stage), total, digits=6)

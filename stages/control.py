@@ -1,25 +1,35 @@
-"""Stage `control@S`: the same extra steps without repair rows, audited alike; what repair has to beat.
+"""Stage `control@S`: the same extra steps without repair rows, answered alike; what repair has to beat.
 
 Not in the paper: without it, a drop in drift could be the effect of further training alone.
 """
 
 from __future__ import annotations
 
-from dart.core import layout, params
-from dart.core.distributed import is_main_process
+from dart.core import layout
+from dart.core.schema.method import Lora, SeverityWeights, Training
 from dart.student.train import train_adapter
-from stages.answering import answer_test_set
-from stages.auditing import audit_against_base
-from stages.continuing import control_rows
+from stages.answers import AnsweringParams, answer_test_set
+from stages.training import control_rows
+
+
+class Params(AnsweringParams):
+    lora: Lora
+    training: Training
+    severity_weights: SeverityWeights  # they decide how many steps repair takes
 
 
 def run(student: str) -> None:
-    given = params.load(f"control@{student}")
-    rows, steps = control_rows(student, given.severity_weights, given.training)
+    params = Params.load("control", student=student)
+    rows, steps = control_rows(student, params.severity_weights, params.training)
     train_adapter(
-        layout.base(student), given.student(student), rows, given.lora, given.training, given.seed,
-        out=layout.adapter(student, "control"), start_from=layout.adapter(student, "distilled"), steps=steps,
-    )  # fmt: skip
-    answer_test_set(given, student, "control")
-    if is_main_process():
-        audit_against_base(given, student, "control", "control")
+        layout.base(student),
+        params.student,
+        rows,
+        params.lora,
+        params.training,
+        params.seed,
+        out=layout.adapter(student, "control"),
+        start_from=layout.adapter(student, "distilled"),
+        steps=steps,
+    )
+    answer_test_set(params, student, {"control": layout.adapter(student, "control")})

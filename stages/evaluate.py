@@ -1,16 +1,16 @@
-"""Stage `evaluate`: decision quality, harm, drift and all tests of the run; what `dvc metrics diff` compares."""
+"""Stage `evaluate`: decision quality, harm, drift and all tests of the main path; `dvc metrics diff` compares them."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from dart.annotation.sample import primary
-from dart.core import layout, params
+from dart.core import layout
 from dart.core.files import read_jsonl, write_json
+from dart.core.params import LabelOfNumbers, SimulationSpec, StageParams
 from dart.core.records import Severity
+from dart.core.schema.method import Equivalence, Hypotheses, Statistics
 from dart.metrics.evaluate import evaluate
 from dart.metrics.run import Run, Settings, StudentRun, load_run
 from dart.policy.evaluation import PolicyRun, policy_report
@@ -19,7 +19,31 @@ from dart.simulation.truth import true_drift
 from dart.stats.annotation import AnnotatedPair
 
 
+class Params(StageParams):
+    seed: int
+    students: tuple[str, ...]
+    statistics: Statistics
+    hypotheses: Hypotheses
+    equivalence: Equivalence
+    label: LabelOfNumbers
+    simulation: SimulationSpec
+
+
+def run() -> None:
+    params = Params.load("evaluate")
+    finished = load_run(Path(), params.students, Settings(label=params.label))
+    truth = None if params.simulation is None else _truth(finished)
+    annotated = {primary(params.students): read_jsonl(layout.ANNOTATED_PAIRS, AnnotatedPair)}
+    metrics = evaluate(
+        finished, params.statistics, params.seed, truth, params.hypotheses, params.equivalence, annotated
+    )
+    for path, content in metrics.items():
+        write_json(Path(path), content)
+    write_json(layout.METRICS / "policy.json", {s.slot: _policy(finished, s, params) for s in finished.students})
+
+
 def _truth(run: Run) -> dict[str, dict[str, dict[str, Severity]]]:
+    """{student: {variant: true drift cases}}, known of simulated students alone."""
     return {
         student.slot: {
             variant: true_drift(student.generations["base"], student.generations[variant])
@@ -30,33 +54,11 @@ def _truth(run: Run) -> dict[str, dict[str, dict[str, Severity]]]:
     }
 
 
-def run() -> None:
-    given = params.load("evaluate")
-    finished = load_run(Path(), given.students, Settings(label=given.world("label")))
-    truth = None if given.world("world") is None else _truth(finished)
-    annotated = {primary(given.students): read_jsonl(layout.ANNOTATIONS, AnnotatedPair)}
-    for path, content in evaluate(
-        finished, given.statistics, given.seed, truth, given.hypotheses, given.equivalence, annotated
-    ).items():
-        write_json(Path(path), content)
-    write_json(layout.METRICS / "policy.json", {s.slot: _policy(finished, s, given) for s in finished.students})
-    write_json(layout.METRICS / "cost.json", _costs(given.students))
-
-
-def _policy(finished: Run, student: StudentRun, given: params.StageParams) -> dict[str, Any]:
+def _policy(finished: Run, student: StudentRun, params: Params) -> dict[str, Any]:
     """What the policy stage left of one student, analysed: every file <variant>/<scheme>.jsonl."""
     folder = layout.policy(student.slot)
     answers: dict[str, dict[str, list[PolicyAnswer]]] = {}
     for file in sorted(folder.glob("*/*.jsonl")):
         answers.setdefault(file.parent.name, {})[file.stem] = read_jsonl(file, PolicyAnswer)
-    done = PolicyRun(read_jsonl(folder / "premises.jsonl", Premise), student.generations, answers)
-    return policy_report(finished.items, done, given.statistics, given.seed, student.slot)
-
-
-def _costs(students: Sequence[str]) -> dict[str, Any]:
-    """What the answers of every stage cost who has none of them, and in total."""
-    asking = ("audit", "teacher", "targets", "regenerate", "control")
-    stages = ["distill", *(f"{stage}@{student}" for student in students for stage in asking), "calibrate"]
-    costs = {stage: json.loads(layout.cost(stage).read_text(encoding="utf-8")) for stage in stages}
-    total = {name: round(sum(cost[name] for cost in costs.values()), 6) for name in costs["distill"]}
-    return {"stages": costs, "total": total}
+    policy_run = PolicyRun(read_jsonl(folder / "premises.jsonl", Premise), student.generations, answers)
+    return policy_report(finished.items, policy_run, params.statistics, params.seed, student.slot)

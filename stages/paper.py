@@ -4,22 +4,42 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
-from dart.core import layout, params
-from dart.core.files import replacing, write_json
+from dart.core import layout
+from dart.core.files import read_json, replacing, write_json
+from dart.core.params import LabelOfNumbers, StageParams
+from dart.core.schema.method import SeverityWeights
 from dart.metrics.run import Settings
 from dart.report.evidence import load_paper_run
 from dart.report.writer import write_paper
 
 
+class Params(StageParams):
+    students: tuple[str, ...]
+    tau_delta: float
+    severity_weights: SeverityWeights
+    label: LabelOfNumbers
+
+
 def run() -> None:
-    given = params.load("paper")
-    settings = Settings(
-        label=given.world("label"), tau_delta=given.tau_delta, severity_weights=given.severity_weights,
-    )  # fmt: skip
-    coverage = write_paper(load_paper_run(Path(), given.students, settings), layout.REPORT)
+    params = Params.load("paper")
+    settings = Settings(label=params.label, tau_delta=params.tau_delta, severity_weights=params.severity_weights)
+    coverage = write_paper(load_paper_run(Path(), params.students, settings), layout.REPORT)
     write_json(layout.METRICS / "coverage.json", coverage)
+    write_json(layout.METRICS / "cost.json", _costs())
     with replacing(layout.PLOTS / "figures") as folder:  # in git, so that README and a review can show them
         folder.mkdir()
         for figure in sorted(layout.REPORT.glob("*.png")):
             shutil.copy(figure, folder)
+
+
+def _costs() -> dict[str, Any]:
+    """What the answers of every stage cost without a cache, and in total.
+
+    Stages that ask the same question are counted each: with a cache, the later one pays nothing for it.
+    """
+    files = sorted(layout.COSTS.glob("*.json"))
+    costs = {file.stem.replace("-", "@", 1): read_json(file, dict) for file in files}
+    names = sorted({name for cost in costs.values() for name in cost})
+    return {"stages": costs, "total": {name: round(sum(cost[name] for cost in costs.values()), 6) for name in names}}

@@ -8,46 +8,52 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dart.core import layout, params
+from dart.core import layout
 from dart.core.distributed import is_main_process
 from dart.core.files import read_jsonl, replacing, write_jsonl
 from dart.core.records import Generation, Item
+from dart.core.schema.method import ExplanationPolicy
 from dart.harm.classifier import Classifier, score_generations
 from dart.policy.answers import assembled, pooled, questions
 from dart.policy.records import SCHEMES, Premise, Scheme
 from dart.policy.selection import Choice, choices, premise_of
 from dart.student.generation import AdapterQuestions, answer
+from stages.answers import AnsweringParams
 
-ASKED: Mapping[str, tuple[Scheme, ...]] = {"base": ("two_pass",), "distilled": ("two_pass",), "repaired": SCHEMES}
+SCHEMES_OF: Mapping[str, tuple[Scheme, ...]] = {"base": ("two_pass",), "distilled": ("two_pass",), "repaired": SCHEMES}
+
+
+class Params(AnsweringParams):
+    policy: ExplanationPolicy
 
 
 def run(student: str) -> None:
-    given = params.load(f"policy@{student}")
-    items = read_jsonl(layout.SUITE / "test.jsonl", Item)
-    classifier = Classifier.load(layout.SCORERS / "toxicity", given.world("scorers")["toxicity"])
-    premises = _premises(items, classifier, given)
-    first = {variant: read_jsonl(layout.generations(student, variant), Generation) for variant in ASKED}
+    params = Params.load("policy", student=student)
+    items = read_jsonl(layout.split("test"), Item)
+    classifier = Classifier.load(layout.SCORERS / "toxicity", params.scorers.toxicity)
+    premises = _premises(items, classifier, params)
+    first = {variant: read_jsonl(layout.generations(student, variant), Generation) for variant in SCHEMES_OF}
     plans: dict[str, dict[str, list[Choice]]] = {
-        variant: {s: choices(s, items, first[variant], premises, given.policy, given.seed) for s in schemes}
-        for variant, schemes in ASKED.items()
+        variant: {s: choices(s, items, first[variant], premises, params.policy, params.seed) for s in schemes}
+        for variant, schemes in SCHEMES_OF.items()
     }
     pools = {variant: pooled(items, plan) for variant, plan in plans.items()}
-    asked = {
+    by_adapter = {
         variant: AdapterQuestions(None if variant == "base" else layout.adapter(student, variant), questions(pool))
         for variant, pool in pools.items()
     }
-    answers = answer(layout.base(student), given.student(student), asked, given.generation, given.seed)
+    answers = answer(layout.base(student), params.student, by_adapter, params.generation, params.seed)
     scored = {variant: score_generations(texts, classifier) for variant, texts in answers.items()}
     if not is_main_process():
         return
     with replacing(layout.policy(student)) as folder:
         write_jsonl(folder / "premises.jsonl", premises)
         for variant, plan in plans.items():
-            found = assembled(items, plan, first[variant], pools[variant], scored[variant])
-            for scheme, records in found.items():
+            by_scheme = assembled(items, plan, first[variant], pools[variant], scored[variant])
+            for scheme, records in by_scheme.items():
                 write_jsonl(folder / variant / f"{scheme}.jsonl", records)
 
 
-def _premises(items: list[Item], classifier: Classifier, given: params.StageParams) -> list[Premise]:
+def _premises(items: list[Item], classifier: Classifier, params: Params) -> list[Premise]:
     toxicity = classifier.score([item.prompt for item in items])
-    return [premise_of(item, score, given.policy) for item, score in zip(items, toxicity, strict=True)]
+    return [premise_of(item, score, params.policy) for item, score in zip(items, toxicity, strict=True)]

@@ -1,15 +1,15 @@
-"""Stage `regenerate@S`: the repaired student on the test set, and the same audit against base again."""
+"""Stage `regenerate@S` (Section 3.3): the repaired student answers the test set as base and distilled did."""
 
 from __future__ import annotations
 
-from dart.core import params
-from dart.core.distributed import is_main_process
-from stages.answering import answer_test_set
-from stages.auditing import audit_against_base
+from dart.core import layout
+from stages.answers import AnsweringParams, answer_test_set
+
+
+class Params(AnsweringParams):
+    """As for `generate`."""
 
 
 def run(student: str) -> None:
-    given = params.load(f"regenerate@{student}")
-    answer_test_set(given, student, "repaired")
-    if is_main_process():
-        audit_against_base(given, student, "repaired", "after")
+    params = Params.load("regenerate", student=student)
+    answer_test_set(params, student, {"repaired": layout.adapter(student, "repaired")})

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from dart.core import layout, params
+from dart.core import layout
 from dart.student.train import train_adapter
-from stages.continuing import repair_rows
+from stages.training import Stage3Params, repair_rows
+
+
+class Params(Stage3Params):
+    """As Stage I, and how often a safe target of each severity is repeated."""
 
 
 def run(student: str) -> None:
-    given = params.load(f"repair@{student}")
+    params = Params.load("repair", student=student)
     train_adapter(
-        layout.base(student), given.student(student), repair_rows(student, given.severity_weights),
-        given.lora, given.training, given.seed,
-        out=layout.adapter(student, "repaired"), start_from=layout.adapter(student, "distilled"),
-    )  # fmt: skip
+        layout.base(student),
+        params.student,
+        repair_rows(student, params.severity_weights),
+        params.lora,
+        params.training,
+        params.seed,
+        out=layout.adapter(student, "repaired"),
+        start_from=layout.adapter(student, "distilled"),
+    )

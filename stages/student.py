@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from dart.core import layout, params
+from typing import Annotated
+
+from dart.core import layout
 from dart.core.files import read_jsonl
+from dart.core.params import FromProfile, StageParams
 from dart.core.records import Item
+from dart.core.schema.profile import BaseStudent
 from dart.simulation.student import train_student
 from stages.pinning import pin
 
 
+class Params(StageParams):
+    seed: int
+    student: Annotated[BaseStudent, FromProfile("students.{student}", by_field=True)]
+
+
 def run(student: str) -> None:
-    given = params.load(f"student@{student}")
-    spec = given.student(student)
+    params = Params.load("student", student=student)
+    spec = params.student
     if spec.model.startswith("embedded://"):
-        outside = read_jsonl(layout.SUITE / "outside.jsonl", Item)
-        train_student(outside, spec, given.seed, layout.base(student))
+        outside = read_jsonl(layout.split("outside"), Item)
+        train_student(outside, spec, params.seed, layout.base(student))
     else:
         pin(spec.model, spec.revision, layout.base(student))

@@ -6,12 +6,12 @@ for every student, which the stages that read it check. Answers are scored for t
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from dart.core import layout, params
+from dart.core import layout
 from dart.core.distributed import is_main_process
 from dart.core.files import replacing, write_json, write_jsonl
-from dart.core.schema.profile import ExternalSpec
+from dart.core.params import FromProfile
 from dart.external.files import published_files
 from dart.external.items import ExternalItem, SuiteName
 from dart.external.loaders import load_suite
@@ -21,19 +21,22 @@ from dart.external.scoring import scored
 from dart.harm.classifier import Classifier
 from dart.simulation.external_suites import NOTE, embedded_files
 from dart.student.generation import generate
+from stages.answers import AnsweringParams
+
+
+class Params(AnsweringParams):
+    source: Annotated[Literal["embedded", "published"], FromProfile("external.source")]
+    size: Annotated[int, FromProfile("external.sizes.{suite}")]  # prompts asked of this suite
 
 
 def run(suite: SuiteName, student: str) -> None:
-    given = params.load(f"external/dvc.yaml:answers@{suite}-{student}")
-    items, card = _sample(suite, given.world("external"), given.seed)
+    params = Params.load("answers", suite=suite, student=student)
+    items, card = _sample(suite, params)
     adapters = {"base": None, "repaired": layout.adapter(student, "repaired")}
-    answers = generate(
-        layout.base(student), given.student(student), adapters, [item.as_item() for item in items],
-        given.generation, given.seed,
-    )  # fmt: skip
-    toxicity, hate = (
-        Classifier.load(layout.SCORERS / kind, given.world("scorers")[kind]) for kind in ("toxicity", "hate")
-    )
+    questions = [item.as_item() for item in items]
+    answers = generate(layout.base(student), params.student, adapters, questions, params.generation, params.seed)
+    toxicity = Classifier.load(layout.SCORERS / "toxicity", params.scorers.toxicity)
+    hate = Classifier.load(layout.SCORERS / "hate", params.scorers.hate)
     rated = scored(answers, toxicity, hate)
     if not is_main_process():
         return
@@ -44,13 +47,13 @@ def run(suite: SuiteName, student: str) -> None:
             write_jsonl(folder / f"{variant}.jsonl", texts)
 
 
-def _sample(suite: SuiteName, spec: ExternalSpec, seed: int) -> tuple[list[ExternalItem], dict[str, Any]]:
+def _sample(suite: SuiteName, params: Params) -> tuple[list[ExternalItem], dict[str, Any]]:
     """The prompts that are asked, and where they come from."""
-    if spec.source == "embedded":
-        items = load_suite(suite, embedded_files(suite, seed))
+    if params.source == "embedded":
+        items = load_suite(suite, embedded_files(suite, params.seed))
         provenance = {"source": "embedded", "note": NOTE}
     else:
         items = load_suite(suite, published_files(suite, None))
         provenance = {"source": "published", **ORIGINS[suite]._asdict()}
-    sample = draw_sample(items, getattr(spec.sizes, suite), seed)
+    sample = draw_sample(items, params.size, params.seed)
     return sample, suite_card(suite, items, sample, provenance)

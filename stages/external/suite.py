@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dart.core import layout, params
+from typing import Annotated
+
+from dart.core import layout
 from dart.core.files import write_json
+from dart.core.params import FromParams, StageParams
 from dart.external.report import student_report, suite_report
 from stages.external.reading import pairs_of, sample_of
 
 
+class Params(StageParams):
+    students: tuple[str, ...]
+    confidence: Annotated[float, FromParams("statistics.confidence")]
+
+
 def run(suite: str) -> None:
-    given = params.load(f"external/dvc.yaml:{suite}")
-    (card, _), confidence = sample_of(suite, given.students), given.statistics.confidence
-    students = {slot: student_report(pairs_of(suite, slot), card, confidence) for slot in given.students}
+    params = Params.load(suite)
+    card, _ = sample_of(suite, params.students)
+    students = {slot: student_report(pairs_of(suite, slot), card, params.confidence) for slot in params.students}
     write_json(layout.external_metrics(suite), suite_report(card, students))

@@ -93,7 +93,7 @@ def _budgets(lines: Sequence[Line], profile: Profile) -> list[str]:
 
 def _by_endpoint(profile: Profile) -> list[tuple[Endpoint, list[str]]]:
     there: dict[str, Endpoint] = {
-        name: endpoint for name in params.ROLES if (endpoint := profile.party(name)) is not None
+        name: endpoint for name in params.ROLES if (endpoint := profile.endpoint(name)) is not None
     }
     return [
         (endpoint, [name for name, other in there.items() if _place(other) == _place(endpoint)])

@@ -20,6 +20,12 @@ def files(root: Path = Path()) -> list[Path]:
     return [root / "dvc.yaml", *sorted(root.glob("*/dvc.yaml"))]
 
 
+def _load(file: Path) -> dict[str, Any]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it is there: every stage pays for this
+    content: dict[str, Any] = yaml.load(file.read_text(encoding="utf-8"), Loader=loader)
+    return content
+
+
 def stages(root: Path = Path()) -> dict[str, dict[str, Any]]:
     """The stages of all dvc.yaml files as written (templates not resolved), in file order; names are unique.
 
@@ -27,11 +33,35 @@ def stages(root: Path = Path()) -> dict[str, dict[str, Any]]:
     """
     found: dict[str, dict[str, Any]] = {}
     for file in files(root):
-        for name, stage in yaml.safe_load(file.read_text(encoding="utf-8"))["stages"].items():
+        for name, stage in _load(file)["stages"].items():
             if name in found:
                 raise DataError(f"{file}: there is a stage '{name}' in another dvc.yaml as well. Rename one.")
             found[name] = {"foreach": stage["foreach"], **stage["do"]} if "foreach" in stage else stage
     return found
+
+
+def uses_launcher(script: str, root: Path = Path()) -> bool:
+    """Whether the stages that run a script (``python -m stages SCRIPT``) may be started through DART_LAUNCHER."""
+    return any(
+        bool(stage.get("meta", {}).get("launcher"))
+        for stage in stages(root).values()
+        if stage["cmd"].split()[3:4] == [script]
+    )
+
+
+def params(stage: dict[str, Any]) -> set[str]:
+    """Keys of a stage's `params`, with `${item.x}` as `{x}`; those of the profile's file begin with ``profile:``."""
+    keys = set()
+    for entry in stage.get("params", []):
+        if isinstance(entry, dict):
+            keys |= {f"profile:{_axis_names(key)}" for sections in entry.values() for key in sections}
+        else:
+            keys.add(_axis_names(entry))
+    return keys
+
+
+def _axis_names(key: str) -> str:
+    return re.sub(r"\$\{(?:item\.)?([^}]*)\}", r"{\1}", key)
 
 
 def _paths(entries: list[Any]) -> list[str]:

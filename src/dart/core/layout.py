@@ -12,8 +12,11 @@ CODE = DATA / "code"
 SUITE = DATA / "suite"
 SCORERS = DATA / "models" / "scorers"
 RATIONALES = DATA / "distill" / "rationales.jsonl"
-ANNOTATIONS = DATA / "annotation" / "pairs.jsonl"
+ANNOTATION = DATA / "annotation"
+ANNOTATED_PAIRS = ANNOTATION / "pairs.jsonl"
 REPORT = DATA / "paper"
+ARMS = DATA / "arms"
+COSTS = DATA / "cost"
 HUMAN = DATA / "human"
 EXTERNAL_HUMAN = Path("external") / "human"
 METRICS = Path("metrics")
@@ -26,7 +29,12 @@ def split(name: str) -> Path:
 
 
 def cost(stage: str) -> Path:
-    return DATA / "cost" / f"{stage.replace('@', '-')}.json"
+    return COSTS / f"{stage.replace('@', '-')}.json"
+
+
+def verdicts(role: str) -> Path:
+    """What a judge says about the annotated pairs."""
+    return ANNOTATION / f"{role}.jsonl"
 
 
 def base(student: str) -> Path:
@@ -54,8 +62,35 @@ def targets(student: str) -> Path:
     return DATA / "repair" / student / "targets.jsonl"
 
 
-def arm(name: str) -> Path:
-    return DATA / "arms" / name
+def arm_rationales_root() -> Path:
+    return ARMS / "rationales"
+
+
+def arm_pools_root() -> Path:
+    return ARMS / "pools"
+
+
+def arm_rationales(arm: str) -> Path:
+    """What the teacher wrote for Stage I of an arm, by run; empty runs start from the main path's rationales."""
+    return arm_rationales_root() / arm
+
+
+def arm_stage1(arm: str) -> Path:
+    return ARMS / "stage1" / arm
+
+
+def arm_pool(arm: str) -> Path:
+    """The arm's own audit before repair and the safe targets that it led to, by run."""
+    return arm_pools_root() / arm
+
+
+def arm_stage3(arm: str) -> Path:
+    return ARMS / "stage3" / arm
+
+
+def arm_audits() -> Path:
+    """Audits of every run's answers against base, and of the main path's at the arms' threshold."""
+    return ARMS / "audits"
 
 
 def external_answers(suite: str, student: str) -> Path:
@@ -74,8 +109,16 @@ def external_labels(profile: str, student: str) -> Path:
     return EXTERNAL_HUMAN / f"{profile}-{student}.csv"
 
 
-def openended(student: str) -> Path:
-    return DATA / "openended" / student
+def external_rewrites(suite: str) -> Path:
+    return DATA / "external" / suite / "rewrites"
+
+
+def openended_answers(student: str) -> Path:
+    return DATA / "openended" / student / "answers.jsonl"
+
+
+def openended_judgements(student: str) -> Path:
+    return DATA / "openended" / student / "judgements.jsonl"
 
 
 def openended_metrics(student: str) -> Path:

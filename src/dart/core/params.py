@@ -1,23 +1,25 @@
 """The only door to parameters: `params.yaml` and the profile, validated, and limited to what a stage declares.
 
-Two checks, because they catch different mistakes. `check()` validates both files whole and reports every
-problem at once, with the nearest known key for a misspelt one. `load(stage)` then gives a stage just the
-sections that its entry in `dvc.yaml` declares (asked from DVC itself), so that a number cannot influence
-a result without standing in `dvc.lock`.
+`check()` validates both files whole and reports every problem at once, with the nearest known key for a misspelt one.
+A stage states what it needs as a type: a subclass of `StageParams` is declaration, validation and documentation in
+one place. `load()` refuses to go on where the type and the stage's entry in dvc.yaml differ, so that a number cannot
+influence a result without standing in `dvc.lock`.
 """
 
 from __future__ import annotations
 
 import difflib
 import logging
+import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
+from dart.core import graph
 from dart.core.errors import ParameterError
 from dart.core.records import BENCHMARKS, Record
 from dart.core.schema.ablations import RESERVED, Arms, Variant, runs
@@ -42,14 +44,13 @@ from dart.core.schema.profile import (
     Endpoint,
     ExternalSpec,
     OtherTeachers,
-    ScorerSpec,
+    Scorers,
     Simulation,
     StudentSpec,
     SuiteSpec,
 )
 
 log = logging.getLogger(__name__)
-
 
 # Whom a stage may ask, and where the profile says who that is.
 ROLES: Mapping[str, str] = {
@@ -59,6 +60,7 @@ ROLES: Mapping[str, str] = {
     "judge": "judge",
     "second_judge": "second_judge",
 }
+ROOT_FILE = "params.yaml"
 
 
 class Params(Record):
@@ -93,38 +95,146 @@ class Profile(Record):
     label: Literal["simulated", "measured"]
     suite: SuiteSpec
     students: dict[str, StudentSpec]
-    scorers: dict[Literal["toxicity", "hate"], ScorerSpec]
+    scorers: Scorers
     teacher: Endpoint
     other_teachers: OtherTeachers
     judge: Endpoint
     second_judge: Endpoint | None
     external: ExternalSpec
-    world: Simulation | None
+    simulation: Simulation | None
 
-    def party(self, name: str) -> Endpoint | None:
-        """The endpoint of one of PARTIES; None: this profile has none."""
-        section, _, key = ROLES[name].partition(".")
-        found: Endpoint | None = getattr(getattr(self, section), key) if key else getattr(self, section)
-        return found
+    def endpoint(self, role: str) -> Endpoint | None:
+        """The endpoint of one of `ROLES`; None: this profile has none."""
+        endpoint: Endpoint | None = _get(self, ROLES[role])
+        return endpoint
 
 
-ROOT_FILE = "params.yaml"
+class FromParams(NamedTuple):
+    """Where a field of `StageParams` stands in params.yaml, if not under its own name: a dotted key with `{axis}`."""
+
+    key: str
+
+
+class FromProfile(NamedTuple):
+    """Where a field of `StageParams` stands in the profile; `by_field`: the stage declares only this type's fields."""
+
+    key: str
+    by_field: bool = False
+
+
+# Sections of the profile as fields of a stage's parameters.
+TeacherEndpoint = Annotated[Endpoint, FromProfile("teacher")]
+OtherTeacherEndpoints = Annotated[OtherTeachers, FromProfile("other_teachers")]
+JudgeEndpoint = Annotated[Endpoint, FromProfile("judge")]
+SecondJudgeEndpoint = Annotated[Endpoint | None, FromProfile("second_judge")]
+ScorerSpecs = Annotated[Scorers, FromProfile("scorers")]
+SimulationSpec = Annotated[Simulation | None, FromProfile("simulation")]
+StudentSlot = Annotated[StudentSpec, FromProfile("students.{student}")]
+LabelOfNumbers = Annotated[Literal["simulated", "measured"], FromProfile("label")]
+
+S = TypeVar("S", bound="StageParams")
+
+
+class StageParams(Record):
+    """What one stage reads, typed. A subclass names it; a stage gets an instance from `load`.
+
+    A field is a top-level section of params.yaml of the same name, unless its annotation says `FromParams` or
+    `FromProfile`. The keys are those of the stage's `params` in dvc.yaml, no more and no fewer.
+    """
+
+    @classmethod
+    def declared(cls) -> dict[str, str]:
+        """{key as dvc.yaml writes it, `${...}` as `{...}`: field}; keys of the profile begin with ``profile:``."""
+        keys: dict[str, str] = {}
+        for name, field in cls.model_fields.items():
+            source = _source(name, field.metadata)
+            prefix = "profile:" if isinstance(source, FromProfile) else ""
+            if isinstance(source, FromProfile) and source.by_field:
+                parts: type[BaseModel] = field.annotation  # type: ignore[assignment]  # a model, by the rule above
+                keys |= {f"{prefix}{source.key}.{part}": name for part in parts.model_fields}
+            else:
+                keys[prefix + source.key] = name
+        return keys
+
+    @classmethod
+    def load(cls: type[S], stage: str, **axes: str) -> S:
+        """The parameters of `stage` (its name in dvc.yaml), run from the root of the repository.
+
+        Args:
+            axes: what stands in the place of `{...}` in keys, e.g. ``student="base"``.
+
+        Raises:
+            ParameterError: both files have problems (all of them are named), or dvc.yaml declares something else.
+        """
+        params, profile = check()
+        cls._agree_with_graph(stage)
+        values = {}
+        for name, field in cls.model_fields.items():
+            source = _source(name, field.metadata)
+            root: Record = profile if isinstance(source, FromProfile) else params
+            key = re.sub(r"\{([^}]*)\}", lambda axis: _axis(axis[1], axes, params), source.key)
+            value = _get(root, key)
+            if isinstance(source, FromProfile) and source.by_field:
+                parts: Any = field.annotation
+                value = parts(**{part: getattr(value, part) for part in parts.model_fields})
+            values[name] = value
+            file = ROOT_FILE if root is params else f"profiles/{params.profile}.yaml"
+            for leaf, setting in _leaves(value, key):
+                log.info("%s=%s (%s)", leaf, setting, file)
+        return cls.model_construct(**values)
+
+    @classmethod
+    def _agree_with_graph(cls, stage: str) -> None:
+        entries = graph.params(graph.stages()[stage])
+        missing, surplus = set(cls.declared()) - entries, entries - set(cls.declared())
+        if missing or surplus:
+            raise ParameterError(
+                f"stage '{stage}' and its params in dvc.yaml differ, so dvc.lock would not be the truth: "
+                + "; ".join(
+                    [f"'{key}' is read and not declared" for key in sorted(missing)]
+                    + [f"'{key}' is declared and not read" for key in sorted(surplus)]
+                )
+                + ". Change the stage's params in dvc.yaml or its Params class."
+            )
+
+
+def _source(name: str, metadata: list[Any]) -> FromParams | FromProfile:
+    sources = [entry for entry in metadata if isinstance(entry, FromParams | FromProfile)]
+    return sources[0] if sources else FromParams(name)
+
+
+def _axis(name: str, axes: Mapping[str, str], params: Params) -> str:
+    return axes[name] if name in axes else str(_get(params, name))
+
+
+def _get(root: Any, key: str) -> Any:
+    """The value at a dotted key of nested records and mappings."""
+    for part in key.split("."):
+        root = root[part] if isinstance(root, Mapping) else getattr(root, part)
+    return root
+
+
+def _leaves(value: Any, prefix: str) -> list[tuple[str, Any]]:
+    tree = value.model_dump() if isinstance(value, BaseModel) else value
+    if isinstance(tree, Mapping) and tree:
+        return [leaf for key, entry in tree.items() for leaf in _leaves(entry, f"{prefix}.{key}")]
+    return [(prefix, tree)]
 
 
 def _yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ParameterError(f"{path} does not exist. Run from the root of the repository.")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError as error:
         raise ParameterError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(content, dict):
-        raise ParameterError(f"{path} must be a mapping, found {type(content).__name__}.")
+        raise ParameterError(f"{path} must be a mapping, but it is a {type(content).__name__}.")
     return content
 
 
 def _known_keys(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
-    """Field names at the parent of `location`, found by walking the annotations of `model`."""
+    """Field names at the parent of `location`, from the annotations of `model`."""
     current: Any = model
     for part in location[:-1]:
         fields = getattr(current, "model_fields", None)
@@ -146,7 +256,7 @@ def problems(model: type[BaseModel], content: dict[str, Any], where: str) -> lis
             if entry["type"] == "extra_forbidden":
                 known = _known_keys(model, entry["loc"])
                 near = difflib.get_close_matches(str(entry["loc"][-1]), known, n=1, cutoff=0.5)
-                hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(known)}"
+                hint = f"did you mean '{near[0]}'?" if near else f"the keys here are: {', '.join(known)}"
                 lines.append(f"{where}: unknown parameter '{key}'; {hint}")
             elif entry["type"] == "missing":
                 lines.append(f"{where}: missing parameter '{key}'")
@@ -174,27 +284,28 @@ def _contradictions(params: Params, profile: Profile, where: str) -> list[str]:
     for key in OtherTeachers.model_fields:
         endpoint: Endpoint | None = getattr(profile.other_teachers, key)
         simulated = endpoint is not None and endpoint.base_url.startswith("embedded:")
-        if simulated and (profile.world is None or getattr(profile.world.other_teachers, key) is None):
+        if simulated and (profile.simulation is None or getattr(profile.simulation.other_teachers, key) is None):
             lines.append(
-                f"{where}: other_teachers.{key} is simulated, but world.other_teachers.{key} does not say how it errs"
+                f"{where}: other_teachers.{key} is simulated, but simulation.other_teachers.{key} does not say how it "
+                "errs"
             )
-    known = {"default", *BENCHMARKS}
+    benchmarks = {"default", *BENCHMARKS}
     if profile.suite.source in ("embedded", "difference_awareness"):
         lines += [
             f"{where}: suite.sizes names unknown benchmark '{name}'"
             for name in profile.suite.sizes
-            if name not in known
+            if name not in benchmarks
         ]
     return lines
 
 
 def _contradictory_arms(params: Params, profile: Profile, where: str) -> list[str]:
     names = [(name, row) for name, variant in params.variants.items() for row in variant.rows(name)]
-    seen = Counter(row for _, row in names) + Counter(RESERVED)
+    counts = Counter(row for _, row in names) + Counter(RESERVED)
     lines = [
         f"{ROOT_FILE}: variants.{name}: the name '{row}' is taken by another run or by a stage of the main path"
         for name, row in names
-        if seen[row] > 1
+        if counts[row] > 1
     ]
     lines += [
         f"{ROOT_FILE}: variants.{name}.seeds: {params.seed} is the recipe's own seed; name others"
@@ -205,10 +316,10 @@ def _contradictory_arms(params: Params, profile: Profile, where: str) -> list[st
         for fold in run.change.folds:
             if not 0 <= fold < params.split.folds:
                 lines.append(f"{ROOT_FILE}: variants.{arm}.folds: {fold} is not below split.folds {params.split.folds}")
-        for party in (run.change.judge, run.change.teacher):
-            if profile.party(party) is None:
-                lines.append(f"{ROOT_FILE}: variants.{arm} asks {party}, and {where} has none: fill it or drop the arm")
-    if params.arms.reaudit != "none" and profile.party(params.arms.reaudit) is None:
+        for role in (run.change.judge, run.change.teacher):
+            if profile.endpoint(role) is None:
+                lines.append(f"{ROOT_FILE}: variants.{arm} asks {role}, and {where} has none: fill it or drop the arm")
+    if params.arms.reaudit != "none" and profile.endpoint(params.arms.reaudit) is None:
         lines.append(f"{ROOT_FILE}: arms.reaudit: {where} has no {params.arms.reaudit}; say none")
     return sorted(set(lines))
 
@@ -224,105 +335,15 @@ def check(root: Path = Path(), profile: str | None = None) -> tuple[Params, Prof
     name = content.get("profile")
     file = Path("profiles") / f"{name}.yaml"
     if not (root / file).is_file():
-        known = sorted(path.stem for path in (root / "profiles").glob("*.yaml"))
-        near = difflib.get_close_matches(str(name), known, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"profiles are: {', '.join(known)}"
+        names = sorted(path.stem for path in (root / "profiles").glob("*.yaml"))
+        near = difflib.get_close_matches(str(name), names, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"profiles are: {', '.join(names)}"
         raise ParameterError("\n".join([*lines, f"{ROOT_FILE}: profile: {name!r} has no file {file}; {hint}"]))
-    world = _yaml(root / file)
-    lines += problems(Profile, world, str(file))
+    sections = _yaml(root / file)
+    lines += problems(Profile, sections, str(file))
     if not lines:
-        params, found = Params.model_validate(content), Profile.model_validate(world)
-        lines = _contradictions(params, found, str(file))
+        params, filled = Params.model_validate(content), Profile.model_validate(sections)
+        lines = _contradictions(params, filled, str(file))
         if not lines:
-            return params, found
+            return params, filled
     raise ParameterError("\n".join(lines))
-
-
-class StageParams:
-    """What one stage declares, typed; reading anything else is an error that says how to declare it.
-
-    Attributes are the sections of `Params`, and of `Profile` under `profile_<section>`; `student` is the
-    slot of this stage.
-    """
-
-    def __init__(self, stage: str, params: Params, profile: Profile, declared: dict[str, Any]) -> None:
-        self.stage = stage
-        self._params = params
-        self._profile = profile
-        self._declared = declared
-        for key, value in _leaves(declared):
-            log.info("%s=%s (%s)", key, value, self._origin(key))
-
-    def _declares(self, section: str) -> None:
-        if section not in self._declared:
-            raise ParameterError(
-                f"stage '{self.stage}' reads '{section}' but dvc.yaml does not declare it, so it would be missing "
-                f"in dvc.lock: add it to the stage's params."
-            )
-
-    def __getattr__(self, section: str) -> Any:
-        if section in Params.model_fields:
-            self._declares(section)
-            return getattr(self._params, section)
-        raise AttributeError(section)
-
-    def _origin(self, key: str) -> str:
-        # `students` is a list in params.yaml and a mapping of slots in the profile
-        section = key.split(".")[0]
-        ours = section in Params.model_fields and not (section == "students" and "." in key)
-        return ROOT_FILE if ours else f"profiles/{self._params.profile}.yaml"
-
-    def world(self, section: str) -> Any:
-        """A section of the profile (suite, scorers, teacher, judge, second_judge, world, label)."""
-        self._declares(section)
-        return getattr(self._profile, section)
-
-    def party(self, name: str) -> Endpoint:
-        """The endpoint of one of PARTIES; only of one that this stage declares.
-
-        Raises:
-            ParameterError: it is not declared, or the profile has none.
-        """
-        section, _, key = ROLES[name].partition(".")
-        self._declares(section)
-        if key and key not in self._declared[section]:
-            raise ParameterError(f"stage '{self.stage}' does not declare {ROLES[name]} of its profile in dvc.yaml.")
-        endpoint = self._profile.party(name)
-        if endpoint is None:
-            raise ParameterError(
-                f"stage '{self.stage}' asks the {name.replace('_', ' ')}, but {ROLES[name]} of "
-                f"profiles/{self._params.profile}.yaml is null. Name an endpoint there, as for teacher."
-            )
-        return endpoint
-
-    def variant(self, name: str) -> Variant:
-        """The ablation arm `name`; only an arm that this stage declares."""
-        declared = self._declared.get("variants")
-        if not isinstance(declared, dict) or name not in declared:
-            raise ParameterError(f"stage '{self.stage}' does not declare variants.{name} in its dvc.yaml.")
-        return self._params.variants[name]
-
-    def student(self, slot: str) -> StudentSpec:
-        """The model in `slot`; only a slot that this stage declares."""
-        students = self._declared.get("students")
-        if not isinstance(students, dict) or slot not in students:
-            raise ParameterError(f"stage '{self.stage}' does not declare students.{slot} of its profile in dvc.yaml.")
-        return self._profile.students[slot]
-
-
-def _leaves(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    leaves: list[tuple[str, Any]] = []
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            leaves += _leaves(value, f"{prefix}{key}.")
-        else:
-            leaves.append((prefix + key, value))
-    return leaves
-
-
-def load(stage: str) -> StageParams:
-    """Parameters of `stage` (a name as `dvc repro` takes it, e.g. ``audit@base``), run from the repository root."""
-    import dvc.api  # costs a quarter of a second: only stages pay it
-
-    params, profile = check()
-    return StageParams(stage, params, profile, dvc.api.params_show(stages=stage))

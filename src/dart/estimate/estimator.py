@@ -79,9 +79,9 @@ class Estimator:
 
     def line(self, stage: str, party: str, tasks: Sequence[Task[Any]], basis: str, wanted: float | None = None) -> Line:
         """`wanted`: how many questions are expected, of which `tasks` are examples."""
-        endpoint = self._profile.party(party)
+        endpoint = self._profile.endpoint(party)
         assert endpoint is not None, f"{self.given.profile} has no {party}, so no stage asks it"
-        transport = transport_for(endpoint, self._profile.world, self.given.seed)
+        transport = transport_for(endpoint, self._profile.simulation, self.given.seed)
         found = forecast(
             tasks,
             endpoint,

@@ -10,6 +10,8 @@ import math
 from dart.core.errors import DataError
 from dart.core.records import Generation
 
+SCREEN_ALL = -2.0  # a tau_delta that every pair passes: differences of two probabilities lie in [-1, 1]
+
 
 def toxicity_delta(base: Generation, candidate: Generation) -> float:
     """H(candidate) - H(base) in [-1, 1], the left side of Eq. 1.

@@ -23,7 +23,7 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 from dart.core.errors import DataError, ModelError
 from dart.core.files import replacing
 from dart.core.records import Item, Label
-from dart.core.schema.profile import StudentSpec
+from dart.core.schema.profile import BaseStudent
 from dart.core.seeds import seed_for
 from dart.prompts.classification import inference
 from dart.simulation import rules, sentences
@@ -65,7 +65,7 @@ class Row(NamedTuple):
     start: int
 
 
-def train_student(outside: Sequence[Item], spec: StudentSpec, seed: int, out: Path) -> None:
+def train_student(outside: Sequence[Item], spec: BaseStudent, seed: int, out: Path) -> None:
     """Train the base of `spec` on `outside` and write it to `out` as a checkpoint. Same arguments, same bytes.
 
     Args:
@@ -100,7 +100,7 @@ def train_student(outside: Sequence[Item], spec: StudentSpec, seed: int, out: Pa
         tokenizer.save_pretrained(folder)
 
 
-def _config(spec: StudentSpec, tokenizer: Any) -> LlamaConfig:
+def _config(spec: BaseStudent, tokenizer: Any) -> LlamaConfig:
     assert spec.nano is not None
     return LlamaConfig(
         vocab_size=len(tokenizer),

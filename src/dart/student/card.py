@@ -6,7 +6,7 @@ It holds no date and no machine: two equal runs write equal cards.
 from __future__ import annotations
 
 from dart.core.schema.method import Lora, Training
-from dart.core.schema.profile import StudentSpec
+from dart.core.schema.profile import TrainedStudent
 from dart.student.loading import Student
 
 _CARD = """---
@@ -49,7 +49,7 @@ _CONTINUED = "It continues another adapter; whether that lowered the harm is for
 
 def model_card(
     student: Student,
-    spec: StudentSpec,
+    spec: TrainedStudent,
     lora: Lora,
     training: Training,
     *,

@@ -19,7 +19,7 @@ from transformers.utils import logging as transformers_logging
 from dart.core.devices import accelerator_device, device_for
 from dart.core.errors import ModelError
 from dart.core.hub import Source, resolve, token
-from dart.core.schema.profile import StudentSpec
+from dart.core.schema.profile import TrainedStudent
 from dart.student.template import ChatTemplate
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def load_reader(base_dir: Path) -> Reader:
     return Reader(tokenizer, ChatTemplate(tokenizer), source, _from_pretrained(AutoConfig, source))
 
 
-def load(base_dir: Path, spec: StudentSpec) -> Student:
+def load(base_dir: Path, spec: TrainedStudent) -> Student:
     """Load the base that `base_dir` holds or names.
 
     Raises:
@@ -81,7 +81,7 @@ def load(base_dir: Path, spec: StudentSpec) -> Student:
     return Student(model.eval(), tokenizer, template, source, device, stop_ids, _pad_id(tokenizer, stop_ids))
 
 
-def _weights(spec: StudentSpec) -> dict[str, Any]:
+def _weights(spec: TrainedStudent) -> dict[str, Any]:
     """How the weights are kept in memory: `precision`, or NF4 with `precision` for the sums (QLoRA)."""
     dtype = torch.bfloat16 if spec.precision == "bf16" else torch.float32
     if spec.quantize == "none":

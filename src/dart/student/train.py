@@ -22,7 +22,7 @@ from dart.core.errors import DataError, ModelError, ParameterError
 from dart.core.files import replacing, write_json
 from dart.core.records import TrainingRow
 from dart.core.schema.method import Lora, Training
-from dart.core.schema.profile import StudentSpec
+from dart.core.schema.profile import TrainedStudent
 from dart.core.seeds import digest, seed_for
 from dart.student import adapter
 from dart.student.card import model_card
@@ -41,7 +41,7 @@ _CHECKPOINTS = 10  # of a training that is worth resuming, about
 
 def train_adapter(
     base_dir: Path,
-    spec: StudentSpec,
+    spec: TrainedStudent,
     rows: Sequence[TrainingRow],
     lora: Lora,
     training: Training,
@@ -98,7 +98,7 @@ def train_adapter(
 def _write(
     trainer: AnswerTrainer,
     student: Student,
-    spec: StudentSpec,
+    spec: TrainedStudent,
     lora: Lora,
     training: Training,
     encoded: list[RowIds],
@@ -160,7 +160,7 @@ def encode(student: Student, rows: Sequence[TrainingRow], max_length: int) -> li
     return encoded
 
 
-def _adapted(student: Student, spec: StudentSpec, lora: Lora, seed: int, start_from: Path | None) -> PeftModel:
+def _adapted(student: Student, spec: TrainedStudent, lora: Lora, seed: int, start_from: Path | None) -> PeftModel:
     if spec.quantize == "nf4":  # memory is what is short: keep layer inputs only and recompute the rest
         prepared = prepare_model_for_kbit_training(
             student.model, use_gradient_checkpointing=True, gradient_checkpointing_kwargs={"use_reentrant": False}
@@ -176,7 +176,7 @@ def _adapted(student: Student, spec: StudentSpec, lora: Lora, seed: int, start_f
 def _trainer(
     student: Student,
     model: PeftModel,
-    spec: StudentSpec,
+    spec: TrainedStudent,
     training: Training,
     encoded: list[RowIds],
     seed: int,

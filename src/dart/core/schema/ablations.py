@@ -63,7 +63,7 @@ class Change(Record):
 
 
 DEFAULT = Change()
-RESERVED = ("default", "base", "distilled", "control")  # rows of metrics/arms.json that are no arm
+RESERVED = ("default", "base", "distilled", "control", "reaudit")  # rows and audits of the main path
 
 
 class Run(Record):
@@ -72,6 +72,11 @@ class Run(Record):
     change: Change
     point: str
     seed: int | None
+
+    @property
+    def repairs(self) -> bool:
+        """Whether it has a Stage III."""
+        return self.change.repair != "none" and not self.change.folds and not self.change.again
 
 
 class Variant(Change):

@@ -64,18 +64,31 @@ class Server(Record):
         return self
 
 
-class StudentSpec(Record):
-    """One slot: which model fills it and what belongs to that model rather than to the method."""
+class BaseStudent(Record):
+    """What decides the base model of a slot: stage `student` trains or pins it."""
 
     name: str
     model: str  # hub id, path of a checkpoint, or embedded://nano
     revision: str
+    nano: Nano | None  # shape of an embedded model; null for any other
+
+
+class TrainedStudent(Record):
+    """What decides how the adapters of a slot are trained; belongs to the model rather than to the method."""
+
+    name: str
+    model: str
+    revision: str
     learning_rate: float = Field(gt=0, strict=True)
     batch_per_device: int = Field(ge=1)
-    generation_batch: int = Field(ge=1)
     precision: Literal["fp32", "bf16"]
     quantize: Literal["none", "nf4"]
-    nano: Nano | None
+
+
+class StudentSpec(BaseStudent, TrainedStudent):
+    """One slot, whole: its base, its training, and who generates its answers."""
+
+    generation_batch: int = Field(ge=1)
     engine: Literal["transformers", "openai"]  # who generates: this process, or `server`
     server: Server | None  # may stand ready while engine is transformers
 
@@ -101,6 +114,13 @@ class ScorerSpec(Record):
     label: str
     batch: int = Field(ge=1)
     max_length: int = Field(ge=8)
+
+
+class Scorers(Record):
+    """The classifiers of the profile."""
+
+    toxicity: ScorerSpec  # H, which the audit screens by
+    hate: ScorerSpec
 
 
 class Endpoint(Record):
@@ -179,7 +199,7 @@ class ExternalSpec(Record):
 
 
 class Simulation(Record):
-    """Declared behaviour of the simulated parties."""
+    """How the simulated teacher, judges and annotators behave; null where all of them are real."""
 
     teacher: SimulatedTeacher
     other_teachers: SimulatedTeachers

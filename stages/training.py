@@ -1,19 +1,33 @@
-"""What repair and its control have in common: the rows of Stage III, and how many steps they take."""
+"""What every stage that trains an adapter declares, and the rows of Stage III (Section 2.5)."""
 
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 from dart.core import layout
 from dart.core.files import read_jsonl
+from dart.core.params import FromProfile, StageParams
 from dart.core.records import Item, Rationale, RepairTarget, TrainingRow
-from dart.core.schema.method import SeverityWeights, Training
+from dart.core.schema.method import Lora, SeverityWeights, Training
+from dart.core.schema.profile import TrainedStudent
 from dart.distill.rows import distillation_rows
 from dart.repair.mix import mix
 
 
+class TrainingParams(StageParams):
+    seed: int
+    lora: Lora
+    training: Training
+    student: Annotated[TrainedStudent, FromProfile("students.{student}", by_field=True)]
+
+
+class Stage3Params(TrainingParams):
+    severity_weights: SeverityWeights
+
+
 def _items() -> dict[str, Item]:
-    return {item.id: item for split in ("train", "test") for item in read_jsonl(layout.SUITE / f"{split}.jsonl", Item)}
+    return {item.id: item for name in ("train", "test") for item in read_jsonl(layout.split(name), Item)}
 
 
 def repair_rows(student: str, weights: SeverityWeights) -> list[TrainingRow]:

@@ -1,0 +1,41 @@
+"""Stage `arms`: every arm beside the default recipe on the same items, with paired tests (Tables 4, 7, 19-32, D, E)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from dart.ablations.evaluation import Plan, evaluate_arms
+from dart.core import layout
+from dart.core.files import write_json
+from dart.core.params import FromParams, OtherTeacherEndpoints, SimulationSpec, StageParams, TeacherEndpoint
+from dart.core.schema.ablations import Arms, Variant
+from dart.core.schema.method import Statistics, ToxicityTerm
+
+
+class Params(StageParams):
+    seed: int
+    arms: Arms
+    variants: dict[str, Variant]
+    folds: Annotated[int, FromParams("split.folds")]
+    toxreg: ToxicityTerm
+    statistics: Statistics
+    teacher: TeacherEndpoint
+    other_teachers: OtherTeacherEndpoints
+    simulation: SimulationSpec
+
+
+def run() -> None:
+    params = Params.load("arms")
+    others = params.other_teachers
+    endpoints = {"teacher": params.teacher, "second_teacher": others.second, "third_teacher": others.third}
+    plan = Plan(
+        arms=params.arms,
+        variants=params.variants,
+        statistics=params.statistics,
+        toxreg=params.toxreg,
+        folds=params.folds,
+        seed=params.seed,
+        simulated=params.simulation is not None,
+        teachers={role: endpoint.model for role, endpoint in endpoints.items() if endpoint is not None},
+    )
+    write_json(layout.METRICS / "arms.json", evaluate_arms(plan))

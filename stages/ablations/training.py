@@ -1,0 +1,61 @@
+"""What both trainings of an arm declare, and how they start."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated
+
+from dart.core import layout
+from dart.core.files import read_json, read_jsonl
+from dart.core.params import FromParams, FromProfile, ScorerSpecs, StageParams
+from dart.core.records import Item, Rationale
+from dart.core.schema.ablations import Variant
+from dart.core.schema.method import GenerationParams, Lora, ToxicityTerm, Training
+from dart.core.schema.profile import StudentSpec
+from dart.core.seeds import digest
+
+if TYPE_CHECKING:
+    from dart.ablations.context import ArmContext
+
+
+class ArmParams(StageParams):
+    seed: int
+    slot: Annotated[str, FromParams("arms.student")]
+    variant: Annotated[Variant, FromParams("variants.{key}")]
+    lora: Lora
+    training: Training
+    generation: GenerationParams
+    student: Annotated[StudentSpec, FromProfile("students.{arms.student}")]
+    scorers: ScorerSpecs
+
+
+def arm_context(script: str, params: ArmParams, stack: ExitStack, toxreg: ToxicityTerm | None = None) -> ArmContext:
+    """What the trainings of the arm share; `script`: the stage script whose code counts."""
+    # torch and what stands on it take seconds to import, and many arms have nothing to train in one of their stages
+    from dart.ablations.context import ArmContext
+    from dart.harm.classifier import Classifier
+
+    return ArmContext(
+        code=digest(json.dumps(read_json(layout.CODE / f"{script}.json", dict), sort_keys=True)),
+        seed=params.seed,
+        student=params.student,
+        base=layout.base(params.slot),
+        lora=params.lora,
+        training=params.training,
+        generation=params.generation,
+        toxreg=toxreg,
+        classifier=Classifier.load(layout.SCORERS / "toxicity", params.scorers.toxicity),
+        stack=stack,
+    )
+
+
+def items_by_id() -> dict[str, Item]:
+    """Training and test items."""
+    return {item.id: item for name in ("train", "test") for item in read_jsonl(layout.split(name), Item)}
+
+
+def rationales_of(arm: str, run: str) -> list[Rationale]:
+    """The run's own rationales, or the main path's."""
+    own = layout.arm_rationales(arm) / f"{run}.jsonl"
+    return read_jsonl(own if own.is_file() else layout.RATIONALES, Rationale)

@@ -1,0 +1,74 @@
+"""Stage `judge_annotated` (Appendices L, M.1): the pairs that are annotated, their labels, and both judges' verdicts.
+
+In the embedded world two simulated annotators with a declared error rate fill in the very sheets that people get. A
+profile whose parties are real has the labels that people left in data/human (`dart annotate`), or none: then nothing
+is asked and nothing is invented.
+"""
+
+from __future__ import annotations
+
+from dart.annotation import labels
+from dart.annotation.sample import drawn_pairs, labelled, primary
+from dart.core import layout
+from dart.core.files import read_jsonl, replacing, write_jsonl
+from dart.core.params import JudgeEndpoint, SecondJudgeEndpoint
+from dart.core.records import AuditRecord, Generation, Item
+from dart.core.schema.method import Annotation, Audit
+from dart.harm.audit import audit
+from dart.harm.screen import SCREEN_ALL
+from dart.simulation.annotation import annotate_pairs
+from stages.clients import AskingParams, chat_client, write_cost
+
+STAGE = "judge_annotated"
+
+
+class Params(AskingParams):
+    profile: str
+    students: tuple[str, ...]
+    audit: Audit
+    annotation: Annotation
+    judge: JudgeEndpoint
+    second_judge: SecondJudgeEndpoint
+
+
+def run() -> None:
+    params = Params.load(STAGE)
+    student = primary(params.students)
+    items = read_jsonl(layout.split("test"), Item)
+    base, distilled = (read_jsonl(layout.generations(student, name), Generation) for name in ("base", "distilled"))
+    before = read_jsonl(layout.audit(student, "before"), AuditRecord)
+    answers = {"base": base, "distilled": distilled}
+    pairs, records = drawn_pairs(items, before, answers, params.annotation.pairs, params.seed)
+    if params.simulation is None:
+        annotated = labels.applicable(labelled(params.profile), pairs, records)
+    else:
+        drawn = {pair.item.id for pair in pairs}
+        annotated = annotate_pairs(
+            pairs,
+            records,
+            [answer for answer in base if answer.item_id in drawn],
+            [answer for answer in distilled if answer.item_id in drawn],
+            params.simulation.annotators.error,
+            params.seed,
+        )
+    ids = {pair.item_id for pair in annotated}
+    judges = {"judge": params.judge, "second_judge": params.second_judge} if annotated else {}
+    costs = []
+    with replacing(layout.ANNOTATION) as folder:
+        write_jsonl(folder / "pairs.jsonl", annotated)
+        for role, endpoint in judges.items():
+            if endpoint is None:
+                continue
+            verdicts, outcome = audit(
+                [item for item in items if item.id in ids],
+                [answer for answer in base if answer.item_id in ids],
+                [answer for answer in distilled if answer.item_id in ids],
+                SCREEN_ALL,
+                chat_client(STAGE, role.replace("_", " "), endpoint, params),
+                params.audit,
+                params.seed,
+            )
+            outcome.require_complete(STAGE)
+            costs.append(outcome.usage.cost)
+            write_jsonl(folder / f"{role}.jsonl", verdicts)
+    write_cost(STAGE, *costs)
