@@ -1,4 +1,4 @@
-"""What the documentation names exists: links, paths of this project, stages and `make` targets."""
+"""What the documentation names exists: links, paths of this project, stages, symbols; pre-commit runs what CI runs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dart.core.graph import stages
 
@@ -70,3 +71,14 @@ def test_symbols_of_the_glossary_stand_in_the_module_beside_them() -> None:
 
 def test_readme_can_be_read_in_one_sitting() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_pre_commit_runs_what_make_lint_runs() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    lint = re.search(r"^lint: .*\n((?:\t.*\n)+)", makefile, re.M)
+    assert lint
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    hooks = [hook["entry"] for repo in config["repos"] for hook in repo["hooks"]]
+    assert [re.sub(r"^env |\.venv/bin/", "", entry) for entry in hooks] == [
+        line.strip() for line in lint[1].splitlines()
+    ]
