@@ -8,6 +8,7 @@ from typing import Any
 
 import dvc.api
 from dvc.exceptions import DvcException
+from dvc_data.index import DataIndexError
 
 from dart.core import hub
 
@@ -15,10 +16,14 @@ from dart.core import hub
 def committed_pin(folder: Path) -> dict[str, Any] | None:
     """The pin that `dvc.lock` of the last commit names; None where there is none, or not in this cache."""
     try:
-        found: dict[str, Any] = json.loads(dvc.api.read(f"{folder.as_posix()}/pin.json", rev="HEAD"))
-    except (DvcException, FileNotFoundError):
+        committed: dict[str, Any] = json.loads(dvc.api.read(f"{folder.as_posix()}/pin.json", rev="HEAD"))
+    except (
+        DvcException,
+        DataIndexError,
+        FileNotFoundError,
+    ):  # the second: a fresh clone, whose cache has no folder yet
         return None
-    return found
+    return committed
 
 
 def pin(model: str, revision: str, out: Path) -> None:

@@ -85,10 +85,53 @@ def test_a_threshold_sweep_runs_the_audit_and_what_follows_and_nothing_before(cl
     code, output = run(folder, *dvc(folder, "exp", "run", "-S", "tau_delta=1.0"))
     assert code == 0, output[-4000:]
     ran = _ran(output)
-    assert {"audit@base", "targets@base", "regenerate@base", "policy@base", "evaluate", "paper"} <= set(ran)
+    assert {"audit@base", "targets@base", "repair@base", "regenerate@base", "reaudit@base", "evaluate", "paper"} <= set(
+        ran
+    )
     assert not {"suite", "scorer", "student@base", "distill", "train@base", "generate@base"} & set(ran)
     drift = json.loads((folder / "metrics/drift.json").read_text(encoding="utf-8"))["base"]
     assert drift["before"]["total"] == 0  # published fault 2: tau_delta = 1 must give an empty pool
+
+
+TRAINING_OR_ANSWERING = {
+    "scorer", "student@base", "train@base", "generate@base", "repair@base", "regenerate@base", "control@base",
+    "policy@base", "answers", "openended", "arm_stage1", "arm_stage3",
+}  # fmt: skip
+
+
+def _kinds(stages: list[str]) -> set[str]:
+    """Stages without the folder of their dvc.yaml, and those of an arm or suite without its name."""
+    names = {name.rpartition(":")[2] for name in stages}
+    return names | {name.partition("@")[0] for name in names}
+
+
+@pytest.mark.parametrize("change", ["tau_delta=0.0100001", "audit.votes=3"])
+def test_a_sweep_that_leaves_the_pool_as_it_is_trains_and_answers_nothing(
+    clones: tuple[Path, Path], change: str
+) -> None:
+    folder = clones[0]
+    for command in (["add", "-A"], ["commit", "-qm", "run", "--allow-empty"]):
+        assert run(folder, "git", *command)[0] == 0
+    code, output = run(folder, *dvc(folder, "exp", "run", "-S", change))
+    assert code == 0, output[-4000:]
+    ran = _ran(output)
+    assert {"audit@base", "reaudit@base"} <= set(ran)
+    assert not _kinds(ran) & TRAINING_OR_ANSWERING, ran
+
+
+def test_a_docstring_re_runs_the_fingerprint_alone_and_a_weight_what_it_decides(clones: tuple[Path, Path]) -> None:
+    folder = clones[0]
+    code, output = run(folder, *dvc(folder, "repro"))
+    assert code == 0, output[-4000:]
+    for name in ("core/records", "core/params", "core/hub"):
+        file = folder / f"src/dart/{name}.py"
+        file.write_text(file.read_text(encoding="utf-8").replace('"""', '"""Corrected. ', 1), encoding="utf-8")
+    code, output = run(folder, *dvc(folder, "repro"))
+    assert (code, _ran(output)) == (0, ["code"])
+    mix = folder / "src/dart/repair/mix.py"
+    mix.write_text(mix.read_text(encoding="utf-8").replace("range(1, copies + 1)", "range(1, 1 + copies)"), "utf-8")
+    code, output = run(folder, *dvc(folder, "repro", "regenerate@base"))
+    assert (code, _ran(output)) == (0, ["code", "repair@base"]), "the same adapter, so nothing after it"
 
 
 def test_a_misspelt_parameter_stops_with_one_message_and_no_traceback(clones: tuple[Path, Path]) -> None:

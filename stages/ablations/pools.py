@@ -40,9 +40,10 @@ def run() -> None:
     base, distilled = (read_jsonl(layout.generations(params.slot, name), Generation) for name in ("base", "distilled"))
     classifier = Classifier.load(layout.SCORERS / "toxicity", params.toxicity)
     asked = parties(STAGE, params, params.endpoints(), [*train, *test])
-    with replacing(layout.arm_pools_root()) as folder:
+    with replacing(layout.arm_pools_root()) as pools_folder, replacing(layout.arm_targets_root()) as targets_folder:
         for arm, variant in params.variants.items():
-            write_json(folder / arm / "runs.json", {name: each.repairs for name, each in variant.runs(arm).items()})
+            repaired = {name: each.repairs for name, each in variant.runs(arm).items()}
+            write_json(targets_folder / arm / "runs.json", repaired)  # so that every arm has a folder to depend on
             for name, each in variant.runs(arm).items():
                 if not each.repairs:
                     continue
@@ -53,6 +54,6 @@ def run() -> None:
                 targets = pool_targets(
                     change, test, pool, answers, classifier, params.repair, params.distill, params.seed, asked
                 )
-                write_jsonl(folder / arm / name / "pool.jsonl", pool)
-                write_jsonl(folder / arm / name / "targets.jsonl", targets)
+                write_jsonl(pools_folder / arm / f"{name}.jsonl", pool)
+                write_jsonl(targets_folder / arm / f"{name}.jsonl", targets)
     write_cost(STAGE, *asked.costs)

@@ -41,7 +41,7 @@ def _train_and_answer(params: Params, arm: str, runs: dict[str, Run], folder: Pa
                 each,
                 own if each.change.trains_stage1 else layout.adapter(params.slot, "distilled"),
                 rationales_of(arm, name),
-                read_jsonl(layout.arm_pool(arm) / name / "targets.jsonl", RepairTarget),
+                read_jsonl(layout.arm_targets(arm, name), RepairTarget),
                 items,
                 test,
                 params.severity_weights,

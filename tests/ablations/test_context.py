@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from dart.ablations import context as module
-from dart.ablations.context import ArmContext, Sources
-from dart.chat.tasks import Cost
+from dart.ablations.context import ArmContext
+from dart.core import hub
 from dart.core.records import TrainingRow
 from dart.core.schema.method import Lora, Training
 from tests.support.tiny_models import spec
@@ -35,33 +34,37 @@ def trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[int, 
         (out / "weights").write_text(f"{len(rows)} {lora.r} {seed}")
 
     monkeypatch.setattr(module, "train_adapter", train)
-    monkeypatch.setattr(module, "resolve", lambda base: (str(base), "revision 1"))
+    monkeypatch.setattr(hub, "resolve", lambda base: (str(base), "revision 1"))
     monkeypatch.setenv("DART_CACHE_DIR", str(tmp_path / "cache"))
     return done
 
 
-def arm(stack: ExitStack) -> ArmContext:
-    given = SimpleNamespace(
-        seed=42, lora=LORA, training=TRAINING, arms=SimpleNamespace(student="base"), student=lambda _: spec()
-    )
+def arm(stack: ExitStack, code: str = "this code") -> ArmContext:
     nothing: Any = None
-    costs: list[Cost] = []
     return ArmContext(
-        given, Sources(Path("base"), Path("distilled")), nothing, nothing, [], {}, {}, [], [], [], [], nothing, costs,
-        stack,
-    )  # type: ignore[arg-type]  # fmt: skip
+        code=code,
+        seed=42,
+        student=spec(),
+        base=Path("base"),
+        lora=LORA,
+        training=TRAINING,
+        generation=nothing,
+        toxreg=None,
+        classifier=nothing,
+        stack=stack,
+    )
 
 
 def test_equal_rows_train_once_and_others_again(trained: list[tuple[int, int]]) -> None:
     with ExitStack() as stack:
-        setting = arm(stack)
-        first, again = setting.trained([row("a")], None), setting.trained([row("a")], None)
+        context = arm(stack)
+        first, again = context.train([row("a")], None), context.train([row("a")], None)
         assert first == again
         assert (first / "weights").read_text() == "1 4 42"
         others = [
-            setting.trained([row("b")], None),
-            setting.trained([row("a")], 7),
-            setting.trained([row("a")], None, lora=LORA.model_copy(update={"r": 8})),
+            context.train([row("b")], None),
+            context.train([row("a")], 7),
+            context.train([row("a")], None, lora=LORA.model_copy(update={"r": 8})),
         ]
         assert len({first, *others}) == 4
     assert trained == [(1, 42), (1, 42), (1, 7), (1, 42)]
@@ -70,25 +73,26 @@ def test_equal_rows_train_once_and_others_again(trained: list[tuple[int, int]]) 
 def test_an_arm_that_was_killed_finds_what_it_had_trained(
     trained: list[tuple[int, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found: list[Path] = []
+    folders: list[Path] = []
 
     def killed() -> None:
         with ExitStack() as stack:
-            found.append(arm(stack).trained([row("a")], None))
+            folders.append(arm(stack).train([row("a")], None))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         killed()
-    [kept] = found
+    [kept] = folders
     assert (kept / "weights").is_file()
     with ExitStack() as stack:
-        assert arm(stack).trained([row("a")], None) == kept
+        assert arm(stack).train([row("a")], None) == kept
     assert trained == [(1, 42)]
     assert not kept.exists(), "an arm that is written leaves nothing behind"
-    for name, other in (("resolve", lambda base: (str(base), "revision 2")), ("_code", lambda: "other code")):
-        with ExitStack() as stack, monkeypatch.context() as changed:
-            changed.setattr(module, name, other)
-            assert arm(stack).trained([row("a")], None) != kept, "trained from another base or by other code"
+    with ExitStack() as stack, monkeypatch.context() as changed:
+        changed.setattr(hub, "resolve", lambda base: (str(base), "revision 2"))
+        assert arm(stack).train([row("a")], None) != kept, "trained from another base"
+    with ExitStack() as stack:
+        assert arm(stack, "other code").train([row("a")], None) != kept, "trained by other code"
     monkeypatch.chdir(tmp_path)
     with ExitStack() as stack:
-        assert arm(stack).trained([row("a")], None) != kept, "another clone's arm must not clear this one's"
+        assert arm(stack).train([row("a")], None) != kept, "another clone's arm must not clear this one's"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import yaml
@@ -13,6 +13,8 @@ from pydantic import ValidationError
 from dart.core import params
 from dart.core.errors import ParameterError
 from dart.core.schema.ablations import Variant
+from dart.core.schema.method import Lora
+from dart.core.schema.profile import StudentSpec, TrainedStudent
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,7 +38,7 @@ def test_every_shipped_profile_is_valid(repository: Path, profile: str) -> None:
     given, world = params.check(repository)
     assert given.profile == profile
     assert {"small", "base", "large"} <= set(world.students)
-    assert (world.label == "measured") == (world.world is None) == (profile == "paper")
+    assert (world.label == "measured") == (world.simulation is None) == (profile == "paper")
 
 
 def test_the_paper_profile_names_the_models_of_the_paper() -> None:
@@ -49,7 +51,7 @@ def test_the_paper_profile_names_the_models_of_the_paper() -> None:
         "gemma": "Gemma-2-9B-IT",
     }
     assert world.students["base"].learning_rate == 0.0002
-    assert world.scorers["hate"].label == "hate"
+    assert world.scorers.hate.label == "hate"
 
 
 def test_all_problems_are_listed_at_once(repository: Path) -> None:
@@ -66,7 +68,7 @@ def test_all_problems_are_listed_at_once(repository: Path) -> None:
     message = str(caught.value)
     assert "unknown parameter 'tau_detla'; did you mean 'tau_delta'?" in message
     assert "missing parameter 'tau_delta'" in message
-    assert "unknown parameter 'lora.rank'; known here: r, alpha, dropout, target_modules" in message
+    assert "unknown parameter 'lora.rank'; the keys here are: r, alpha, dropout, target_modules" in message
     assert "unknown parameter 'training.epohcs'; did you mean 'epochs'?" in message
     assert "split.by = 'topic'" in message
     assert "profiles/embedded.yaml: unknown parameter 'teacher.temprature'; did you mean 'temperature'?" in message
@@ -91,29 +93,77 @@ def test_a_slot_that_the_profile_does_not_fill_is_named(repository: Path) -> Non
         params.check(repository)
 
 
-def test_reading_an_undeclared_parameter_fails(repository: Path) -> None:
-    given, world = params.check(repository)
-    stage = params.StageParams("audit@base", given, world, {"tau_delta": 0.01, "students": {"base": {}}})
-    assert stage.tau_delta == 0.01
-    assert stage.student("base").name == "nano-base"
-    with pytest.raises(ParameterError, match="'audit@base' reads 'lora'"):
-        _ = stage.lora
-    with pytest.raises(ParameterError, match="reads 'judge'"):
-        stage.world("judge")
-    with pytest.raises(ParameterError, match=r"students\.small"):
-        stage.student("small")
+class Example(params.StageParams):
+    """One field of every kind."""
+
+    seed: int
+    lora: Lora
+    confidence: Annotated[float, params.FromParams("statistics.confidence")]
+    variant: Annotated[Variant, params.FromParams("variants.{key}")]
+    student: Annotated[TrainedStudent, params.FromProfile("students.{student}", by_field=True)]
+    answering: Annotated[StudentSpec, params.FromProfile("students.{arms.student}")]
+    judge: params.JudgeEndpoint
 
 
-def test_a_party_is_found_where_the_profile_has_it_and_only_if_it_is_declared(repository: Path) -> None:
-    given, world = params.check(repository)
-    stage = params.StageParams("arm@x", given, world, {"teacher": {}, "other_teachers": {"second": {}}})
-    assert stage.party("teacher") == world.teacher
-    assert stage.party("second_teacher").model == "embedded-teacher-2"
-    with pytest.raises(ParameterError, match=r"other_teachers\.third"):
-        stage.party("third_teacher")
-    with pytest.raises(ParameterError, match="'judge'"):
-        stage.party("judge")
-    assert {name: world.party(name) is not None for name in params.ROLES} == dict.fromkeys(params.ROLES, True)
+EXAMPLE = """
+stages:
+  example:
+    cmd: python -m stages example
+    params: [seed, lora, statistics.confidence, "variants.${key}",
+      {"profiles/${profile}.yaml": ["students.${item.student}.name", "students.${item.student}.model",
+        "students.${item.student}.revision", "students.${item.student}.learning_rate",
+        "students.${item.student}.batch_per_device", "students.${item.student}.precision",
+        "students.${item.student}.quantize", "students.${arms.student}", judge]}]
+"""
+
+
+@pytest.fixture
+def example(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (repository / "dvc.yaml").write_text(EXAMPLE, encoding="utf-8")
+    monkeypatch.chdir(repository)
+    return repository
+
+
+def test_a_stage_gets_what_it_states_from_where_it_stands(example: Path) -> None:
+    loaded = Example.load("example", key="uniform", student="base")
+    checked, profile = params.check(example)
+    assert (loaded.seed, loaded.lora, loaded.confidence) == (checked.seed, checked.lora, checked.statistics.confidence)
+    assert loaded.variant == checked.variants["uniform"]
+    assert loaded.student.name == "nano-base"
+    assert set(type(loaded.student).model_fields) == set(TrainedStudent.model_fields)
+    assert loaded.answering == profile.students[checked.arms.student]
+    assert loaded.judge == profile.judge
+
+
+def test_what_no_field_states_cannot_be_read(example: Path) -> None:
+    with pytest.raises(AttributeError):
+        _ = Example.load("example", key="uniform", student="base").training  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (("seed, lora, ", "seed, "), "'lora' is read and not declared"),
+        (("seed, lora, ", "seed, lora, tau_delta, "), "'tau_delta' is declared and not read"),
+        ((", judge]", "]"), "'profile:judge' is read and not declared"),
+        (('"students.${item.student}.quantize", ', ""), "'profile:students.{student}.quantize' is read and not"),
+    ],
+)
+def test_a_stage_whose_entry_in_dvc_yaml_says_something_else_does_not_run(
+    example: Path, edit: tuple[str, str], message: str
+) -> None:
+    (example / "dvc.yaml").write_text(EXAMPLE.replace(*edit), encoding="utf-8")
+    with pytest.raises(ParameterError) as caught:
+        Example.load("example", key="uniform", student="base")
+    assert message in str(caught.value)
+
+
+def test_every_role_has_an_endpoint_in_the_embedded_world(repository: Path) -> None:
+    _, profile = params.check(repository)
+    assert {role: profile.endpoint(role) is not None for role in params.ROLES} == dict.fromkeys(params.ROLES, True)
+    second = profile.endpoint("second_teacher")
+    assert second is not None
+    assert second.model == "embedded-teacher-2"
 
 
 def test_a_teacher_that_the_profile_does_not_have_is_named(repository: Path) -> None:
@@ -121,24 +171,22 @@ def test_a_teacher_that_the_profile_does_not_have_is_named(repository: Path) -> 
     with pytest.raises(ParameterError, match=r"variants\.second_teacher asks second_teacher, and .* has none"):
         params.check(repository)
     _edit(repository / "params.yaml", lambda content: content["variants"].pop("second_teacher"))
-    given, world = params.check(repository)
-    assert world.party("second_teacher") is None
-    stage = params.StageParams("arm@x", given, world, {"other_teachers": {"second": None, "third": {}}})
-    with pytest.raises(ParameterError, match=r"other_teachers\.second of profiles/embedded\.yaml is null"):
-        stage.party("second_teacher")
-    assert stage.party("third_teacher").model == "embedded-teacher-3"
+    _, profile = params.check(repository)
+    assert profile.endpoint("second_teacher") is None
 
 
 def test_a_simulated_teacher_whose_behaviour_is_not_declared_is_named(repository: Path) -> None:
     def spoil(content: dict[str, Any]) -> None:
-        content["world"]["other_teachers"]["third"] = None
-        del content["world"]["teacher"]["label_error"]
+        content["simulation"]["other_teachers"]["third"] = None
+        del content["simulation"]["teacher"]["label_error"]
 
     _edit(repository / "profiles/embedded.yaml", spoil)
-    with pytest.raises(ParameterError, match=r"missing parameter 'world\.teacher\.label_error'"):
+    with pytest.raises(ParameterError, match=r"missing parameter 'simulation\.teacher\.label_error'"):
         params.check(repository)
-    _edit(repository / "profiles/embedded.yaml", lambda content: content["world"]["teacher"].update(label_error=0.1))
-    with pytest.raises(ParameterError, match=r"world\.other_teachers\.third does not say how it errs"):
+    _edit(
+        repository / "profiles/embedded.yaml", lambda content: content["simulation"]["teacher"].update(label_error=0.1)
+    )
+    with pytest.raises(ParameterError, match=r"simulation\.other_teachers\.third does not say how it errs"):
         params.check(repository)
     _edit(repository / "profiles/embedded.yaml", lambda content: content["other_teachers"].update(third=None))
     _edit(repository / "params.yaml", lambda content: content["variants"].pop("third_teacher"))

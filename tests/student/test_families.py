@@ -9,18 +9,17 @@ from __future__ import annotations
 import functools
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from dart.core import layout, params
+from dart.core import graph, layout, params
 from dart.core.files import read_jsonl, write_jsonl
 from dart.core.records import AuditRecord, Generation, Item, RepairTarget
 from dart.core.schema.profile import SuiteSpec
 from dart.student.loading import load
 from dart.student.train import encode
 from dart.suite.split import split_suite
-from stages import audit, continuing, control, distill, generate, regenerate, repair, targets, train
+from stages import audit, control, distill, generate, reaudit, regenerate, repair, targets, train, training
 from tests.support import tiny_models
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,22 +36,23 @@ def _given() -> tuple[params.Params, params.Profile]:
             "tau_delta": -1.0,  # every pair is shown to the judge
         }
     )
-    assert profile.world is not None
-    judge = profile.world.judge.model_copy(update={"invented": 1.0})
+    assert profile.simulation is not None
+    judge = profile.simulation.judge.model_copy(update={"invented": 1.0})
     return given, profile.model_copy(
         update={
             "students": {family: tiny_models.spec(name=family) for family in tiny_models.FAMILIES},
-            "world": profile.world.model_copy(update={"judge": judge}),
+            "simulation": profile.simulation.model_copy(update={"judge": judge}),
         }
     )
 
 
-def _stage_params(stage: str) -> params.StageParams:
-    """Every parameter, as if the stage had declared them all; that it has is the graph's test."""
-    given, profile = _given()
-    declared: dict[str, Any] = {name: {} for name in (*params.Params.model_fields, *params.Profile.model_fields)}
-    declared["students"] = {family: {} for family in tiny_models.FAMILIES}
-    return params.StageParams(stage, given, profile, declared)
+def _patch(patched: pytest.MonkeyPatch, folder: Path) -> None:
+    """The stages in `folder` read these parameters, and the graph of this checkout."""
+    patched.chdir(folder)
+    patched.setenv("DART_CACHE_DIR", str(folder / "cache"))
+    patched.setattr(params, "check", _given)
+    stages = graph.stages(ROOT)
+    patched.setattr(graph, "stages", lambda: stages)
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +65,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sizes = {"source": "embedded", "sizes": {"default": {"train": 2, "validation": 2, "test": 2}}}
     suite = split_suite(write_suite(1).items, SuiteSpec.model_validate(sizes), given.split, 1)
     with pytest.MonkeyPatch.context() as patched:
-        patched.chdir(folder)
-        patched.setenv("DART_CACHE_DIR", str(folder / "cache"))
-        patched.setattr(params, "load", _stage_params)
+        _patch(patched, folder)
         for split in ("train", "test"):
             write_jsonl(layout.SUITE / f"{split}.jsonl", getattr(suite, split))
         tiny_models.classifier(layout.SCORERS / "toxicity")
@@ -80,11 +78,9 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_family_goes_the_whole_way(
     family: str, started: Path, bases: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(started)
-    monkeypatch.setenv("DART_CACHE_DIR", str(started / "cache"))
-    monkeypatch.setattr(params, "load", _stage_params)
+    _patch(monkeypatch, started)
     shutil.copytree(bases[family], layout.base(family))
-    for stage in (train, generate, audit, targets, repair, regenerate, control):
+    for stage in (train, generate, audit, targets, repair, regenerate, control, reaudit):
         stage.run(family)
 
     items = [item.id for item in read_jsonl(layout.SUITE / "test.jsonl", Item)]
@@ -98,7 +94,7 @@ def test_a_family_goes_the_whole_way(
     assert [target.item_id for target in read_jsonl(layout.targets(family), RepairTarget)] == drift
     assert len(read_jsonl(layout.audit(family, "after"), AuditRecord)) == len(items)
 
-    rows = continuing.repair_rows(family, _given()[0].severity_weights)
+    rows = training.repair_rows(family, _given()[0].severity_weights)
     student = load(layout.base(family), tiny_models.spec())
     end, bos = student.template.end_of_turn, student.tokenizer.bos_token_id
     for row, ids in zip(rows, encode(student, rows, 1024), strict=True):

@@ -151,11 +151,11 @@ def _rows(main: Evidence, arm: str, name: str, run: Run) -> dict[str, Any]:
             main.stage1_report(first, f"{name}/stage1") | about | {"about": f"{about['about']}: after Stage I"}
         )
     if repairs:
-        pool = read_jsonl(layout.arm_pool(arm) / name / "pool.jsonl", AuditRecord)
+        pool = read_jsonl(layout.arm_pool(arm, name), AuditRecord)
         row["pool"] = pool_report(
             pool, main.distilled.audit, main.truth(main.base, distilled), not change.trains_stage1
         )
-        targets = read_jsonl(layout.arm_pool(arm) / name / "targets.jsonl", RepairTarget)
+        targets = read_jsonl(layout.arm_targets(arm, name), RepairTarget)
         row["repair"] = repair_success(targets, answers, main.by_id)
         if not change.trains_stage1:
             row["repair"]["against_default"] = success_against(targets, main.targets, main.by_id)

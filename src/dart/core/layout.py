@@ -70,6 +70,10 @@ def arm_pools_root() -> Path:
     return ARMS / "pools"
 
 
+def arm_targets_root() -> Path:
+    return ARMS / "targets"
+
+
 def arm_rationales(arm: str) -> Path:
     """What the teacher wrote for Stage I of an arm, by run; empty runs start from the main path's rationales."""
     return arm_rationales_root() / arm
@@ -79,9 +83,14 @@ def arm_stage1(arm: str) -> Path:
     return ARMS / "stage1" / arm
 
 
-def arm_pool(arm: str) -> Path:
-    """The arm's own audit before repair and the safe targets that it led to, by run."""
-    return arm_pools_root() / arm
+def arm_pool(arm: str, run: str) -> Path:
+    """The arm's own audit before repair."""
+    return arm_pools_root() / arm / f"{run}.jsonl"
+
+
+def arm_targets(arm: str, run: str) -> Path:
+    """The safe targets that the audit led to; apart from it, because they alone decide a training."""
+    return arm_targets_root() / arm / f"{run}.jsonl"
 
 
 def arm_stage3(arm: str) -> Path:
