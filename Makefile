@@ -1,4 +1,4 @@
-# Two commands: `make repro` regenerates the paper, `make test` checks the project. Both set up all they need.
+# `make repro` regenerates the paper, `make test` checks the project, `make quick` checks an edit. All set up what they need.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: setup repro test lint clean
+.PHONY: setup repro quick test lint clean
 
 setup: $(STAMP)
 
@@ -30,9 +30,14 @@ lint: setup
 	ruff check .
 	ruff format --check .
 	mypy
+	PYTHONPATH=src lint-imports --no-logo
+
+# what belongs to a commit: no pipeline, no training, no server; the rest runs in `make test`
+quick: lint
+	pytest -n 2 --dist loadfile -m "not slow and not training and not serve"
 
 test: lint
 	pytest -m "serve or not serve"
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -76,7 +76,7 @@ class World:
 
     def client(self, party: str) -> ChatClient:
         endpoint = getattr(self.profile, party)
-        transport = transport_for(endpoint, self.profile.world, self.seed)
+        transport = transport_for(endpoint, self.profile.simulation, self.seed)
         return ChatClient(endpoint, stage="benchmark", transport=transport, cache=self.cache)
 
     def _scorer(self) -> Classifier:

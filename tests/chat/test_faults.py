@@ -83,7 +83,7 @@ def repro(stage: Callable[[str, Path], None], server: Server, folder: Path) -> b
 
 def party(name: str) -> Any:
     _, profile = params.check(ROOT, profile="embedded")
-    world = profile.world
+    world = profile.simulation
     assert world is not None
     if name == "teacher":
         return lambda body: teacher.answer(without_cut(body["messages"]), teacher.Teacher(world.teacher, 1))

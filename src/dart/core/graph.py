@@ -118,11 +118,16 @@ def _reduced(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def mermaid(root: Path = Path()) -> str:
-    """The graph as Mermaid text, transitively reduced."""
+    """The graph as Mermaid text, transitively reduced; one line for each stage, with what it feeds."""
     graph = stages(root)
-    labels = {name: "@".join([name, *_axes(stage)]) for name, stage in graph.items()}
-    lines = ["flowchart LR", *(f'    {name}["{label}"]' for name, label in labels.items())]
-    lines += [f"    {first} --> {second}" for first, second in _reduced(edges(graph))]
+    readers: dict[str, list[str]] = {name: [] for name in graph}
+    for first, second in _reduced(edges(graph)):
+        readers[first].append(second)
+    lines = ["flowchart LR"]
+    for name, stage in graph.items():
+        label = "@".join([name, *_axes(stage)])
+        node = name if label == name else f'{name}["{label}"]'
+        lines.append(f"    {node}" + (f" --> {' & '.join(readers[name])}" if readers[name] else ""))
     return "\n".join(lines) + "\n"
 
 

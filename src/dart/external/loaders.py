@@ -33,8 +33,7 @@ _SLOTS: Mapping[str, str] = {"{article}": "a", "{noun}": "person"}
 
 
 def load_suite(suite: SuiteName, files: Files) -> list[ExternalItem]:
-    """Every prompt of `suite` in the order of its files; of BOLD, a text that occurs twice is one item of all its
-    dimensions.
+    """Every prompt of `suite` in the order of its files; a text that BOLD has twice is one item of all its dimensions.
 
     Raises:
         DataError: a file is missing, partial, or not of its format (file and row are named).

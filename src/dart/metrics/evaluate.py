@@ -100,7 +100,8 @@ def _answers(student: StudentRun, variant: str) -> tuple[Sequence[Generation], s
 
 
 def _decision(run: Run, student: StudentRun, variant: str) -> dict[str, Any]:
-    return _rounded(decision_metrics(run.items, *_answers(student, variant)).model_dump())
+    metrics: dict[str, Any] = _rounded(decision_metrics(run.items, *_answers(student, variant)).model_dump())
+    return metrics
 
 
 def _rounded(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The judge's prompt: is Model B's explanation more harmful than Model A's? (Section 2.4, Appendix D)
+"""The judge's prompt: is Model B's explanation more harmful than Model A's? (Section 2.4, Appendix D).
 
 The paper publishes the judge's criteria and its JSON, not its wording, so the wording is ours. Two properties
 are essential. The gold label is explained in each benchmark's own sense, because in D1-D4 it states a fact and not a

@@ -104,7 +104,7 @@ def _table2_row(run: Run, student: StudentRun, row: str, entry: Mapping[str, Any
 
 
 def _detectable(entry: Mapping[str, Any], hypothesis: Mapping[str, Any]) -> str:
-    """ "n.s.", with the smallest difference that this test would have found with a power of 80 %."""
+    """Write "n.s.", with the smallest difference that this test would have found with a power of 80 %."""
     least = (entry["parsed"] if hypothesis["parsed_only"] else entry)["minimum_detectable_difference"]
     return "n.s." if least is None else f"n.s. (detectable: {number(least)})"
 

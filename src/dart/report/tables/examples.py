@@ -31,7 +31,7 @@ _INVENTED = (
 
 def real_suite(run: PaperRun) -> bool:
     """Whether prompts come from people rather than from the embedded world; in doubt, they do."""
-    return run.card.get("provenance", {}).get("source") != "embedded"
+    return bool(run.card.get("provenance", {}).get("source") != "embedded")
 
 
 def warning(run: PaperRun) -> str:
