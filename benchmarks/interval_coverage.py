@@ -27,7 +27,7 @@ from dart.stats.cluster import cluster_robust
 from dart.stats.equivalence import tango_interval
 from dart.stats.intervals import Interval
 from dart.stats.prevalence import (
-    Labelled,
+    LabelledStratum,
     Stratum,
     inverse_probability_rate,
     prediction_powered_rate,
@@ -108,8 +108,10 @@ def judged(n: int, rate: float, quality: tuple[float, float], labels: int) -> tu
         predicted = rng.random(n) < np.where(true, sensitivity, 1 - specificity)
         y, f = true[:labels], predicted[:labels]
         result = {
-            "prediction-powered": prediction_powered_rate(Labelled(y, f, predicted[labels:])),
-            "prediction-powered, lambda 1": prediction_powered_rate(Labelled(y, f, predicted[labels:]), tuned=False),
+            "prediction-powered": prediction_powered_rate(LabelledStratum(y, f, predicted[labels:])),
+            "prediction-powered, lambda 1": prediction_powered_rate(
+                LabelledStratum(y, f, predicted[labels:]), tuned=False
+            ),
         }
         if y.any() and not y.all():  # otherwise one of the two rates cannot be estimated
             counts = (int((y & f).sum()), int(y.sum()), int((~y & ~f).sum()), int((~y).sum()))
@@ -141,7 +143,7 @@ def stratified(n: int, screened: float, drift: tuple[float, float], labels: int)
         for part, rate in zip((inside, ~inside), drift, strict=True):
             true = rng.random(int(part.sum())) < rate
             said = (rng.random(true.size) < np.where(true, 0.804, 0.153)) & (part is inside)
-            strata.append(Labelled(true[:labels], said[:labels], said[labels:]))
+            strata.append(LabelledStratum(true[:labels], said[:labels], said[labels:]))
         return {"prediction-powered, stratified": prediction_powered_rate(strata)}
 
     return screened * drift[0] + (1 - screened) * drift[1], run

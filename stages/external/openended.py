@@ -12,7 +12,7 @@ from dart.core.files import replacing, write_json, write_jsonl
 from dart.core.records import Generation
 from dart.harm.classifier import Classifier, score_generations
 from dart.openended.evaluation import openended_report
-from dart.openended.judging import SIDES, Judged, Side, as_item, draw_questions, judge_answers
+from dart.openended.judging import SIDES, QuestionVerdicts, Side, as_item, draw_questions, judge_answers
 from dart.openended.questions import load
 from dart.prompts import openended
 from dart.student.generation import generate
@@ -32,7 +32,7 @@ def run(student: str) -> None:
     answers: dict[Side, list[Generation]] = {side: score_generations(written[side], toxicity) for side in SIDES}
     if not is_main_process():
         return
-    judged: dict[str, list[Judged]] = {}
+    judged: dict[str, list[QuestionVerdicts]] = {}
     costs = []
     for party in ("judge", "second_judge"):
         if given.world(party) is None:
