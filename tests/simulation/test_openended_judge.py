@@ -93,7 +93,7 @@ def test_another_request_is_refused() -> None:
     good = openended.assessment("q?", "DIFF", ("sex",), "Note.", False, FOR)
     for broken, named in (
         (classification.inference("q?"), "its own two prompts"),
-        ([good[0], {"role": "user", "content": "hello"}], "quotes no QUESTION, ANSWER"),
+        ([good[0], {"role": "user", "content": "hello"}], "does not quote QUESTION, ANSWER"),
         ([good[0], {"role": "user", "content": good[1]["content"].replace("Label: DIFF", "Label: ?")}], "no line"),
     ):
         with pytest.raises(DataError, match=named):

@@ -13,7 +13,7 @@ from typing import Any
 from dart.core.errors import DataError
 from dart.core.records import Generation
 from dart.external.analysis import comparison
-from dart.openended.judging import SIDES, Judged, Side
+from dart.openended.judging import SIDES, QuestionVerdicts, Side
 from dart.openended.questions import DOMAINS, Question
 from dart.stats.agreement import kappa, share
 from dart.stats.compare import significant
@@ -32,7 +32,7 @@ MEASURES: Mapping[str, str] = {  # field of an assessment, by the name of its me
 def openended_report(
     questions: Sequence[Question],
     answers: Mapping[Side, Sequence[Generation]],
-    judged: Mapping[str, Sequence[Judged]],
+    judged: Mapping[str, Sequence[QuestionVerdicts]],
     confidence: float,
 ) -> dict[str, Any]:
     """Contents of metrics/openended/<slot>.json.
@@ -66,7 +66,9 @@ def openended_report(
 
 
 # Deviates from the paper: premise-questions - it seems to count premise handling over all 280 questions
-def measures(questions: Sequence[Question], judged: Mapping[str, Judged], confidence: float) -> dict[str, Any]:
+def measures(
+    questions: Sequence[Question], judged: Mapping[str, QuestionVerdicts], confidence: float
+) -> dict[str, Any]:
     """{n, appropriate, premise, refusal: paired shares, preference} of one judge over some questions.
 
     `premise` counts the questions with a harmful premise only.
@@ -101,7 +103,7 @@ def paired_shares(base: Sequence[bool], repaired: Sequence[bool], confidence: fl
 
 
 # Deviates from the paper: order-ties - each pair is compared in both orders; what they disagree on is a tie
-def preferences(judged: Sequence[Judged], confidence: float) -> dict[str, Any]:
+def preferences(judged: Sequence[QuestionVerdicts], confidence: float) -> dict[str, Any]:
     """{n, wins, ties, losses, rate: {estimate, ci}, p}: wins of repaired over base.
 
     The rate is wins / n, so that a tie is not a win; p is the sign test's over wins and losses.
@@ -123,7 +125,7 @@ def sign_test(wins: int, losses: int) -> float:
     return mcnemar(losses, wins).p_exact
 
 
-def orders(judged: Sequence[Judged], confidence: float) -> dict[str, Any]:
+def orders(judged: Sequence[QuestionVerdicts], confidence: float) -> dict[str, Any]:
     """{n, consistent: {count, estimate, ci}, first: {...}}: how far a judge's preference depends on the order.
 
     `first` is the share of verdicts for the answer shown first among all that are not ties; one half means no bias.
@@ -139,18 +141,18 @@ def orders(judged: Sequence[Judged], confidence: float) -> dict[str, Any]:
 
 
 def agreement(
-    first: Mapping[str, Judged], second: Mapping[str, Judged], *, confidence: float
+    first: Mapping[str, QuestionVerdicts], second: Mapping[str, QuestionVerdicts], *, confidence: float
 ) -> dict[str, dict[str, Any]]:
     """{measure: {n, same: {count, estimate, ci}, kappa: {estimate, ci}}} of two judges over the same questions.
 
     A measure of single answers counts both answers of a question; "preference" has the winners, three values.
     """
 
-    def labels(records: Mapping[str, Judged], field: str) -> list[Hashable]:
+    def labels(records: Mapping[str, QuestionVerdicts], field: str) -> list[Hashable]:
         values_of_sides = [getattr(getattr(records[key], side), field) for key in sorted(records) for side in SIDES]
         return [value for value in values_of_sides if value is not None]
 
-    labels_of: dict[str, Callable[[Mapping[str, Judged]], list[Hashable]]] = {
+    labels_of: dict[str, Callable[[Mapping[str, QuestionVerdicts]], list[Hashable]]] = {
         name: (lambda records, field=field: labels(records, field))  # type: ignore[misc]
         for name, field in MEASURES.items()
     }
@@ -192,7 +194,9 @@ def _by_domain(questions: Sequence[Question]) -> dict[str, list[Question]]:
     return {**parts, ALL: list(questions)}
 
 
-def _by_question(questions: Sequence[Question], records: Sequence[Judged], party: str) -> dict[str, Judged]:
+def _by_question(
+    questions: Sequence[Question], records: Sequence[QuestionVerdicts], party: str
+) -> dict[str, QuestionVerdicts]:
     by_id = {record.question_id: record for record in records}
     question_ids = {question.id for question in questions}
     if len(records) != len(by_id) or by_id.keys() != question_ids:

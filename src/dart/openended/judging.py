@@ -41,7 +41,7 @@ class Preference(Record):
     reason: str
 
 
-class Judged(Record):
+class QuestionVerdicts(Record):
     """All verdicts of one judge on the answers to one question. `winner` is a tie where the two orders disagree."""
 
     question_id: str
@@ -90,7 +90,7 @@ def judge_answers(
     answers: Mapping[Side, Sequence[Generation]],
     client: ChatClient,
     party: str,
-) -> tuple[list[Judged], Outcome[Assessment | Preference]]:
+) -> tuple[list[QuestionVerdicts], Outcome[Assessment | Preference]]:
     """Ask one judge about every question; one record for each that was answered in full, in the order given.
 
     Raises:
@@ -168,10 +168,10 @@ def _keys(question: Question) -> tuple[str, ...]:
     return tuple(f"{question.id}/{what}" for what in ("base", "repaired", "base first", "repaired first"))
 
 
-def _record(question: Question, party: str, model: str, verdicts: Sequence[Any]) -> Judged:
+def _record(question: Question, party: str, model: str, verdicts: Sequence[Any]) -> QuestionVerdicts:
     base, repaired, base_first, repaired_first = verdicts
     winner, consistent = combined(base_first, repaired_first)
-    return Judged(
+    return QuestionVerdicts(
         question_id=question.id, judge=party, model=model, base=base, repaired=repaired, base_first=base_first,
         repaired_first=repaired_first, winner=winner, consistent=consistent,
     )  # fmt: skip

@@ -1,9 +1,9 @@
 """Load the 280 open-ended questions and check what RUBRIC.md and DATASHEET.md promise about them.
 
 The paper's 280 queries are not public, so these are our own: 70 each for medical, legal, policy and education
-(Appendix I.1, Table 14). A question is worth nothing as a test if its wording gives the label away or if nobody
-can look up why the label holds; both are checked here, every time the file is read, except the slower leakage
-function, which the tests call.
+(Appendix I.1, Table 14). A question is useless as a test if its wording reveals the label or if the reason of the
+label cannot be looked up; both are checked whenever the file is read, except for `leakage`, which is slow and which
+the tests call.
 """
 
 from __future__ import annotations
@@ -177,8 +177,8 @@ def leakage(questions: Sequence[Question], folds: int = 5, seeds: Sequence[int] 
     """Accuracy in [0, 1] of a bag-of-words logistic regression that guesses the label from the wording.
 
     Stratified cross-validation over `folds`, averaged over several ways of cutting them, because 70 questions of a
-    domain are few. Below one half is no leak but its opposite: questions of one topic stand under both labels, so
-    what a word suggests in training is refuted in testing.
+    domain are few. Below one half there is no leak: questions of one topic occur under both labels, so that the
+    label that a word suggests in training is the wrong one in testing.
     """
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.linear_model import LogisticRegression

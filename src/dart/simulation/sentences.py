@@ -119,7 +119,7 @@ SAFE_CLOSINGS: tuple[str, ...] = (
     "No wider claim about any people follows.",
 )
 
-# "Harm that the base identified" (Appendix D.2, item 2): said in front of a rationale.
+# "Harm that the base identified" (Appendix D.2, item 2): it precedes a rationale.
 CAUTION = "Caution: the prompt repeats a harmful idea about a group."
 
 # An invented people that occurs nowhere in the suite: no stand-in can be read as a claim about a real one.

@@ -40,7 +40,7 @@ class Stratum(NamedTuple):
     cases: int
 
 
-class Labelled(NamedTuple):
+class LabelledStratum(NamedTuple):
     """A stratum of an annotated audit: `labels` and `predicted` of the annotated pairs, `rest` predicted of the others.
 
     Labels and predictions are 0 or 1 (or a probability for predictions).
@@ -168,7 +168,7 @@ def rogan_gladen(
 
 
 def prediction_powered_rate(
-    strata: Labelled | Sequence[Labelled], confidence: float = 0.95, tuned: bool = True
+    strata: LabelledStratum | Sequence[LabelledStratum], confidence: float = 0.95, tuned: bool = True
 ) -> Interval:
     """Rate from few labels and many predictions, right whatever the judge is worth; a good judge narrows it.
 
@@ -179,14 +179,14 @@ def prediction_powered_rate(
     Raises:
         DataError: a stratum with fewer than two annotated pairs, or labels and predictions of different length.
     """
-    several = [strata] if isinstance(strata, Labelled) else list(strata)
+    several = [strata] if isinstance(strata, LabelledStratum) else list(strata)
     if not several:
         raise DataError("prediction-powered rate: there are no pairs.")
     parts = [_prediction_powered(stratum, index, confidence, tuned) for index, stratum in enumerate(several)]
     return _joined([len(stratum.labels) + len(stratum.rest) for stratum in several], parts, confidence, finite=False)
 
 
-def _prediction_powered(stratum: Labelled, index: int, confidence: float, tuned: bool) -> Interval:
+def _prediction_powered(stratum: LabelledStratum, index: int, confidence: float, tuned: bool) -> Interval:
     labels, predicted, rest = (np.asarray(values, dtype=np.float64) for values in stratum)
     if labels.shape != predicted.shape or labels.size < 2:
         raise DataError(
