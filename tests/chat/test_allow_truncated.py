@@ -26,11 +26,11 @@ def test_a_cut_or_empty_text_is_kept_for_a_student_only(
         return reply(text, finish)
 
     server = ScriptedTransport(script)
-    asked = tasks(1, max_corrections=0, allow_truncated=True)
+    truncatable = tasks(1, max_corrections=0, allow_truncated=True)
     for _ in range(2):
-        assert client(server, cache, fast).ask(asked).answers["t0"].text == text
+        assert client(server, cache, fast).ask(truncatable).answers["t0"].text == text
     assert len(server.requests) == 1
-    assert client(server, cache, fast).count_uncached(asked) == 0
+    assert client(server, cache, fast).count_uncached(truncatable) == 0
     failed = client(server, cache, fast).ask(tasks(1, max_corrections=0))  # found under the very same key: asked anew
     assert "t0" in failed.failures
     assert len(server.requests) == 2

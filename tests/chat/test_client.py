@@ -31,10 +31,10 @@ from tests.support.fake_endpoint import (
 
 
 def ask(
-    transport: ScriptedTransport, cache: ResponseCache, backoff: Backoff, asked: list[Task[str]], **changes: Any
+    transport: ScriptedTransport, cache: ResponseCache, backoff: Backoff, batch: list[Task[str]], **changes: Any
 ) -> Outcome[str]:
     client = ChatClient(endpoint(**changes), stage="s", transport=transport, cache=cache, backoff=backoff)
-    return client.ask(asked)
+    return client.ask(batch)
 
 
 def test_answers_come_in_task_order_with_their_cost(cache: ResponseCache, fast: Backoff) -> None:
@@ -273,7 +273,7 @@ def test_a_refusal_stops_at_once_and_keeps_what_came(cache: ResponseCache, fast:
     with pytest.raises(ChatError, match="HTTP 401: expired"):
         ask(transport, cache, fast, tasks(1000))
     assert 9 <= len(transport.requests) <= 10 + 2 * CONCURRENCY
-    assert len(cache) == len(transport.requests) - 1, "answers on their way were kept"
+    assert len(cache) == len(transport.requests) - 1, "answers in flight were kept"
 
 
 def test_an_endpoint_that_is_down_is_not_asked_ten_thousand_times(cache: ResponseCache, fast: Backoff) -> None:

@@ -38,7 +38,7 @@ CHANGED: dict[str, Any] = {
 
 def test_every_field_of_an_endpoint_is_classified() -> None:
     assert set(Endpoint.model_fields) == ENDPOINT_FIELDS_IN_KEY | ENDPOINT_FIELDS_LEFT_OUT, (
-        "a field of Endpoint is new or gone: decide in dart/chat/identity.py whether an answer depends on it"
+        "a field of Endpoint is new or gone: decide in dart/chat/request.py whether an answer depends on it"
     )
     assert not ENDPOINT_FIELDS_IN_KEY & ENDPOINT_FIELDS_LEFT_OUT
 

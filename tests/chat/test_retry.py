@@ -88,7 +88,7 @@ def test_waits_grow_with_jitter_and_end() -> None:
 
 
 def test_the_server_is_given_the_time_it_asks_for() -> None:
-    asked = TransientError("x", retry_after_s=20.0)
-    waits = [Backoff().wait_s(1, asked, random.Random(seed)) for seed in range(50)]
+    throttle = TransientError("x", retry_after_s=20.0)
+    waits = [Backoff().wait_s(1, throttle, random.Random(seed)) for seed in range(50)]
     assert all(wait is not None and 20.0 <= wait <= 21.0 for wait in waits)
     assert Backoff().wait_s(1, TransientError("x", retry_after_s=3600.0), random.Random(0)) is None

@@ -21,8 +21,8 @@ ADDRESS = "https://host.example/v1"
 
 
 def client(transport: ScriptedTransport, cache: ResponseCache, backoff: Backoff) -> ChatClient:
-    asked = endpoint(base_url=ADDRESS, api_key_env="TEST_API_KEY")
-    return ChatClient(asked, stage="s", transport=transport, cache=cache, backoff=backoff)
+    config = endpoint(base_url=ADDRESS, api_key_env="TEST_API_KEY")
+    return ChatClient(config, stage="s", transport=transport, cache=cache, backoff=backoff)
 
 
 @pytest.mark.parametrize("value", [None, "", "  "])
@@ -81,27 +81,27 @@ def test_the_key_is_in_no_message_log_traceback_or_file(
 ) -> None:
     monkeypatch.setenv("TEST_API_KEY", KEY)
     caplog.set_level(logging.DEBUG)
-    shown = []
-    asked = client(
+    output = []
+    chat = client(
         ScriptedTransport(lambda body, nth: echo(body, nth) if question(body) == "question 0" else FAULTS[kind]()),
         cache,
         fast,
     )
     try:
-        outcome = asked.ask(tasks(3))
-        shown += [repr(outcome), *outcome.failures.values()]
+        outcome = chat.ask(tasks(3))
+        output += [repr(outcome), *outcome.failures.values()]
         outcome.require_complete("s")
     except ChatError as error:
         chain: BaseException | None = error
         while chain is not None:  # also causes and contexts that an ordinary traceback suppresses
-            shown += ["".join(traceback.TracebackException.from_exception(chain, capture_locals=True).format())]
+            output += ["".join(traceback.TracebackException.from_exception(chain, capture_locals=True).format())]
             chain = chain.__cause__ or chain.__context__
     else:
         assert kind == "no fault"
-    shown += [repr(asked), repr(vars(asked)), caplog.text, *capfd.readouterr()]
+    output += [repr(chat), repr(vars(chat)), caplog.text, *capfd.readouterr()]
     files = [file for file in Path(cache.path).parent.rglob("*") if file.is_file()]
     assert any(file.name == cache.path.name for file in files)
-    assert not [text for text in shown if "0123456789abcdef" in text]
+    assert not [text for text in output if "0123456789abcdef" in text]
     assert not [file for file in files if b"0123456789abcdef" in file.read_bytes()]
 
 

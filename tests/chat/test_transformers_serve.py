@@ -75,11 +75,11 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def test_the_server_says_what_our_own_generation_says(url: str, cache: ResponseCache) -> None:
-    asked = endpoint(
+    config = endpoint(
         base_url=url, model=str(CHECKPOINT), temperature=0.0, max_tokens=MAX_TOKENS, timeout_s=120, concurrency=2
     )
     tasks = [Task(item.id, classification.inference(item.prompt), check=str, max_corrections=0) for item in ITEMS]
-    outcome = ChatClient(asked, stage="serve", cache=cache).ask(tasks)
+    outcome = ChatClient(config, stage="serve", cache=cache).ask(tasks)
     outcome.require_complete("serve")
     assert outcome.usage.calls == len(ITEMS)
     assert outcome.usage.completion_tokens > 0
@@ -120,15 +120,15 @@ def test_base_and_adapter_give_the_records_of_our_own_generation(
     train_adapter(CHECKPOINT, own, rows, settings.lora, settings.training, 1, tmp_path / "adapter", steps=8)
     decoding = settings.generation.model_copy(update={"max_new_tokens": MAX_TOKENS, "temperature": 0.0})
     variants = {"base": None, "distilled": tmp_path / "adapter"}
-    found = generate(CHECKPOINT, served, variants, ITEMS, decoding, settings.seed)
-    assert found == generate(CHECKPOINT, own, variants, ITEMS, decoding, settings.seed)
-    texts = [[record.text for record in records] for records in found.values()]
+    generations = generate(CHECKPOINT, served, variants, ITEMS, decoding, settings.seed)
+    assert generations == generate(CHECKPOINT, own, variants, ITEMS, decoding, settings.seed)
+    texts = [[record.text for record in records] for records in generations.values()]
     assert texts[0] != texts[1]
 
 
 def test_a_model_that_is_not_there_is_a_failure_and_no_answer(url: str, cache: ResponseCache, fast: Backoff) -> None:
-    asked = endpoint(base_url=url, model="no/such-model", timeout_s=120, max_tokens=8)
+    config = endpoint(base_url=url, model="no/such-model", timeout_s=120, max_tokens=8)
     task = Task("t", [{"role": "user", "content": "hello"}], check=str, max_corrections=0)
     with pytest.raises(ChatError, match=r"no/such-model|given up"):
-        ChatClient(asked, stage="serve", cache=cache, backoff=fast).ask([task]).require_complete("serve")
+        ChatClient(config, stage="serve", cache=cache, backoff=fast).ask([task]).require_complete("serve")
     assert len(cache) == 0

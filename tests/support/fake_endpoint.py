@@ -1,4 +1,4 @@
-"""An endpoint inside the test: answers by a script, injects faults, and writes down what it was asked.
+"""An endpoint inside the test: answers by a script, injects faults, and records every request.
 
 As a program it is a stage that can be killed:
 ``python -m tests.support.fake_endpoint CACHE LOG OUT TASKS LATENCY_S``.
@@ -104,9 +104,9 @@ class ScriptedTransport(httpx.AsyncBaseTransport):
         return result
 
 
-def tasks(number: int, **more: Any) -> list[Task[str]]:
-    given: dict[str, Any] = {"check": str.upper, "max_corrections": 2, **more}
-    return [Task(f"t{i}", [{"role": "user", "content": f"question {i}"}], **given) for i in range(number)]
+def tasks(number: int, **changes: Any) -> list[Task[str]]:
+    fields: dict[str, Any] = {"check": str.upper, "max_corrections": 2, **changes}
+    return [Task(f"t{i}", [{"role": "user", "content": f"question {i}"}], **fields) for i in range(number)]
 
 
 def main(cache: str, log: str, out: str, number: str, latency_s: str) -> None:

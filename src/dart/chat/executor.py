@@ -23,7 +23,7 @@ from dart.core.errors import ChatError
 
 MAX_CONSECUTIVE_FAILURES = 20  # requests given up one after the other, none answered in between: the endpoint is down
 CUT_SHORT = "Your answer was cut off because it was too long. Answer again from the beginning, complete and shorter."
-CHARACTERS_PER_TOKEN = 4  # a provider's own rule for its limit on tokens
+CHARACTERS_PER_TOKEN = 4  # of English prose, the rule in providers' documentation
 
 
 class RequestFailed(ChatError):
@@ -45,9 +45,10 @@ class CircuitBreaker:
             self._tripped.set()
 
     def raise_if_tripped(self) -> None:
-        """
+        """Go on only while nothing has stopped this `ask`.
+
         Raises:
-            RequestFailed: the breaker is tripped, for the reason in the message.
+            RequestFailed: the breaker is tripped; the message has the reason.
         """
         if self.reason is not None:
             raise RequestFailed(f"not asked: {self.reason}")
