@@ -26,7 +26,7 @@ def _graph(_: argparse.Namespace) -> None:
 def _summary(_: argparse.Namespace) -> None:
     """Print the main result table of the last run, and where its figures are."""
     from dart.metrics.run import Settings, load_run
-    from dart.report.writer import summary  # matplotlib: only this command pays for it
+    from dart.report.summary import summary
 
     given, profile = params.check()
     print(summary(load_run(Path(), given.students, Settings(label=profile.label))))
