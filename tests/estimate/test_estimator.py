@@ -84,7 +84,7 @@ def test_what_a_stage_asks_is_what_was_estimated_and_costs_nothing_afterwards(tm
     expected, cached = distill()
     assert (expected, cached) == (pytest.approx(2400 * (1 + CORRECTION_RATE)), 0)
     client = ChatClient(
-        profile.teacher, stage="distill", transport=transport_for(profile.teacher, profile.world, settings.seed)
+        profile.teacher, stage="distill", transport=transport_for(profile.teacher, profile.simulation, settings.seed)
     )
     _, outcome = write_rationales(estimator.train, client, settings.distill)
     assert outcome.usage.calls == outcome.usage.cost.answers == 2400

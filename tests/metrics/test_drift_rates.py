@@ -12,7 +12,7 @@ from dart.metrics.drift_rates import drift_rates
 from dart.metrics.hypotheses import hypotheses
 from dart.metrics.run import Run, StudentRun
 from dart.report.table import NONE
-from dart.report.tables.rates import table_rates, table_unchanged
+from dart.report.tables.results import table_rates, table_unchanged
 from dart.stats.annotation import AnnotatedPair
 
 STATISTICS = Statistics(resamples=200, confidence=0.95)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from dart.core.schema.method import Statistics
 from dart.metrics.evaluate import evaluate
 from dart.metrics.run import Run
 
+TEMPLATES = Path(__file__).parents[2] / ".dvc" / "plots"
 STATISTICS = Statistics(resamples=200, confidence=0.95)
 
 
@@ -81,7 +83,8 @@ def test_plots_are_flat_points(evaluated: dict[str, Any]) -> None:
     for points in plots.values():
         assert points
         assert all(not isinstance(value, dict | list) for point in points for value in point.values())
-    total = sum(p["cases"] for p in plots["plots/drift.json"] if p["student"] == "base" and p["when"] == "after")
+        assert all(point["run"].count("/") == 1 for point in points), "the column that the templates colour by"
+    total = sum(point["cases"] for point in plots["plots/drift.json"] if point["run"] == "base/after")
     assert total == evaluated["metrics/drift.json"]["base"]["after"]["total"]
 
 
@@ -92,3 +95,12 @@ def test_lost_answer_is_refused(unevaluated: Run) -> None:
     )
     with pytest.raises(DataError, match=r"small/repaired.*missing ids: D1-DIFF-test-0"):
         evaluate(unevaluated.model_copy(update={"students": (torn,)}), STATISTICS, 3)
+
+
+@pytest.mark.parametrize("name", ["lines_by_run", "bars_by_run"])
+def test_plot_templates_use_the_columns_that_are_written(name: str, evaluated: dict[str, Any]) -> None:
+    template = json.loads((TEMPLATES / f"{name}.json").read_text(encoding="utf-8"))
+    fields = {axis["field"] for axis in template["encoding"].values()}
+    assert {"<DVC_METRIC_X>", "<DVC_METRIC_Y>"} < fields
+    columns = set.intersection(*(set(points[0]) for path, points in evaluated.items() if path.startswith("plots/")))
+    assert fields - {"<DVC_METRIC_X>", "<DVC_METRIC_Y>", "rev"} <= columns

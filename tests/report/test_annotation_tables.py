@@ -6,12 +6,10 @@ from typing import Any
 
 import pytest
 
+from dart.metrics.annotation import Confusion, audit_confusion, severity_distances
 from dart.report import published
 from dart.report.evidence import PaperRun
 from dart.report.tables.annotation import (
-    Confusion,
-    audit_confusion,
-    severity_distances,
     table25,
     table27,
     table28,
@@ -40,7 +38,7 @@ def test_the_papers_confusion_gives_its_table_28() -> None:
 
 
 def test_audit_confusion_is_counted_by_hand(run: PaperRun) -> None:
-    counts = audit_confusion(run)
+    counts = audit_confusion(run.pairs, run.annotated.audits["before"])
     found = {r.item_id for r in run.annotated.audits["before"] if r.severity}
     assert counts.true_positive == sum(p.item_id in found for p in run.pairs if p.consensus)
     assert sum(counts) == len(run.pairs)
@@ -69,7 +67,9 @@ def test_table25_is_whole_with_two_judges(run: PaperRun) -> None:
 
 
 def test_table27_counts_severities_over_drift_pairs(run: PaperRun) -> None:
-    everything, detected = (severity_distances(run, only) for only in (False, True))
+    everything, detected = (
+        severity_distances(run.pairs, run.annotated.audits["before"], only) for only in (False, True)
+    )
     drift = [pair for pair in run.pairs if pair.consensus]
     found = {r.item_id for r in run.annotated.audits["before"] if r.severity}
     assert len(everything) == len(drift)

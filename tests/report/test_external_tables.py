@@ -15,12 +15,14 @@ from dart.external.items import DISPLAY, SUITES, Answer, ExternalItem, SuiteName
 from dart.external.loaders import load_suite
 from dart.external.rewriting import Rewrite
 from dart.external.sample import suite_card
+from dart.metrics.families import holm
 from dart.metrics.run import Run
 from dart.report.evidence import PaperRun
 from dart.report.latex import latex
-from dart.report.render import html_fragment, markdown
+from dart.report.markdown import markdown
+from dart.report.page import html_fragment
 from dart.report.table import NOT_RUN, Table
-from dart.report.tables.external import holm, table5, table35, table40, table41, table42, table43
+from dart.report.tables.external import table5, table35, table40, table41, table42, table43
 from dart.report.tables.hatecheck import table36, table37, table38, table39
 from dart.simulation.annotators import adjudicate
 from dart.simulation.external_suites import embedded_files

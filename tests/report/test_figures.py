@@ -7,8 +7,9 @@ import struct
 
 import pytest
 
+from dart.metrics.annotation import false_positive_rate
 from dart.report.evidence import PaperRun
-from dart.report.figures import COLOURS, COLUMN_WIDTH_IN, STYLE, TITLES, false_positive_rate, figures
+from dart.report.figures import COLOURS, COLUMN_WIDTH_IN, STYLE, TITLES, figures
 from dart.stats.calibration import OperatingPoint, operating_point
 
 OKABE_ITO = {"#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999"}

@@ -15,7 +15,8 @@ from dart.openended.judging import Assessment, Preference, QuestionVerdicts, com
 from dart.openended.questions import Question, load
 from dart.report.evidence import PaperRun
 from dart.report.latex import latex
-from dart.report.render import html_fragment, markdown
+from dart.report.markdown import markdown
+from dart.report.page import html_fragment
 from dart.report.table import NOT_RUN, Table
 from dart.report.tables.openended import table14, table_judges, table_toxicity
 from dart.stats.paired import adjusted

@@ -16,7 +16,8 @@ from dart.policy.records import SCHEMES, PolicyAnswer, Premise
 from dart.policy.selection import choices
 from dart.report.evidence import PaperRun
 from dart.report.latex import latex
-from dart.report.render import html_fragment, markdown
+from dart.report.markdown import markdown
+from dart.report.page import html_fragment
 from dart.report.table import NOT_RUN, Table
 from dart.report.tables.policy import table3, table17, table18, table33, table34
 from dart.stats.paired import adjusted

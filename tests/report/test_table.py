@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dart.report.render import html_fragment, markdown
+from dart.report.markdown import markdown
+from dart.report.page import html_fragment
 from dart.report.table import NOT_RUN, Body, Table, bounds, p_value, percent, ruled, signed
 
 

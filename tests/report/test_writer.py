@@ -16,8 +16,9 @@ from dart.metrics.evaluate import evaluate
 from dart.metrics.run import AUDITS, SPLITS, STAGES, Run, Settings
 from dart.report.contents import SECTIONS, tables
 from dart.report.evidence import PaperRun
-from dart.report.headline import decision_claim, drift_claim, headline, summary
-from dart.report.render import html_fragment, markdown
+from dart.report.markdown import markdown
+from dart.report.page import html_fragment
+from dart.report.summary import claims, decision_claim, drift_claim, summary
 from dart.report.table import Table
 from dart.report.writer import write_paper
 
@@ -142,7 +143,7 @@ def test_claims_stand_beside_their_control(run: PaperRun) -> None:
     assert f"{arms['repair']['before']} → {arms['repair']['after']}" in claim
     assert f"The control leaves {arms['control']['after']}: repair removes more" in claim
     assert "Control without repair rows" in decision_claim(run, student)
-    assert len(headline(run)) == 2 * len(run.students)
+    assert len(claims(run)) == 2 * len(run.students)
 
 
 @pytest.mark.parametrize(

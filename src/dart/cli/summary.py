@@ -9,9 +9,9 @@ def summary() -> None:
     """Print the main result table of the last run. Below it: where the report and its figures are."""
     from dart.core import params
     from dart.metrics.run import Settings, load_run
-    from dart.report import writer
+    from dart.report.summary import summary as result_table
 
     settings, profile = params.check()
-    print(writer.summary(load_run(Path(), settings.students, Settings(label=profile.label))))
+    print(result_table(load_run(Path(), settings.students, Settings(label=profile.label))))
     print("report   data/paper/index.html (all tables also as data/paper/table*.md and .tex)")
     print("figures  " + "  ".join(str(path) for path in sorted(Path("plots/figures").glob("*.png"))))

@@ -47,13 +47,13 @@ def drift_rates(
     Args:
         annotated: labelled pairs of audit "before"; empty for students of whom none were labelled.
     """
-    found = {}
+    rates = {}
     for when, variant in VARIANT_OF.items():  # of the student's audits; the teacher's is beside them
         if when in student.audits:
-            known = None if true is None else true[variant]
+            true_cases = None if true is None else true[variant]
             labelled = annotated if when == "before" else ()
-            found[when] = _rates(items, student.audits[when], statistics.confidence, known, labelled)
-    return found
+            rates[when] = _rates(items, student.audits[when], statistics.confidence, true_cases, labelled)
+    return rates
 
 
 def _rates(
@@ -75,8 +75,8 @@ def _rates(
         "prediction_powered": _or_note(lambda: _powered(items, records, annotated, confidence)),
     }
     if true is not None:
-        among = sum(record.item_id in true for record in screened)
-        result |= {"true": round(len(true) / n, 6), "true_screened": round(among / n, 6)}
+        true_screened = sum(record.item_id in true for record in screened)
+        result |= {"true": round(len(true) / n, 6), "true_screened": round(true_screened / n, 6)}
     return result
 
 
@@ -104,15 +104,15 @@ def _judge_corrected(records: Sequence[AuditRecord], annotated: Sequence[Annotat
     """Rogan-Gladen among screened pairs, as a share of all: the judge's errors come from annotated screened pairs."""
     screened = {record.item_id: record.severity is not None for record in records if record.screened}
     labels = [(pair.consensus is not None, screened[pair.item_id]) for pair in annotated if pair.item_id in screened]
-    positives, negatives = ([said for real, said in labels if real is wanted] for wanted in (True, False))
+    positives, negatives = ([flagged for drift, flagged in labels if drift is kind] for kind in (True, False))
     if not positives or not negatives:
         raise DataError("no annotated screened pairs of both kinds: the judge's errors are unknown.")
     share = len(screened) / len(records)
-    found = rogan_gladen(
+    interval = rogan_gladen(
         sum(screened.values()), len(screened), sum(positives), len(positives), negatives.count(False), len(negatives),
         confidence, overlap=True,
     )  # fmt: skip
-    return Interval(*(None if value is None else value * share for value in found))
+    return Interval(*(None if value is None else value * share for value in interval))
 
 
 def _powered(

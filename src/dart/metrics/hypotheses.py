@@ -47,7 +47,7 @@ def hypotheses(tests: Mapping[str, Any], declared: Hypotheses, margins: Equivale
 # Deviates from the paper: parsed-pairs - McNemar needs pairs, so parsed-only rows are tested where both sides parse
 def _family(tests: Mapping[str, Any], declared: Hypotheses) -> list[dict[str, Any]]:
     """Exact McNemar of the declared rows, corrected over all students together."""
-    found: list[dict[str, Any]] = []
+    family: list[dict[str, Any]] = []
     for slot, comparisons in tests.items():
         decision = comparisons["_".join(COMPARED)]["decision"]
         for row in declared.rows:
@@ -55,24 +55,24 @@ def _family(tests: Mapping[str, Any], declared: Hypotheses) -> list[dict[str, An
                 parsed_only = row in declared.parsed_only
                 source = decision[row]["parsed"] if parsed_only else decision[row]
                 entry = {"student": slot, "row": row, "parsed_only": parsed_only, "n": source["n"]}
-                found.append(entry | {"p": source["mcnemar"]["p_exact"]})
-    raw = [entry["p"] for entry in found]
+                family.append(entry | {"p": source["mcnemar"]["p_exact"]})
+    raw = [entry["p"] for entry in family]
     corrected: dict[str, Sequence[float]] = {"bonferroni": adjusted(raw), "holm": adjusted(raw, "holm")}
-    for place, entry in enumerate(found):
-        values = {f"p_{name}": significant(p[place]) for name, p in corrected.items()}
+    for index, entry in enumerate(family):
+        values = {f"p_{name}": significant(p[index]) for name, p in corrected.items()}
         entry |= values | {"p_adjusted": values[f"p_{declared.correction}"]}
-    return found
+    return family
 
 
 # Deviates from the paper: equivalence - "unchanged" has a margin and a test
 def _unchanged(tests: Mapping[str, Any], margins: Equivalence) -> list[dict[str, Any]]:
     """Two one-sided tests of every claim that accuracy did not change."""
-    found = []
+    tested = []
     for slot, comparisons in tests.items():
         for base, other in UNCHANGED:
             if f"{base}_{other}" in comparisons:
                 entry = comparisons[f"{base}_{other}"]["decision"]["overall"]
                 result = equivalent_accuracy(entry["mcnemar"]["b"], entry["mcnemar"]["c"], entry["n"], margins.accuracy)
-                named = {"student": slot, "base": base, "other": other, "row": "overall", "n": entry["n"]}
-                found.append(named | result.json())
-    return found
+                labels = {"student": slot, "base": base, "other": other, "row": "overall", "n": entry["n"]}
+                tested.append(labels | result.json())
+    return tested

@@ -1,34 +1,38 @@
 """What the paper shows and what this run made of it: sections, tables in their order, and the honest account.
 
-`SECTIONS` is the table of contents of the page. A test holds it to the paper's 46 tables: each stands in it once.
+`SECTIONS` is the table of contents of the page. Each module of `tables` is a section or a part of one, and the tables
+that it lists stand in the section by the paper's number, tables of ours after them. A test holds it to the paper's 46
+tables: each stands in it once.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from types import ModuleType
 from typing import Any, NamedTuple
 
+from dart.report.blocks import Maker
 from dart.report.evidence import PaperRun
 from dart.report.table import NONE, NOT_RUN, Table
-from dart.report.tables.annotation import NO_PAIRS, table25, table27, table28, table29
-from dart.report.tables.comparison import table22, table24
-from dart.report.tables.conditioning import table23, table26, table32
-from dart.report.tables.decision import table2, table13, table15, table16
-from dart.report.tables.examples import table1, table8, table12, table46
-from dart.report.tables.external import table5, table35, table40, table41, table42, table43
-from dart.report.tables.harm import table44, table45, table_control
-from dart.report.tables.hatecheck import table36, table37, table38, table39
-from dart.report.tables.openended import table14, table_judges, table_toxicity
-from dart.report.tables.policy import table3, table17, table18, table33, table34
-from dart.report.tables.rates import table_rates, table_unchanged
-from dart.report.tables.robustness import table7, table_floor
-from dart.report.tables.setup import table6, table9, table10, table11
-from dart.report.tables.toxreg import table20
-from dart.report.tables.training import table4, table19, table21
-from dart.report.tables.weighting import table30, table31, table_arms
+from dart.report.tables import (
+    ablations_conditioning,
+    ablations_robustness,
+    ablations_training,
+    ablations_weights,
+    annotation,
+    examples,
+    external,
+    harm,
+    hatecheck,
+    openended,
+    policy,
+    results,
+    setup,
+    students,
+)
+from dart.report.tables.annotation import NO_PAIRS
 
-Maker = Callable[[PaperRun], Table]
 TABLES_OF_THE_PAPER = 46
 STATUSES = ("regenerated", "partly", "not run")
 
@@ -42,51 +46,35 @@ class Section(NamedTuple):
     figures: tuple[str, ...] = ()
 
 
+def _section(key: str, title: str, *modules: ModuleType, figures: tuple[str, ...] = ()) -> Section:
+    makers: list[Maker] = [maker for module in modules for maker in module.TABLES]
+    return Section(key, title, tuple(sorted(makers, key=_number)), figures)
+
+
+def _number(maker: Maker) -> int:
+    """The paper's number in the function's name, e.g. 24 of `table24`; tables of ours follow."""
+    number = maker.__name__.removeprefix("table")
+    return int(number) if number.isdigit() else TABLES_OF_THE_PAPER + 1
+
+
 SECTIONS: tuple[Section, ...] = (
-    Section(
-        "results",
-        "Results (Section 3)",
-        (table2, table_control, table_rates, table_unchanged),
-        ("figure03", "figure04"),
-    ),
-    Section("students", "By benchmark and student (Appendices H, I, J, K.6)", (table13, table15, table16, table24)),
-    Section("harm", "Harm of the rationales (Appendices K.4, Q)", (table44, table45, table22)),
-    Section(
-        "policy",
-        "Inference-time explanation policy (Section 3.3.2, Appendices K.1, N)",
-        (table3, table17, table18, table33, table34),
-    ),
-    Section(
+    _section("results", "Results (Section 3)", results, figures=("figure03", "figure04")),
+    _section("students", "By benchmark and student (Appendices H, I, J, K.6)", students),
+    _section("harm", "Harm of the rationales (Appendices K.4, Q)", harm),
+    _section("policy", "Inference-time explanation policy (Section 3.3.2, Appendices K.1, N)", policy),
+    _section(
         "ablations",
         "Ablations and controls (Section 3.3, Appendices A.3, K, L.2, M)",
-        (
-            table4,
-            table19,
-            table20,
-            table21,
-            table23,
-            table26,
-            table30,
-            table31,
-            table32,
-            table7,
-            table_arms,
-            table_floor,
-        ),
+        ablations_training,
+        ablations_conditioning,
+        ablations_weights,
+        ablations_robustness,
     ),
-    Section(
-        "external",
-        "External safety suites (Section 3.4, Appendices O, P)",
-        (table5, table35, table36, table37, table38, table39, table40, table41, table42, table43),
-    ),
-    Section(
-        "openended",
-        "Open-ended questions (Section 3.4, Appendix I.1)",
-        (table14, table_judges, table_toxicity),
-    ),
-    Section("annotation", "Annotated pairs (Appendices L, M.1)", (table25, table27, table28, table29), ("figure05",)),
-    Section("setup", "Set-up as it ran (Appendices A, C, D)", (table6, table9, table10, table11)),
-    Section("examples", "Examples (Section 2.1, Appendices B, G, R)", (table1, table8, table12, table46)),
+    _section("external", "External safety suites (Section 3.4, Appendices O, P)", external, hatecheck),
+    _section("openended", "Open-ended questions (Section 3.4, Appendix I.1)", openended),
+    _section("annotation", "Annotated pairs (Appendices L, M.1)", annotation, figures=("figure05",)),
+    _section("setup", "Set-up as it ran (Appendices A, C, D)", setup),
+    _section("examples", "Examples (Section 2.1, Appendices B, G, R)", examples),
 )
 
 FIGURES: Mapping[str, str] = {"3": "figure03", "4": "figure04", "5": "figure05"}
@@ -103,7 +91,7 @@ def tables(run: PaperRun) -> dict[str, list[Table]]:
 
 def coverage(run: PaperRun) -> dict[str, Any]:
     """Contents of metrics/coverage.json: every table and data figure of the paper and what this run regenerated."""
-    return account(run, [table for found in tables(run).values() for table in found])
+    return account(run, [table for made in tables(run).values() for table in made])
 
 
 def account(run: PaperRun, made: Iterable[Table]) -> dict[str, Any]:
@@ -123,7 +111,7 @@ def account(run: PaperRun, made: Iterable[Table]) -> dict[str, Any]:
         "simulated": run.simulated,
         "tables": entries,
         "figures": drawn,
-        "counts": {"tables": _counted(entries), "figures": _counted(drawn)},
+        "counts": {"tables": _counts(entries), "figures": _counts(drawn)},
     }
 
 
@@ -134,29 +122,29 @@ def _figure(run: PaperRun, stem: str) -> dict[str, str]:
     return {"status": "regenerated", "file": f"data/paper/{stem}_{slot}.svg"}
 
 
-def _counted(entries: Mapping[str, Mapping[str, str]]) -> dict[str, int]:
-    found = Counter(entry["status"] for entry in entries.values())
-    return {status: found[status] for status in STATUSES}
+def _counts(entries: Mapping[str, Mapping[str, str]]) -> dict[str, int]:
+    counts = Counter(entry["status"] for entry in entries.values())
+    return {status: counts[status] for status in STATUSES}
 
 
-def coverage_table(run: PaperRun, found: Mapping[str, Any]) -> Table:
+def coverage_table(run: PaperRun, account: Mapping[str, Any]) -> Table:
     """Table C, not in the paper: the coverage for readers, tables with the same fate together."""
     groups: dict[tuple[str, str], list[str]] = {}
-    for number, entry in found["tables"].items():
+    for number, entry in account["tables"].items():
         groups.setdefault((entry["status"], entry.get("needs", NONE)), []).append(number)
-    order = list(found["counts"]["tables"])
+    order = list(account["counts"]["tables"])
     rows = [
         (f"implemented, {status}" if status == NOT_RUN else status, ", ".join(numbers), needs)
         for (status, needs), numbers in sorted(groups.items(), key=lambda group: order.index(group[0][0]))
     ]
-    counts = found["counts"]["tables"]
+    counts = account["counts"]["tables"]
     return Table(
         number="C",
         title=f"What this run regenerated of the paper's {TABLES_OF_THE_PAPER} tables",
         columns=("Status", "Tables", "What the rest needs"),
         rows=tuple(rows),
         note="; ".join(f"{status}: {count}" for status, count in counts.items())
-        + f". Figures 3, 4 and 5: {found['counts']['figures']['regenerated']} of {len(FIGURES)} drawn. Also as "
+        + f". Figures 3, 4 and 5: {account['counts']['figures']['regenerated']} of {len(FIGURES)} drawn. Also as "
         "metrics/coverage.json.",
         wrapped=(1, 2),
         simulated=run.simulated,

@@ -19,11 +19,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from dart.core.records import SEVERITIES
+from dart.metrics.annotation import false_positive_rate
 from dart.metrics.run import STAGES, Run, StudentRun
 from dart.report import published
 from dart.report.evidence import PaperRun
 from dart.report.table import percent
-from dart.stats.calibration import OperatingPoint, operating_point
+from dart.stats.calibration import operating_point
 
 COLUMN_WIDTH_IN = 3.3
 STYLE: dict[Any, Any] = {
@@ -184,8 +185,3 @@ def _figure5(run: PaperRun) -> Figure:
     axes.grid(True, axis="both")
     axes.legend(loc="lower right", fontsize=6, handlelength=1.5, frameon=True, edgecolor="none", framealpha=0.9)
     return figure
-
-
-def false_positive_rate(point: OperatingPoint, drift: int, pairs: int) -> float:
-    """Of the pairs without drift, the share that an operating point flags."""
-    return (point.flagged - point.recall * drift) / (pairs - drift)

@@ -1,102 +1,146 @@
-"""The paper's own numbers, to be shown beside ours and marked as the paper's; nothing is computed from them here.
+"""The paper's own numbers, read from published.yaml: shown beside ours and marked as the paper's, never computed from.
 
-arXiv 2604.16845v1. Slots carry the models that the paper's profile puts there: small = Llama-3.2-3B,
-base = Llama-3-8B, large = Qwen2.5-14B. Bodies of most tables are lost in the copy this was read from; what is
-missing here was not recoverable.
+Each constant is a block of that file with a type; `place(name)` says where in the paper it stands. A test holds every
+block to a constant that reads it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import resources
+from typing import Any, NamedTuple
 
-MODELS: Mapping[str, str] = {"small": "Llama-3.2-3B", "base": "Llama-3-8B", "large": "Qwen2.5-14B"}
+import yaml
+from pydantic import TypeAdapter
 
-# Table 2: row -> (M0, M_DART), accuracy; D and N rows parsed only.
-TABLE_2_ACCURACY: Mapping[str, Mapping[str, tuple[float, float]]] = {
-    "small": {
-        "D1-D4": (0.398, 0.548),
-        "N1-N4": (0.442, 0.888),
-        "overall": (0.321, 0.568),
-        "DIFF": (0.578, 0.532),
-        "EQUAL": (0.064, 0.604),
-    },
-    "base": {
-        "D1-D4": (0.494, 0.651),
-        "N1-N4": (0.524, 0.970),
-        "overall": (0.390, 0.688),
-        "DIFF": (0.659, 0.652),
-        "EQUAL": (0.113, 0.726),
-    },
-    "large": {
-        "D1-D4": (0.562, 0.698),
-        "N1-N4": (0.608, 0.972),
-        "overall": (0.448, 0.752),
-        "DIFF": (0.712, 0.698),
-        "EQUAL": (0.184, 0.806),
-    },
-}
-TABLE_2_PARSE_RATE: Mapping[str, tuple[float, float]] = {
-    "small": (0.618, 1.0),
-    "base": (0.732, 1.0),
-    "large": (0.805, 1.0),
-}
+from dart.core.records import Record
 
-# Section 3.3: median toxicity x 1e5 of Llama-3-8B at M0, M_int, M_DART.
-TOXICITY_MEDIAN_X1E5: Mapping[str, float] = {"base": 3.81, "distilled": 4.08, "repaired": 3.52}
 
-# Figure 4 and Table 30, Llama-3-8B.
-DRIFT_BEFORE: Mapping[str, int] = {"mild": 31, "moderate": 121, "severe": 283, "extreme": 0}
-DRIFT_AFTER: Mapping[str, int] = {"mild": 14, "moderate": 34, "severe": 71, "extreme": 0}
+class Block(Record):
+    """One entry of published.yaml."""
 
-# Table 45, Llama-3-8B: mild, moderate, severe, extreme; n = 200, D1 224.
-TABLE_45: Mapping[str, tuple[int, int, int, int]] = {
-    "D1": (24, 3, 40, 0),
-    "D2": (3, 11, 15, 0),
-    "D3": (0, 44, 46, 0),
-    "D4": (0, 4, 91, 0),
-    "N1": (0, 16, 5, 0),
-    "N2": (0, 12, 3, 0),
-    "N3": (1, 12, 56, 0),
-    "N4": (3, 19, 27, 0),
-}
-TEST_SIZES: Mapping[str, int] = {name: 224 if name == "D1" else 200 for name in TABLE_45}
+    place: str  # section, table or appendix
+    values: Any
 
-# Appendix A.
-SPLIT_TOTALS: Mapping[str, int] = {"train": 4800, "validation": 1600, "test": 1624}
 
-# Appendix C and Section 3.1.
-LORA: Mapping[str, str] = {
-    "r": "16",
-    "lora_alpha": "32",
-    "lora_dropout": "0.05",
-    "target_modules": "q, k, v, o, gate, up, down projections",
-}
-TRAINING: Mapping[str, str] = {"learning rate": "0.0002", "epochs": "3", "global batch": "16", "precision": "bf16"}
+class Levels(NamedTuple):
+    """A way to train, as far as the text has its numbers; toxicity: median x 1e5, its change: against base."""
 
-# Section 2.5 and Appendix D.3: copies of a repair row, and the typical toxicity delta (initial estimate only).
-SEVERITY_WEIGHTS: Mapping[str, int] = {"mild": 1, "moderate": 2, "severe": 3, "extreme": 4}
-SEVERITY_CRITERIA: Mapping[str, str] = {
-    "mild": "minor quality issues, no harmful content",
-    "moderate": "oversimplifies or misframes",
-    "severe": "normalizes bias, stereotypes, or misses harm",
-    "extreme": "explicitly reproduces harmful content",
-}
+    accuracy: float | None = None
+    equal_accuracy: float | None = None
+    toxicity: float | None = None
+    toxicity_change: float | None = None
 
-# Table 22 and Section 3.3: shares of the prompts with any harm type, and novel cases among the drift cases.
-HARM_ANY: Mapping[str, float] = {"teacher": 0.020, "distilled": 0.268}
-NOVEL: tuple[int, int] = (160, 435)
 
-# Table 24: how many comparisons its Bonferroni correction is over.
-BASELINE_COMPARISONS = 4
+class Repaired(NamedTuple):
+    """A row of Table 30 or 31: levels and drift cases after repair."""
 
-# Tables 25, 27, 28 and Appendix L, n = 200: two annotators, DeepSeek-Chat (primary judge), GPT-4 (second judge).
-KAPPA: Mapping[str, float] = {"annotators": 0.72, "judge": 0.66, "second_judge": 0.71, "judges": 0.74}
-JUDGE_CONFUSION: tuple[int, int, int, int] = (82, 20, 15, 83)  # true positive, false negative, false positive, tn
-JUDGE_ACCURACY = 0.825
-SEVERITY_AGREEMENT: Mapping[str, float] = {"exact": 0.686, "within one level": 0.922}
+    accuracy: float
+    equal_accuracy: float
+    remain: int
 
-# Appendix M.1: 400 pairs; AUC and the best threshold; tau -> (precision, recall) where the prose has them.
-AUC = 0.78
-TAU_PAIRS = 400
-TAU_SWEEP: Mapping[float, tuple[float, float]] = {0.005: (0.58, 0.91), 0.01: (0.72, 0.81)}
-TAU_F1 = 0.76
+
+class Teacher(NamedTuple):
+    """A row of Table 32: levels, drift cases after Stage I (`regressed`) and after repair (`remain`)."""
+
+    name: str
+    accuracy: float
+    equal_accuracy: float
+    toxicity: float
+    regressed: int
+    remain: int
+
+
+class Judge(NamedTuple):
+    """A row of Table 26: drift cases found, and the student repaired with them."""
+
+    pool: int
+    accuracy: float
+    equal_accuracy: float
+    toxicity: float
+
+
+BLOCKS: Mapping[str, Block] = TypeAdapter(dict[str, Block]).validate_python(
+    yaml.safe_load(resources.files("dart.report").joinpath("published.yaml").read_text(encoding="utf-8"))
+)
+
+
+def place(name: str) -> str:
+    """Where in the paper the block stands."""
+    return BLOCKS[name].place
+
+
+def _read(name: str, kind: Any) -> Any:
+    return TypeAdapter(kind).validate_python(BLOCKS[name].values)
+
+
+Pair = tuple[float, float]
+Severities = tuple[int, int, int, int]  # mild, moderate, severe, extreme
+
+MODELS: Mapping[str, str] = _read("models", Mapping[str, str])
+TABLE_2_ACCURACY: Mapping[str, Mapping[str, Pair]] = _read("table_2_accuracy", Mapping[str, Mapping[str, Pair]])
+TABLE_2_PARSE_RATE: Mapping[str, Pair] = _read("table_2_parse_rate", Mapping[str, Pair])
+TOXICITY_MEDIAN_X1E5: Mapping[str, float] = _read("toxicity_median_x1e5", Mapping[str, float])
+DRIFT_BEFORE: Mapping[str, int] = _read("drift_before", Mapping[str, int])
+DRIFT_AFTER: Mapping[str, int] = _read("drift_after", Mapping[str, int])
+TABLE_45: Mapping[str, Severities] = _read("table_45", Mapping[str, Severities])
+TEST_SIZES: Mapping[str, int] = _read("test_sizes", Mapping[str, int])
+HARM_ANY: Mapping[str, float] = _read("harm_any", Mapping[str, float])
+NOVEL: tuple[int, int] = _read("novel", tuple[int, int])
+BASELINE_COMPARISONS: int = _read("baseline_comparisons", int)
+
+SPLIT_TOTALS: Mapping[str, int] = _read("split_totals", Mapping[str, int])
+LORA: Mapping[str, str] = _read("lora", Mapping[str, str])
+TRAINING: Mapping[str, str] = _read("training", Mapping[str, str])
+SEVERITY_WEIGHTS: Mapping[str, int] = _read("severity_weights", Mapping[str, int])
+SEVERITY_CRITERIA: Mapping[str, str] = _read("severity_criteria", Mapping[str, str])
+
+KAPPA: Mapping[str, float] = _read("kappa", Mapping[str, float])
+JUDGE_CONFUSION: tuple[int, int, int, int] = _read("judge_confusion", tuple[int, int, int, int])
+JUDGE_ACCURACY: float = _read("judge_accuracy", float)
+SEVERITY_AGREEMENT: Mapping[str, float] = _read("severity_agreement", Mapping[str, float])
+AUC: float = _read("auc", float)
+TAU_PAIRS: int = _read("tau_pairs", int)
+TAU_SWEEP: Mapping[float, Pair] = _read("tau_sweep", Mapping[float, Pair])
+TAU_F1: float = _read("tau_f1", float)
+
+MARKS: Mapping[str, str] = _read("marks", Mapping[str, str])
+ALTERNATIVES: Mapping[str, Levels] = _read("alternatives", Mapping[str, Levels])
+ALTERNATIVE_DRIFT_CASES: Mapping[str, int] = _read("alternative_drift_cases", Mapping[str, int])
+TOXICITY_WEIGHTS: tuple[float, ...] = _read("toxicity_weights", tuple[float, ...])
+CHOSEN_TOXICITY_WEIGHT: float = _read("chosen_toxicity_weight", float)
+TOXICITY_WEIGHT_LEVELS: Mapping[float, Pair] = _read("toxicity_weight_levels", Mapping[float, Pair])
+TASK_TYPES: Mapping[str, tuple[float | None, float]] = _read("task_types", Mapping[str, tuple[float | None, float]])
+FOLDS: int = _read("folds", int)
+FOLD_ACCURACY: Pair = _read("fold_accuracy", Pair)
+DISTILLATION_LABELS: Mapping[str, float] = _read("distillation_labels", Mapping[str, float])
+AUDIT_LABELS: Mapping[str, Pair] = _read("audit_labels", Mapping[str, Pair])
+AUDIT_EXTRA_FALSE_POSITIVES: int = _read("audit_extra_false_positives", int)
+JUDGES: Mapping[str, Judge] = _read("judges", Mapping[str, Judge])
+JUDGES_BOTH: int = _read("judges_both", int)
+WEIGHTING: Mapping[str, Repaired] = _read("weighting", Mapping[str, Repaired])
+WEIGHTING_SEVERITIES: Mapping[str, Severities] = _read("weighting_severities", Mapping[str, Severities])
+NOISE: Mapping[str, Repaired] = _read("noise", Mapping[str, Repaired])
+TEACHERS: tuple[Teacher, ...] = _read("teachers", tuple[Teacher, ...])
+
+POLICY_CHANGES: Mapping[str, str] = _read("policy_changes", Mapping[str, str])
+PREMISE_DETECTION: str = _read("premise_detection", str)
+POLICY_ABLATION: Mapping[str, Mapping[str, tuple[str, str, str]]] = _read(
+    "policy_ablation", Mapping[str, Mapping[str, tuple[str, str, str]]]
+)
+POLICY_BASE_CHANGES: Mapping[str, str] = _read("policy_base_changes", Mapping[str, str])
+POLICY_SELECTION: Mapping[str, tuple[str, str]] = _read("policy_selection", Mapping[str, tuple[str, str]])
+ALWAYS_ON_REFUSALS: str = _read("always_on_refusals", str)
+POLICY_SCHEMES: Mapping[str, tuple[str, str]] = _read("policy_schemes", Mapping[str, tuple[str, str]])
+
+RANK_BISERIAL: Mapping[str, Mapping[str, tuple[str, str]]] = _read(
+    "rank_biserial", Mapping[str, Mapping[str, tuple[str, str]]]
+)
+WEIGHTED_TOXICITY: str = _read("weighted_toxicity", str)
+ABSTENTION: Mapping[str, str] = _read("abstention", Mapping[str, str])
+HATECHECK_SUBSETS: Mapping[str, Mapping[str, str]] = _read("hatecheck_subsets", Mapping[str, Mapping[str, str]])
+FAILING_SHARE: float = _read("failing_share", float)
+BENIGN_SHARE: str = _read("benign_share", str)
+STILL_FLAGGED: str = _read("still_flagged", str)
+OPENENDED: tuple[str, str, str, str] = _read("openended", tuple[str, str, str, str])
+SLICES: Mapping[str, Mapping[str, str]] = _read("slices", Mapping[str, Mapping[str, str]])

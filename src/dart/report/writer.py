@@ -12,10 +12,10 @@ from dart.core.files import replacing
 from dart.report.contents import account, coverage_table, tables
 from dart.report.evidence import PaperRun
 from dart.report.figures import figures
-from dart.report.headline import label, summary
 from dart.report.latex import document, latex
+from dart.report.markdown import markdown
 from dart.report.page import page_html, page_markdown, parts
-from dart.report.render import markdown
+from dart.report.summary import label
 
 
 def write_paper(run: PaperRun, out: Path) -> dict[str, Any]:
@@ -28,8 +28,8 @@ def write_paper(run: PaperRun, out: Path) -> dict[str, Any]:
     """
     made = tables(run)
     images = figures(run)
-    found = account(run, [table for of_section in made.values() for table in of_section])
-    covered = coverage_table(run, found)
+    coverage = account(run, [table for of_section in made.values() for table in of_section])
+    covered = coverage_table(run, coverage)
     content = parts(made, images)
     texts = {
         "index.md": page_markdown(run, content, covered),
@@ -46,7 +46,4 @@ def write_paper(run: PaperRun, out: Path) -> dict[str, Any]:
             (folder / name).write_text(text, encoding="utf-8", newline="\n")
         for name, image in images.items():
             (folder / name).write_bytes(image)
-    return found
-
-
-__all__ = ["summary", "write_paper"]
+    return coverage

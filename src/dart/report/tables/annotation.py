@@ -7,35 +7,34 @@ audit as it ran) is counted from the pairs and the audit. Without annotators the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from dart.core.records import SEVERITIES, Severity
+from dart.metrics.annotation import Confusion, audit_confusion, severity_distances
 from dart.report import published
+from dart.report.ablation_entries import (
+    DEFAULT,
+    Entry,
+    ablation_student,
+    comparison,
+    difference_and_p,
+    drift,
+    entry,
+    missing,
+    needs,
+    toxicity,
+)
+from dart.report.blocks import Maker
+from dart.report.cells import (
+    value_bounds,
+)
 from dart.report.evidence import PaperRun
-from dart.report.seed_noise import NO_PROOF, robustness, seed_note
 from dart.report.table import NONE, NOT_RUN, Row, Table, bounds, number, percent, ruled
-from dart.report.tables.ablation_cells import DEFAULT, Entry, compared, drift, entry, missing, needs, tested, toxicity
-from dart.report.tables.ablation_cells import student as arm_student
+from dart.report.verdicts import NO_PROOF, robustness, seed_note
 from dart.stats.annotation import TAUS
 from dart.stats.calibration import operating_point
-from dart.stats.drift import cases
 
 NO_PAIRS = "nobody has annotated pairs of this run; label them and write data/annotation/pairs.jsonl."
 NO_SECOND = "a second judge (profile: second_judge)"
-_LEVELS: tuple[Severity | None, ...] = (None, *SEVERITIES)
-
-
-class Confusion(NamedTuple):
-    """Counts against the annotators' consensus: first what the judge said, then whether it was right."""
-
-    true_positive: int
-    false_negative: int
-    false_positive: int
-    true_negative: int
-
-    @property
-    def accuracy(self) -> float:
-        return (self.true_positive + self.true_negative) / sum(self)
 
 
 def _who(run: PaperRun) -> str:
@@ -60,13 +59,6 @@ def _counts(entry: Mapping[str, Any] | None) -> Confusion | None:
 
 def _judge_confusion(run: PaperRun, judge: str) -> Confusion | None:
     return _counts(_said(run, judge))
-
-
-def audit_confusion(run: PaperRun) -> Confusion:
-    """The audit as it ran, screen and judge, against the consensus."""
-    found = cases(run.annotated.audits["before"])
-    pairs = [(pair.item_id in found, pair.consensus is not None) for pair in run.pairs]
-    return Confusion(*(pairs.count(outcome) for outcome in ((True, True), (False, True), (True, False), (False,) * 2)))
 
 
 def table25(run: PaperRun) -> Table:
@@ -95,9 +87,7 @@ def table25(run: PaperRun) -> Table:
 def _agreement_row(name: str, entry: Mapping[str, Any] | None, counts: Confusion | None, paper: float) -> Row:
     if entry is None:
         return (name, *(NOT_RUN for _ in range(6)), number(paper, 2))
-    shown = (
-        f"{number(entry[key])} {bounds(entry[f'{key}_ci'], sign=False)}" for key in ("kappa", "precision", "recall")
-    )
+    shown = (value_bounds(entry[key], entry[f"{key}_ci"]) for key in ("kappa", "precision", "recall"))
     return (
         name,
         str(entry["n"]),
@@ -151,20 +141,10 @@ def _value(name: str, entry: Mapping[str, Any] | None, key: str, paper: str) -> 
     return (name, f"{number(entry[key])}{interval}", _n(entry), paper)
 
 
-def severity_distances(run: PaperRun, detected_only: bool) -> list[int]:
-    """How many levels the audit is off the consensus, for each pair that the consensus calls drift."""
-    found = cases(run.annotated.audits["before"])
-    return [
-        abs(_LEVELS.index(found.get(pair.item_id)) - _LEVELS.index(pair.consensus))
-        for pair in run.pairs
-        if pair.consensus is not None and (pair.item_id in found or not detected_only)
-    ]
-
-
 def _severity_rows(run: PaperRun) -> list[Row]:
     rows: list[Row] = []
     for detected_only, which in ((False, "all drift pairs"), (True, "drift pairs that the audit found")):
-        distances = severity_distances(run, detected_only) if run.pairs else []
+        distances = severity_distances(run.pairs, run.annotated.audits["before"], detected_only) if run.pairs else []
         for most, name in ((0, "exact"), (1, "within one level")):
             share = _share_within(distances, most) if run.pairs else NOT_RUN
             paper = NONE if detected_only else percent(published.SEVERITY_AGREEMENT[name])
@@ -181,7 +161,10 @@ def table28(run: PaperRun) -> Table:
     alone = _judge_confusion(run, "judge")
     groups = [
         _confusion_rows("judge alone", alone),
-        _confusion_rows("screen and judge (the audit)", audit_confusion(run) if run.pairs else None),
+        _confusion_rows(
+            "screen and judge (the audit)",
+            audit_confusion(run.pairs, run.annotated.audits["before"]) if run.pairs else None,
+        ),
         _confusion_rows("the paper's judge", Confusion(*published.JUDGE_CONFUSION)),
     ]
     body = ruled(groups)
@@ -229,8 +212,8 @@ def table29(run: PaperRun) -> Table:
         ),
         rows=tuple(_tau_row(run, tau, used) for tau in taus),
         note=f"{_who(run)} {labelled}{optimum} Detected: pairs of the whole test set above τ that the judge confirmed, "
-        f"and so repaired; this and what follows: {arm_student(run).name}, the student of the arms. Remain: by the "
-        f"arms' own τ in every row. {left}{NO_PROOF}{seed_note(run)}The paper: "
+        f"and so repaired; this and what follows: {ablation_student(run).name}, the student of the arms. Remain: by "
+        f"the arms' own τ in every row. {left}{NO_PROOF}{seed_note(run)}The paper: "
         f"{published.TAU_PAIRS} pairs, F1 {published.TAU_F1} at τ = 0.01; its recall at τ ≥ 0.03 is below .55. "
         "Toxicity × 10⁵.",
         needs=needs(absent, *([] if run.pairs else [f"{NO_PAIRS[0].upper()}{NO_PAIRS[1:]}"])),
@@ -269,7 +252,7 @@ def _repaired(found: Entry) -> Row:
         drift(found),
         number(found["decision"]["accuracy"]),
         toxicity(found),
-        *tested(compared(found, "drift")),
+        *difference_and_p(comparison(found, "drift")),
         drift(found, "true"),
     )
 
@@ -277,3 +260,6 @@ def _repaired(found: Entry) -> Row:
 def _paper_tau(tau: float) -> str:
     pair = published.TAU_SWEEP.get(tau)
     return NONE if pair is None else f"{number(pair[0], 2)} / {number(pair[1], 2)}"
+
+
+TABLES: tuple[Maker, ...] = (table25, table27, table28, table29)

@@ -13,6 +13,7 @@ from statistics import median
 from dart.core.records import SEVERITIES, AuditRecord, Generation, Item, Rationale
 from dart.distill.sentences import count_sentences
 from dart.metrics.run import STAGES, StudentRun
+from dart.report.blocks import Maker
 from dart.report.evidence import PaperRun
 from dart.report.table import NONE, Row, Table, percent, signed
 from dart.stats.decision import benchmarks_of
@@ -207,3 +208,6 @@ def _middle(records: Sequence[AuditRecord]) -> AuditRecord | None:
         return None
     middle = median(record.delta for record in records)
     return min(records, key=lambda record: (abs(record.delta - middle), record.item_id))
+
+
+TABLES: tuple[Maker, ...] = (table1, table8, table12, table46)

@@ -11,10 +11,19 @@ from typing import Any, NamedTuple
 
 from dart.external.analysis import decisive_n
 from dart.external.items import DISPLAY, SPOKEN, SUITES, SuiteName
+from dart.metrics.families import holm, weighted_mean
 from dart.metrics.run import Run, StudentRun
-from dart.report import published_external as published
-from dart.report.table import NONE, NOT_RUN, Row, Table, bounds, number, p_value, percent, ruled, signed
-from dart.stats.paired import adjusted, stars
+from dart.report import published
+from dart.report.blocks import Maker
+from dart.report.cells import (
+    counted_share,
+    rank_biserial,
+    shift_x1e5,
+    side_shares,
+    sides_x1e5,
+)
+from dart.report.table import NONE, NOT_RUN, Row, Table, number, p_value, percent, ruled, signed
+from dart.stats.paired import stars
 
 SCORES = ("toxicity", "hate")
 METRICS = "external"  # the entry of `Run.metrics`: {suite: contents of metrics/external/<suite>.json}
@@ -58,7 +67,7 @@ def how_to_run(suites: Iterable[SuiteName]) -> str:
     return "; ".join(f"`dvc repro external/dvc.yaml:{suite}` for {DISPLAY[suite]}" for suite in suites)
 
 
-def missing(run: Run, suites: Sequence[SuiteName]) -> list[SuiteName]:
+def suites_not_run(run: Run, suites: Sequence[SuiteName]) -> list[SuiteName]:
     """The suites that some student of the run was not asked."""
     return [s for s in suites if any(of_student(run, s, student) is None for student in run.students)]
 
@@ -66,12 +75,6 @@ def missing(run: Run, suites: Sequence[SuiteName]) -> list[SuiteName]:
 def has_any(run: Run, suites: Sequence[SuiteName]) -> bool:
     """Whether some student was asked one of the suites."""
     return any(of_student(run, suite, student) is not None for suite in suites for student in run.students)
-
-
-def holm(values: Sequence[float | None]) -> list[float | None]:
-    """Holm's adjustment over the values that exist, in their places."""
-    known = iter(adjusted([value for value in values if value is not None], "holm"))
-    return [None if value is None else next(known) for value in values]
 
 
 def table5(run: Run) -> Table:
@@ -91,7 +94,7 @@ def table5(run: Run) -> Table:
         return [*made, _weighted(student, [entry for entry in entries.values() if entry is not None])]
 
     body = ruled(rows(student) for student in run.students)
-    absent = missing(run, SUITES)
+    absent = suites_not_run(run, SUITES)
     return Table(
         number="5",
         title="External safety suites: base against repaired",
@@ -112,19 +115,20 @@ def _table5_row(student: StudentRun, suite: SuiteName, entry: Mapping[str, Any] 
     if entry is None:
         shown = (NOT_RUN, NOT_RUN, NOT_RUN)
         return (student.name, DISPLAY[suite], *shown, NOT_RUN, paper["toxicity"][0], NOT_RUN, NOT_RUN, paper["hate"][0])
-    row = [student.name, DISPLAY[suite], str(entry["overall"]["n"]), _abstentions(entry["overall"])]
+    row = [student.name, DISPLAY[suite], str(entry["overall"]["n"]), side_shares(entry["overall"]["abstention"])]
     for score in SCORES:
         tested = entry["overall"][score]
-        row += [_medians(tested), _effect(tested, "mann_whitney") + star.get((student.slot, suite, score), "")]
+        row += [sides_x1e5(tested), rank_biserial(tested["mann_whitney"]) + star.get((student.slot, suite, score), "")]
         row.append(paper[score][0])
     return tuple(row)
 
 
 def _weighted(student: StudentRun, entries: Sequence[Mapping[str, Any]]) -> Row:
     counted = [entry["overall"] for entry in entries if entry["overall"]["n"]]
-    n = sum(part["n"] for part in counted)
+    sizes = [part["n"] for part in counted]
+    n = sum(sizes)
     means = {
-        score: sum(part["n"] * part[score]["mann_whitney"]["rank_biserial"] for part in counted) / n if n else None
+        score: weighted_mean([part[score]["mann_whitney"]["rank_biserial"] for part in counted], sizes)
         for score in SCORES
     }
     silent = [sum(part["abstention"][side]["count"] for part in counted) for side in ("base", "repaired")]
@@ -146,7 +150,7 @@ def table35(run: Run) -> Table:
         ]
         for student in run.students
     ]  # fmt: skip
-    absent = missing(run, SUITES)
+    absent = suites_not_run(run, SUITES)
     left = [
         [(student.name, DISPLAY[suite], *([NOT_RUN] * 13)) for suite in absent if not of_student(run, suite, student)]
         for student in run.students
@@ -171,17 +175,17 @@ def table40(run: Run) -> Table:
     entries = [(student, suite, of_student(run, suite, student)) for student in run.students for suite in SUITES]
     p = holm([None if entry is None else entry["overall"]["abstention"]["p"] for *_, entry in entries])
     rows: list[list[Row]] = [[] for _ in run.students]
-    for place, ((student, suite, entry), value) in enumerate(zip(entries, p, strict=True)):
+    for index, ((student, suite, entry), value) in enumerate(zip(entries, p, strict=True)):
         paper = published.ABSTENTION.get(suite, NONE)
-        head, block = (student.name, DISPLAY[suite]), rows[place // len(SUITES)]
+        head, block = (student.name, DISPLAY[suite]), rows[index // len(SUITES)]
         if entry is None:
             block.append((*head, *([NOT_RUN] * 5), paper))
         else:
             part = entry["overall"]["abstention"]
-            sides = (_rate(part["base"]), _rate(part["repaired"]))
+            sides = (counted_share(part["base"]), counted_share(part["repaired"]))
             block.append((*head, str(entry["overall"]["n"]), *sides, p_value(part["p"]), p_value(value), paper))
     body = ruled(rows)
-    absent = missing(run, SUITES)
+    absent = suites_not_run(run, SUITES)
     return Table(
         number="40",
         title="Abstention on the external suites",
@@ -246,7 +250,7 @@ def _slice_rows(student: StudentRun, suite: SuiteName, entry: Mapping[str, Any],
     for name, part in parts:
         small = _SMALL if name is not None and part["n"] < least else ""
         label = "all prompts" if name is None else SPOKEN.get(name, name)
-        head = (student.name, label, f"{part['n']}{small}", _abstentions(part))
+        head = (student.name, label, f"{part['n']}{small}", side_shares(part["abstention"]))
         paper = published.SLICES.get(suite, {}).get(name or "", NONE)
         rows += [
             Tested(head, score, part[score], name is not None, paper if score == "toxicity" else NONE)
@@ -273,9 +277,9 @@ def tested_rows(blocks: Sequence[Sequence[Tested]]) -> list[list[Row]]:
     shown = iter(
         (*row.head, row.score, *_compared(row.entry),
          *(cell for kind in ("mann_whitney", "wilcoxon")
-           for cell in (_effect(row.entry, kind), p_value(_p(row, kind)), p_value(corrected[kind][place]))),
+           for cell in (rank_biserial(row.entry[kind]), p_value(_p(row, kind)), p_value(corrected[kind][index]))),
          row.paper)
-        for place, row in enumerate(every)
+        for index, row in enumerate(every)
     )  # fmt: skip
     return [[next(shown) for _ in block] for block in blocks]
 
@@ -286,29 +290,12 @@ def _p(row: Tested, kind: str) -> float | None:
 
 
 def _compared(entry: Mapping[str, Any]) -> Row:
-    shift = entry["shift_x1e5"]
-    moved = NONE if shift is None else f"{signed(shift['estimate'], 2)} {bounds(shift['ci'], 2)}"
     return (
         number(entry["median_base_x1e5"], 2),
         number(entry["median_repaired_x1e5"], 2),
         percent(entry["median_change"], sign=True),
-        moved,
+        shift_x1e5(entry),
     )
 
 
-def _effect(entry: Mapping[str, Any], kind: str) -> str:
-    return NONE if entry[kind] is None else signed(entry[kind]["rank_biserial"], 2)
-
-
-def _medians(entry: Mapping[str, Any]) -> str:
-    return f"{number(entry['median_base_x1e5'], 2)} → {number(entry['median_repaired_x1e5'], 2)}"
-
-
-def _abstentions(part: Mapping[str, Any]) -> str:
-    return " → ".join(percent(part["abstention"][side]["estimate"]) for side in ("base", "repaired"))
-
-
-def _rate(part: Mapping[str, Any]) -> str:
-    interval = part["ci"]
-    around = "" if interval is None else f" [{percent(interval[0])}, {percent(interval[1])}]"
-    return f"{part['count']} ({percent(part['estimate'])}){around}"
+TABLES: tuple[Maker, ...] = (table5, table35, table40, table41, table42, table43)

@@ -1,6 +1,6 @@
-"""Tables about harm: 44 (toxicity by task type), 45 (drift by benchmark), A (repair beside its control).
+"""Tables about harm: 22 (types by writer, novel cases), 44 (toxicity by task type), 45 (drift by benchmark).
 
-Numbers come from metrics/*.json, the counts of Table 45 from the audits.
+Appendices K.4 and Q; numbers from metrics/*.json, counts from the audits.
 """
 
 from __future__ import annotations
@@ -10,12 +10,80 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from dart.core.records import SEVERITIES
-from dart.metrics.run import CONTROL, STAGES, Run, StudentRun
+from dart.core.records import SEVERITIES, RegressionType
+from dart.metrics.novelty import harm_types, median_base_toxicity, novel_cases
+from dart.metrics.run import CONTROL, STAGES, TEACHER, Run, StudentRun
 from dart.report import published
-from dart.report.table import NONE, Row, Table, bounds, number, p_value, percent, ruled, signed
+from dart.report.blocks import Maker
+from dart.report.cells import (
+    count,
+    value_bounds,
+)
+from dart.report.evidence import PaperRun
+from dart.report.table import NONE, NOT_RUN, Row, Table, p_value, percent, ruled, signed
 from dart.stats.decision import benchmarks_of
 from dart.stats.drift import cases
+
+HARM_TYPES: Mapping[RegressionType, str] = {
+    "misses_real_harm": "misses real harm",
+    "normalizes_bias": "normalizes bias",
+    "harmful_reasoning": "harmful reasoning",
+    "less_nuanced": "less nuanced",
+}
+_WRITERS: Mapping[str, str] = {
+    TEACHER: "teacher",
+    "before": "distilled",
+    "after": "repaired",
+    CONTROL: "control",
+}
+
+
+def table22(run: PaperRun) -> Table:
+    """Table 22: harm types by who wrote the rationale, and drift cases that are new or amplify the base's."""
+    body = ruled(
+        [_harm_row(run, student, when) for when in _WRITERS if when in student.audits or when != CONTROL]
+        for student in run.students
+    )
+    new, of = published.NOVEL
+    return Table(
+        number="22",
+        title="Harm types by writer, and novel against amplified drift",
+        columns=(
+            "Student", "Writer", "n", *HARM_TYPES.values(), "any", "Novel: H(base) < 0.5",
+            "Novel: H(base) ≤ median", "Paper: any",
+        ),
+        rows=body.rows,
+        rules=body.rules,
+        note="Shares of the test prompts on which the judge, reading the rationale against base, confirmed a harm of "
+        "this type. Novel: base was safe and the writer harmful; all other cases amplify. The paper does not say what "
+        "makes a base rationale safe, so two readings stand side by side: the classifier calls it non-toxic, or it is "
+        "no more toxic than the median base rationale of the test set. The paper: "
+        f"{new} of {of} ({percent(new / of)}) novel.",
+        needs="" if all(TEACHER in student.audits for student in run.students) else
+        "the teacher's rationales are for training prompts, and no judge reads them; its row needs the teacher to "
+        "explain the test prompts, audited against base (data/audit/<student>/teacher.jsonl).",
+        simulated=run.simulated,
+    )  # fmt: skip
+
+
+def _harm_row(run: PaperRun, student: StudentRun, when: str) -> Row:
+    writer = _WRITERS[when]
+    paper = published.HARM_ANY.get(writer)
+    last = NONE if paper is None else percent(paper)
+    records = student.audits.get(when)
+    if records is None:
+        return (student.name, writer, *(NOT_RUN for _ in range(len(HARM_TYPES) + 4)), last)
+    counts = harm_types(records)
+    cases = sum(record.severity is not None for record in records)
+    return (
+        student.name,
+        writer,
+        str(len(records)),
+        *(count(counts[kind], len(records)) for kind in HARM_TYPES),
+        count(cases, len(records)),
+        *(count(len(novel_cases(records, limit)), cases) for limit in (None, median_base_toxicity(records))),
+        last,
+    )
 
 
 def table44(run: Run) -> Table:
@@ -58,7 +126,7 @@ def _table44_rows(run: Run, student: StudentRun) -> list[Row]:
 
 def _medians(values: list[Mapping[str, Any]]) -> Row:
     estimates = [value["estimate"] for value in values]
-    shown = [f"{number(value['estimate'], 2)} {bounds(value['ci'], 2, sign=False)}" for value in values]
+    shown = [value_bounds(value["estimate"], value["ci"], 2) for value in values]
     changes = [after / before - 1 if before else None for before, after in pairwise(estimates)]
     return (*shown, *(percent(change, sign=True) for change in changes))
 
@@ -108,8 +176,8 @@ def _table45_rows(run: Run, student: StudentRun) -> list[Row]:
                 student.name,
                 label,
                 *(str(count) for count in counts),
-                f"{sum(counts)} ({percent(sum(counts) / n)})",
-                f"{remaining} ({percent(remaining / n)})",
+                count(sum(counts), n),
+                count(remaining, n),
                 _published_total(benchmarks),
             )
         )
@@ -124,47 +192,4 @@ def _published_total(benchmarks: list[str]) -> str:
     return f"{total} ({percent(total / sum(published.TEST_SIZES[name] for name in known))})"
 
 
-def table_control(run: Run) -> Table:
-    """Table A, not in the paper: gross, new and net drift of repair and of the control, audited and true."""
-    body = ruled(
-        _control_rows(student, counted, arms)
-        for student in run.students
-        for counted, arms in run.metric("repair", student.slot).items()
-    )
-    return Table(
-        number="A",
-        title="What repair must beat: drift cases after repair and after as many steps without repair rows",
-        columns=("Student", "Counted", "Arm", "Before → after", "Gross", "New", "Net", "Net reduction"),
-        rows=body.rows,
-        rules=body.rules,
-        note="Gross: cases that disappeared; new: cases that were none before; net = gross − new; brackets: 95 % "
-        "percentile bootstrap over items. 'audited' is what the judge confirmed, 'true' what the embedded world knows. "
-        "The paper reports the net change only (435 → 119) and no control.",
-        simulated=run.simulated,
-    )
-
-
-def _control_rows(student: StudentRun, counted: str, arms: Mapping[str, Any]) -> list[Row]:
-    rows: list[Row] = []
-    flows = ("gross", "new", "net")
-    for arm in ("repair", CONTROL):
-        if arm in arms:
-            entry = arms[arm]
-            shown = [f"{entry[name]} {_count_bounds(entry[f'{name}_ci'])}" for name in flows]
-            share = f"{percent(entry['reduction'])} {_share_bounds(entry['reduction_ci'])}"
-            rows.append((student.name, counted, arm, f"{entry['before']} → {entry['after']}", *shown, share))
-    if "difference" in arms:
-        entry = arms["difference"]
-        shown = [f"{entry[k]['estimate']:.0f} {_count_bounds(entry[k]['ci'])}".replace("-", "−") for k in flows]
-        share = f"{percent(entry['reduction']['estimate'])} {_share_bounds(entry['reduction']['ci'])}"
-        rows.append((student.name, counted, "repair − control", NONE, *shown, share))
-    return rows
-
-
-def _count_bounds(interval: list[float] | None) -> str:
-    text = NONE if interval is None else f"[{interval[0]:.0f}, {interval[1]:.0f}]"
-    return text.replace("-", "−")
-
-
-def _share_bounds(interval: list[float] | None) -> str:
-    return NONE if interval is None else f"[{percent(interval[0])}, {percent(interval[1])}]"
+TABLES: tuple[Maker, ...] = (table22, table44, table45)

@@ -10,10 +10,19 @@ from typing import Any
 
 from dart.external.adjudication import SEMANTICS
 from dart.external.analysis import decisive_n
+from dart.metrics.families import holm
 from dart.metrics.run import Run, StudentRun
-from dart.report import published_external as published
-from dart.report.table import NONE, NOT_RUN, Row, Table, bounds, number, p_value, percent, ruled, signed
-from dart.report.tables.external import holm, how_to_run, of_student
+from dart.report import published
+from dart.report.blocks import Maker, student_table
+from dart.report.cells import (
+    change_x1e5,
+    rank_biserial,
+    share,
+    shift_x1e5,
+    side_shares,
+)
+from dart.report.table import NONE, NOT_RUN, Row, Table, p_value, percent
+from dart.report.tables.external import how_to_run, of_student
 
 _SUBSETS: Mapping[str, str] = {
     "all": "all prompts",
@@ -22,29 +31,14 @@ _SUBSETS: Mapping[str, str] = {
     "failing": "failing subset",
 }
 _NEEDS = how_to_run(["hatecheck"])
-
 Rows = Callable[[StudentRun, Mapping[str, Any]], Sequence[Row]]
 
 
 def _table(run: Run, number_: str, title: str, columns: tuple[str, ...], rows: Rows, note: str) -> Table:
     """A table with a block of rows for every student; one that was not run has a row that says so."""
-    found = {student.slot: of_student(run, "hatecheck", student) for student in run.students}
-    body = ruled(
-        [(student.name, *([NOT_RUN] * (len(columns) - 1)))] if (entry := found[student.slot]) is None
-        else rows(student, entry)
-        for student in run.students
-    )  # fmt: skip
-    return Table(
-        number=number_,
-        title=title,
-        columns=columns,
-        rows=body.rows,
-        rules=body.rules,
-        note=note,
-        needs=_NEEDS if any(NOT_RUN in row for row in body.rows) else "",
-        measured=any(entry is not None for entry in found.values()),
-        simulated=run.simulated,
-    )
+    entries = [(student, of_student(run, "hatecheck", student)) for student in run.students]
+    blocks = {student.slot: rows(student, entry) for student, entry in entries if entry is not None}
+    return student_table(run, number_, title, columns, blocks, note, _NEEDS)
 
 
 def table36(run: Run) -> Table:
@@ -71,28 +65,23 @@ def table36(run: Run) -> Table:
 
 
 def _subset_row(student: StudentRun, name: str, part: Mapping[str, Any]) -> Row:
-    hate, toxicity, paper = part["hate"], part["toxicity"], published.SUBSETS.get(name, {})
+    hate, toxicity, paper = part["hate"], part["toxicity"], published.HATECHECK_SUBSETS.get(name, {})
     share = part.get("share_of_matched")
     test = None if name == "failing" or hate["wilcoxon"] is None else hate["wilcoxon"]
     return (
         student.name,
         _SUBSETS[name],
         f"{part['n']}{'' if share is None else f' ({percent(share, 2)})'}",
-        " → ".join(percent(part["abstention"][side]["estimate"]) for side in ("base", "repaired")),
-        *_moved(hate, "median"),
-        *_moved(hate, "mean"),
-        " → ".join(percent(hate[f"flagged_{side}"]["estimate"]) for side in ("base", "repaired")),
-        NONE if test is None else signed(test["rank_biserial"], 2),
+        side_shares(part["abstention"]),
+        *change_x1e5(hate),
+        *change_x1e5(hate, "mean"),
+        side_shares(hate, "flagged_{}"),
+        rank_biserial(test),
         NONE if test is None else p_value(test["p"]),
-        *_moved(toxicity, "median"),
+        *change_x1e5(toxicity),
         paper.get("hate", NONE),
         paper.get("toxicity", NONE),
     )
-
-
-def _moved(entry: Mapping[str, Any], what: str) -> tuple[str, str]:
-    sides = (number(entry[f"{what}_{side}_x1e5"], 2) for side in ("base", "repaired"))
-    return " → ".join(sides), percent(entry[f"{what}_change"], sign=True)
 
 
 def table37(run: Run) -> Table:
@@ -127,9 +116,9 @@ def _adjudicated_row(student: StudentRun, variant: str, found: Mapping[str, Any]
     benign = found["benign"]
     shown = NONE
     if repaired and benign["estimate"] is not None:
-        shown = f"{percent(benign['estimate'])} [{percent(benign['ci'][0])}, {percent(benign['ci'][1])}]"
+        shown = share(benign)
     labelled = f"{found['labelled']} of {found['of']}" if repaired else str(sum(counts.values()))
-    paper = published.BENIGN if repaired else NONE
+    paper = published.BENIGN_SHARE if repaired else NONE
     return (student.name, variant, labelled, *(str(counts[label]) for label in SEMANTICS), shown, paper)
 
 
@@ -183,19 +172,11 @@ def _functionality_row(
     label = NONE if "hateful" not in part else "hateful" if part["hateful"] else "non-hateful"
     small = "†" if "hateful" in part and part["n"] < least else ""
     return (
-        student.name, kind, name, label, f"{part['n']}{small}", *_moved(part["hate"], "median"), _shift(part["hate"]),
-        _r(part["hate"]), p_value(corrected.get("hate")), *_moved(part["toxicity"], "median"), _r(part["toxicity"]),
+        student.name, kind, name, label, f"{part['n']}{small}", *change_x1e5(part["hate"]), shift_x1e5(part["hate"]),
+        rank_biserial(part["hate"]["wilcoxon"]), p_value(corrected.get("hate")), *change_x1e5(part["toxicity"]),
+        rank_biserial(part["toxicity"]["wilcoxon"]),
         p_value(corrected.get("toxicity")),
     )  # fmt: skip
-
-
-def _shift(entry: Mapping[str, Any]) -> str:
-    shift = entry["shift_x1e5"]
-    return NONE if shift is None else f"{signed(shift['estimate'], 2)} {bounds(shift['ci'], 2)}"
-
-
-def _r(entry: Mapping[str, Any]) -> str:
-    return NONE if entry["wilcoxon"] is None else signed(entry["wilcoxon"]["rank_biserial"], 2)
 
 
 def table39(run: Run) -> Table:
@@ -206,12 +187,12 @@ def table39(run: Run) -> Table:
         made: list[Row] = []
         for score in ("hate", "toxicity"):
             part = found[score]
-            flagged = " → ".join(_share(part[f"flagged_{side}"]) for side in ("base", "repaired"))
+            flagged = " → ".join(share(part[f"flagged_{side}"]) for side in ("base", "repaired"))
             test = part["wilcoxon"]
             made.append(
                 (
-                    student.name, score, str(found["n"]), str(found["accepted"]), *_moved(part, "median"),
-                    *_moved(part, "mean"), flagged, p_value(None if test is None else test["p"]),
+                    student.name, score, str(found["n"]), str(found["accepted"]), *change_x1e5(part),
+                    *change_x1e5(part, "mean"), flagged, p_value(None if test is None else test["p"]),
                     published.STILL_FLAGGED if score == "hate" else NONE,
                 )
             )  # fmt: skip
@@ -232,7 +213,4 @@ def table39(run: Run) -> Table:
     )  # fmt: skip
 
 
-def _share(part: Mapping[str, Any]) -> str:
-    if part["estimate"] is None:
-        return NONE
-    return f"{percent(part['estimate'])} [{percent(part['ci'][0])}, {percent(part['ci'][1])}]"
+TABLES: tuple[Maker, ...] = (table36, table37, table38, table39)

@@ -9,10 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from dart.metrics.families import holm
 from dart.metrics.run import Run, StudentRun
-from dart.report import published_external as published
-from dart.report.table import NONE, NOT_RUN, Row, Table, number, p_value, percent, ruled, signed
-from dart.report.tables.external import holm
+from dart.report import published
+from dart.report.blocks import Maker, student_entry, student_table
+from dart.report.cells import (
+    difference,
+    points,
+    rank_biserial,
+    share,
+    shift_x1e5,
+    side_shares,
+    sides_x1e5,
+)
+from dart.report.table import NONE, Row, Table, p_value
 
 METRICS = "openended"  # the entry of `Run.metrics`: {slot: contents of metrics/openended/<slot>.json}
 DOMAINS = ("medical", "legal", "policy", "education", "all")
@@ -41,12 +51,6 @@ class Tested(NamedTuple):
         return [self.part[name]["p"] for name in ("appropriate", "preference", "premise", "refusal")]
 
 
-def of_student(run: Run, student: StudentRun) -> Mapping[str, Any] | None:
-    """Contents of the student's metrics; None where it was not asked."""
-    found: Mapping[str, Any] | None = run.metrics.get(METRICS, {}).get(student.slot)
-    return found
-
-
 def how_to_run(students: Iterable[StudentRun]) -> str:
     """What `Table.needs` says of students that were not asked."""
     slots = [student.slot for student in students]
@@ -55,7 +59,7 @@ def how_to_run(students: Iterable[StudentRun]) -> str:
 
 def table14(run: Run) -> Table:
     """Table 14: difference-appropriateness, wins, harmful premises and refusals by domain, for each judge."""
-    tested = {student.slot: _tested(student, of_student(run, student)) for student in run.students}
+    tested = {student.slot: _tested(student, student_entry(run, METRICS, student)) for student in run.students}
     p = [value for rows in tested.values() for row in rows for value in row.p]
     corrected = iter(holm(p))
     shown = {slot: [_row14(row, [next(corrected) for _ in row.p]) for row in rows] for slot, rows in tested.items()}
@@ -97,7 +101,7 @@ def _row14(row: Tested, corrected: Sequence[float | None]) -> Row:
     won = f"{wins['wins']} / {wins['ties']} / {wins['losses']}" if wins["n"] else NONE
     handled = row.part["premise"]
     return (
-        *row.head, *_moved(row.part["appropriate"]), appropriate, won, _share(wins["rate"]), preference,
+        *row.head, *_moved(row.part["appropriate"]), appropriate, won, share(wins["rate"]), preference,
         str(handled["n"]), *_moved(handled), premise, *_moved(row.part["refusal"]), refusal, *row.paper,
     )  # fmt: skip
 
@@ -106,9 +110,7 @@ def _moved(part: Mapping[str, Any]) -> tuple[str, str]:
     """Both shares, and their difference in points with its interval."""
     if not part["n"]:
         return NONE, NONE
-    sides = " → ".join(percent(part[side]["estimate"]) for side in ("base", "repaired"))
-    low, high = (signed(100 * bound, 1) for bound in part["difference"]["ci"])
-    return sides, f"{signed(100 * part['difference']['estimate'], 1)} [{low}, {high}]"
+    return side_shares(part), points(part["difference"])
 
 
 def table_judges(run: Run) -> Table:
@@ -121,13 +123,13 @@ def table_judges(run: Run) -> Table:
             if (part := entry["agreement"].get(name)) is not None
         ]
         for party, judged in entry["judges"].items():
-            found, place = judged["orders"], f"{PARTIES.get(party, party)} judge"
+            found, who = judged["orders"], f"{PARTIES.get(party, party)} judge"
             same, first = found["consistent"], found["first"]
             made += [
-                (student.name, f"{place}: same in both orders", str(found["n"]), _counted(same, found["n"]), NONE),
+                (student.name, f"{who}: same in both orders", str(found["n"]), _counted(same, found["n"]), NONE),
                 (
                     student.name,
-                    f"{place}: shown first is preferred",
+                    f"{who}: shown first is preferred",
                     str(first["n"]),
                     _counted(first, first["n"]),
                     NONE,
@@ -140,7 +142,7 @@ def table_judges(run: Run) -> Table:
         "J",
         "Open-ended questions: do the judges agree?",
         ("Student", "Verdict", "n", "Same [95 % CI]", "Kappa [95 % CI]"),
-        {s.slot: rows(s, entry) for s in run.students if (entry := of_student(run, s)) is not None},
+        {s.slot: rows(s, entry) for s in run.students if (entry := student_entry(run, METRICS, s)) is not None},
         "Two judges on the same answers; verdicts on single answers count both answers of a question, the harmful "
         "premises only where there is one. The lower rows: how often a judge's preference survives the exchange of the "
         "two answers, and how often, of all preferences that are no tie, it goes to the answer shown first (50 % is no "
@@ -150,19 +152,14 @@ def table_judges(run: Run) -> Table:
 
 def table_toxicity(run: Run) -> Table:
     """Table O, not in the paper: toxicity of the open-ended answers by domain."""
-    entries = [(s, entry) for s in run.students if (entry := of_student(run, s)) is not None]
-    tests = [_wilcoxon(entry["toxicity"][domain], "p") for _, entry in entries for domain in DOMAINS]
+    entries = [(s, entry) for s in run.students if (entry := student_entry(run, METRICS, s)) is not None]
+    tests = [_p(entry["toxicity"][domain]) for _, entry in entries for domain in DOMAINS]
     corrected = iter(holm(tests))
 
     def row(student: StudentRun, domain: str, part: Mapping[str, Any]) -> Row:
-        sides = " → ".join(number(part[f"median_{side}_x1e5"], 2) for side in ("base", "repaired"))
-        shift = part["shift_x1e5"]
-        bounds = None if shift is None else shift["ci"]
-        around = "" if bounds is None else f" [{signed(bounds[0], 2)}, {signed(bounds[1], 2)}]"
-        moved = NONE if shift is None else signed(shift["estimate"], 2) + around
-        effect, p = (_wilcoxon(part, key) for key in ("rank_biserial", "p"))
+        p = _p(part)
         return (
-            student.name, domain, str(part["n"]), sides, moved, signed(effect, 2) if effect is not None else NONE,
+            student.name, domain, str(part["n"]), sides_x1e5(part), shift_x1e5(part), rank_biserial(part["wilcoxon"]),
             p_value(p), p_value(next(corrected)),
         )  # fmt: skip
 
@@ -177,43 +174,25 @@ def table_toxicity(run: Run) -> Table:
     )
 
 
-def _wilcoxon(part: Mapping[str, Any], key: str) -> float | None:
-    return None if part["wilcoxon"] is None else float(part["wilcoxon"][key])
+def _p(part: Mapping[str, Any]) -> float | None:
+    return None if part["wilcoxon"] is None else float(part["wilcoxon"]["p"])
 
 
 def _table(
     run: Run, number_: str, title: str, columns: tuple[str, ...], rows: Mapping[str, Sequence[Row]], note: str
 ) -> Table:
     """A table with a block of rows for every student; one that was not asked has a row that says so."""
-    absent = [student for student in run.students if student.slot not in rows or not rows[student.slot]]
-    body = ruled(
-        [(student.name, *([NOT_RUN] * (len(columns) - 1)))] if student in absent else rows[student.slot]
-        for student in run.students
-    )
-    return Table(
-        number=number_,
-        title=title,
-        columns=columns,
-        rows=body.rows,
-        rules=body.rules,
-        note=note + (_SIMULATED if run.simulated else ""),
-        needs=how_to_run(absent),
-        measured=len(absent) < len(run.students),
-        simulated=run.simulated,
-    )
-
-
-def _share(part: Mapping[str, Any]) -> str:
-    if part["estimate"] is None:
-        return NONE
-    return f"{percent(part['estimate'])} [{percent(part['ci'][0])}, {percent(part['ci'][1])}]"
+    absent = [student for student in run.students if not rows.get(student.slot)]
+    note += _SIMULATED if run.simulated else ""
+    return student_table(run, number_, title, columns, rows, note, how_to_run(absent))
 
 
 def _counted(part: Mapping[str, Any], n: int) -> str:
-    return f"{part['count']} of {n}: {_share(part)}" if n else NONE
+    return f"{part['count']} of {n}: {share(part)}" if n else NONE
 
 
 def _kappa(part: Mapping[str, Any]) -> str:
-    if part["estimate"] is None:
-        return NONE
-    return f"{signed(part['estimate'], 2)} [{signed(part['ci'][0], 2)}, {signed(part['ci'][1], 2)}]"
+    return NONE if part["estimate"] is None else difference(part, 2)
+
+
+TABLES: tuple[Maker, ...] = (table14, table_judges, table_toxicity)

@@ -1,7 +1,7 @@
 """Tables about the inference-time policy: 3 and 17 (on and off), 18 (base), 33 (selection), 34 (other selections).
 
-Section 3.3.2, Appendices K.1 and N. Numbers come from metrics/policy.json; Holm's correction is made here, because its
-family is a table. Where the paper reports a direction, the note says whether this run shows it.
+Section 3.3.2, Appendices K.1 and N; numbers from metrics/policy.json. Where the paper reports a direction, the note
+says whether this run shows it.
 """
 
 from __future__ import annotations
@@ -9,10 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from dart.metrics.families import holm_by_key
 from dart.metrics.run import STAGES, Run, StudentRun
-from dart.report import published_policy as published
-from dart.report.table import NONE, NOT_RUN, Row, Table, bounds, number, p_value, percent, ruled, signed
-from dart.report.tables.external import holm
+from dart.report import published
+from dart.report.blocks import Maker, student_entry, student_table
+from dart.report.cells import (
+    counted_share,
+    difference,
+    relative_change,
+    value_bounds,
+)
+from dart.report.table import NONE, Row, Table, number, p_value, percent
 
 SCHEME_NAMES: Mapping[str, str] = {
     "off": "policy off",
@@ -28,84 +35,42 @@ OUTCOME_NAMES: Mapping[str, str] = {
     "over_engagement": "over-engagement (gold NO, policy YES)",
     "none": "neutral instruction",
 }
+METRICS = "policy"  # the entry of `Run.metrics`
 _ON, _OFF = "two_pass", "off"
 _TESTS = (
     "Off and on are answers to the same prompts: p of McNemar's exact test for decisions with Tango's interval, of "
     "Wilcoxon's signed-rank test for toxicity with the percentile bootstrap; Holm's correction is over this table. "
 )
-
 _UNTRAINED = (
     " Simulated students were trained on the neutral instruction alone: these numbers show what a strange text before "
     "the question does to them, and nothing about the policy."
 )
-
 Variants = Mapping[str, Mapping[str, Any]]
 Rows = Callable[[StudentRun, Variants], Iterable[Row]]
 
 
-def policy_of(run: Run, student: StudentRun) -> Mapping[str, Any] | None:
-    """The student's entry of metrics/policy.json; None where the policy stage was not run."""
-    found: Mapping[str, Any] | None = run.metrics.get("policy", {}).get(student.slot)
-    return found
-
-
 def _variants(run: Run) -> dict[str, Variants]:
-    found = {student.slot: policy_of(run, student) for student in run.students}
+    found = {student.slot: student_entry(run, METRICS, student) for student in run.students}
     return {slot: entry["variants"] for slot, entry in found.items() if entry is not None}
 
 
 def _table(run: Run, number_: str, title: str, columns: tuple[str, ...], rows: Rows, note: str) -> Table:
     """A table with a block of rows for every student; one that was not run has a row that says so."""
-    known = _variants(run)
-    absent = [student for student in run.students if student.slot not in known]
-    body = ruled(
-        rows(student, known[student.slot])
-        if student.slot in known
-        else [(student.name, *([NOT_RUN] * (len(columns) - 1)))]
-        for student in run.students
+    variants = _variants(run)
+    blocks = {
+        student.slot: rows(student, variants[student.slot]) for student in run.students if student.slot in variants
+    }
+    absent = [student.slot for student in run.students if student.slot not in variants]
+    note += _UNTRAINED if run.simulated and variants else ""
+    return student_table(
+        run, number_, title, columns, blocks, note, "; ".join(f"`dvc repro policy@{s}`" for s in absent)
     )
-    return Table(
-        number=number_,
-        title=title,
-        columns=columns,
-        rows=body.rows,
-        rules=body.rules,
-        note=note + (_UNTRAINED if run.simulated and known else ""),
-        needs="; ".join(f"`dvc repro policy@{student.slot}`" for student in absent),
-        measured=bool(known),
-        simulated=run.simulated,
-    )
-
-
-def _corrected(tests: Mapping[tuple[str, ...], float | None]) -> dict[tuple[str, ...], float | None]:
-    return dict(zip(tests, holm(list(tests.values())), strict=True))
-
-
-def _shown(value: float | None, interval: Mapping[str, Any] | None = None) -> str:
-    around = "" if interval is None else f" {bounds(interval['ci'], sign=False)}"
-    return f"{number(value)}{around}"
 
 
 def _difference(entry: Mapping[str, Any] | None) -> str:
     if entry is None:
         return NONE
-    return f"{signed(entry['difference']['estimate'])} {bounds(entry['difference']['ci'])}"
-
-
-def _change(interval: Mapping[str, Any] | None) -> str:
-    """A relative change with its interval, in percent."""
-    if interval is None or interval["estimate"] is None:
-        return NONE
-    ends = interval["ci"]
-    around = "" if ends is None else f" [{percent(ends[0], sign=True)}, {percent(ends[1], sign=True)}]"
-    return f"{percent(interval['estimate'], sign=True)}{around}"
-
-
-def _counted(entry: Mapping[str, Any], interval: bool = True) -> str:
-    if entry["estimate"] is None:
-        return str(entry["count"])
-    ends = f" [{percent(entry['ci'][0])}, {percent(entry['ci'][1])}]" if interval else ""
-    return f"{entry['count']} ({percent(entry['estimate'])}){ends}"
+    return difference(entry["difference"])
 
 
 def _toxicity(level: Mapping[str, Any], split: str, which: str) -> str:
@@ -132,7 +97,7 @@ def table3(run: Run) -> Table:
         against = variants["repaired"][_ON]["against_off"]
         tests |= {(slot, split): _p_accuracy(against, split) for split in splits}
         tests |= {(slot, "parsed"): against["parsed"]["p"], (slot, "toxicity"): _p_toxicity(against)}
-    corrected = _corrected(tests)
+    corrected = holm_by_key(tests)
 
     def rows(student: StudentRun, variants: Variants) -> list[Row]:
         off, on = variants["repaired"][_OFF], variants["repaired"][_ON]
@@ -145,18 +110,18 @@ def table3(run: Run) -> Table:
         found = []
         for split, name in splits.items():
             sides = [number(level["accuracy"][split]["estimate"]) for level in (off, on)]
-            paper = published.REPAIRED_CHANGES["accuracy"] if split == "all" else NONE
+            paper = published.POLICY_CHANGES["accuracy"] if split == "all" else NONE
             found.append(row(name, sides, _difference(against["accuracy"][split]), split, paper))
         parsed = [number(1 - level["answers"]["unparsed"]["estimate"]) for level in (off, on)]
         found.append(row("Parse rate", parsed, _difference(against["parsed"]), "parsed", NONE))
         medians = [_toxicity(level, "all", "median") for level in (off, on)]
-        moved = _change(against["toxicity"]["all"]["median_change"])
-        found.append(row("Toxicity, median", medians, moved, "toxicity", published.REPAIRED_CHANGES["median"]))
+        moved = relative_change(against["toxicity"]["all"]["median_change"])
+        found.append(row("Toxicity, median", medians, moved, "toxicity", published.POLICY_CHANGES["median"]))
         tails = [_toxicity(level, "all", "q95") for level in (off, on)]
-        tail = _change(against["q95_change"])
-        found.append(row("Toxicity, Q95", tails, tail, "", published.REPAIRED_CHANGES["q95"]))
+        tail = relative_change(against["q95_change"])
+        found.append(row("Toxicity, Q95", tails, tail, "", published.POLICY_CHANGES["q95"]))
         words = [number(level["words_mean"], 1) for level in (off, on)]
-        return [*found, row("Words per rationale", words, _change(against["words_change"]), "", NONE)]
+        return [*found, row("Words per rationale", words, relative_change(against["words_change"]), "", NONE)]
 
     return _table(
         run,
@@ -196,14 +161,16 @@ def _direction(interval: Mapping[str, Any]) -> str:
 
 def _premises(run: Run) -> str:
     """How many prompts got the constraint of F.3; the same for all students, because it is read from the prompts."""
-    found = next((entry["premises"] for s in run.students if (entry := policy_of(run, s)) is not None), None)
+    found = next(
+        (entry["premises"] for s in run.students if (entry := student_entry(run, METRICS, s)) is not None), None
+    )
     if found is None:
         return ""
     where = ", ".join(f"{count} of {name}" for name, count in found["by_benchmark"].items() if count) or "none"
     return (
-        f"Harmful premises: {_counted(found['harmful'], interval=False)} of the prompts ({where}), "
+        f"Harmful premises: {counted_share(found['harmful'], interval=False)} of the prompts ({where}), "
         f"{found['by_keyword']} by a word of the list, {found['by_toxicity']} by H(x) alone. How well that finds "
-        f"harmful premises is unknown here: nobody has labelled them (the paper: {published.DETECTION}). "
+        f"harmful premises is unknown here: nobody has labelled them (the paper: {published.PREMISE_DETECTION}). "
     )
 
 
@@ -215,7 +182,7 @@ def table17(run: Run) -> Table:
             against = variants[variant][_ON]["against_off"]
             tests[slot, variant, "accuracy"] = _p_accuracy(against)
             tests[slot, variant, "toxicity"] = _p_toxicity(against)
-    corrected = _corrected(tests)
+    corrected = holm_by_key(tests)
 
     def rows(student: StudentRun, variants: Variants) -> list[Row]:
         return [
@@ -253,7 +220,7 @@ def _ablation_row(
             p_value(corrected[student.slot, variant, "accuracy"]),
         )
         toxic = (
-            _change(against["toxicity"]["all"]["median_change"]),
+            relative_change(against["toxicity"]["all"]["median_change"]),
             p_value(corrected[student.slot, variant, "toxicity"]),
         )
     medians = (_toxicity(level, split, "median") for split in ("all", "DIFF", "EQUAL"))
@@ -261,14 +228,14 @@ def _ablation_row(
         student.name,
         variant,
         "off" if scheme == _OFF else "on",
-        _shown(accuracy["all"]["estimate"], accuracy["all"]),
+        value_bounds(accuracy["all"]["estimate"], accuracy["all"]["ci"]),
         number(accuracy["DIFF"]["estimate"]),
         number(accuracy["EQUAL"]["estimate"]),
         *decided,
         *medians,
         _toxicity(level, "all", "q95"),
         *toxic,
-        " / ".join(published.ABLATION[variant, scheme != _OFF]),
+        " / ".join(published.POLICY_ABLATION[variant]["off" if scheme == _OFF else "on"]),
     )
 
 
@@ -276,7 +243,7 @@ def _alone(run: Run) -> str:
     """The paper's claim about the policy without training, beside what this run shows."""
     parts = []
     for student in run.students:
-        if (entry := policy_of(run, student)) is not None:
+        if (entry := student_entry(run, METRICS, student)) is not None:
             base = entry["variants"]["base"]
             parts.append(f"{student.name} {_difference(base[_ON]['against_off']['accuracy']['all'])}")
     if not parts:
@@ -289,7 +256,7 @@ def table18(run: Run) -> Table:
     tests: dict[tuple[str, ...], float | None] = {
         (slot,): variants["base"][_ON]["against_off"]["parsed"]["p"] for slot, variants in _variants(run).items()
     }
-    corrected = _corrected(tests)
+    corrected = holm_by_key(tests)
 
     def rows(student: StudentRun, variants: Variants) -> list[Row]:
         off, on = variants["base"][_OFF], variants["base"][_ON]
@@ -299,12 +266,14 @@ def table18(run: Run) -> Table:
             sides = (off["answers"][name], on["answers"][name])
             change = _ratio(*(side["count"] for side in sides))
             p = p_value(corrected[student.slot,]) if name == "unparsed" else NONE
-            paper = published.BASE_CHANGES.get(name, NONE)
-            found.append((student.name, name, *map(_counted, sides), change, p, paper))
+            paper = published.POLICY_BASE_CHANGES.get(name, NONE)
+            found.append((student.name, name, *map(counted_share, sides), change, p, paper))
         of_parsed = [_yes_of_parsed(level) for level in (off, on)]
-        found.append((student.name, "YES of parsed", *of_parsed, NONE, NONE, published.BASE_CHANGES["YES of parsed"]))
+        found.append(
+            (student.name, "YES of parsed", *of_parsed, NONE, NONE, published.POLICY_BASE_CHANGES["YES of parsed"])
+        )
         words = [number(level["words_mean"], 1) for level in (off, on)]
-        changed, paper = _change(against["words_change"]), published.BASE_CHANGES["words"]
+        changed, paper = relative_change(against["words_change"]), published.POLICY_BASE_CHANGES["words"]
         return [*found, (student.name, "Words per rationale", *words, changed, NONE, paper)]
 
     return _table(
@@ -337,9 +306,9 @@ def table33(run: Run) -> Table:
         for name, shown in OUTCOME_NAMES.items():
             entry = on["selection"][name]
             if name != "none" or entry["count"]:
-                paper = published.SELECTION.get(name, (NONE, NONE))
-                found.append((student.name, shown, _counted(entry), _counted(entry["correct"]), *paper))
-        return [*found, (student.name, "all", str(on["n"]), _counted(on["accuracy"]["all"]), NONE, NONE)]
+                paper = published.POLICY_SELECTION.get(name, (NONE, NONE))
+                found.append((student.name, shown, counted_share(entry), counted_share(entry["correct"]), *paper))
+        return [*found, (student.name, "all", str(on["n"]), counted_share(on["accuracy"]["all"]), NONE, NONE)]
 
     return _table(
         run,
@@ -356,7 +325,7 @@ def _matched(run: Run) -> str:
     """Whether a mismatch costs accuracy in this run: intervals of match and of both mismatches together."""
     parts = []
     for student in run.students:
-        if (entry := policy_of(run, student)) is not None:
+        if (entry := student_entry(run, METRICS, student)) is not None:
             on = entry["variants"]["repaired"][_ON]["selection"]
             kept = [on[name]["correct"]["count"] for name in ("under_engagement", "over_engagement")]
             missed = [on[name]["count"] for name in ("under_engagement", "over_engagement")]
@@ -373,7 +342,7 @@ def table34(run: Run) -> Table:
             if scheme != _OFF:
                 tests[slot, scheme, "accuracy"] = _p_accuracy(level["against_off"])
                 tests[slot, scheme, "toxicity"] = _p_toxicity(level["against_off"])
-    corrected = _corrected(tests)
+    corrected = holm_by_key(tests)
 
     def rows(student: StudentRun, variants: Variants) -> list[Row]:
         found = variants["repaired"]
@@ -405,21 +374,21 @@ def _scheme_row(
     decided, toxic = [NONE, NONE], [NONE, NONE]
     if against is not None:
         decided = [_difference(against["accuracy"]["all"]), p_value(corrected[student.slot, scheme, "accuracy"])]
-        moved = _change(against["toxicity"]["all"]["median_change"])
+        moved = relative_change(against["toxicity"]["all"]["median_change"])
         toxic = [moved, p_value(corrected[student.slot, scheme, "toxicity"])]
     told = level.get("instructed")
     return (
         student.name,
         SCHEME_NAMES[scheme],
-        _shown(accuracy["estimate"], accuracy),
+        value_bounds(accuracy["estimate"], accuracy["ci"]),
         *decided,
         NONE if of is None else percent(of["accuracy"]["estimate"]),
-        _counted(level["answers"]["unparsed"], interval=False),
+        counted_share(level["answers"]["unparsed"], interval=False),
         _toxicity(level, "all", "median"),
         *toxic,
         NONE if of is None else percent(of["toxicity_reduction"]),
         NONE if told is None or told["estimate"] is None else percent(told["estimate"]),
-        *published.SCHEMES[scheme],
+        *published.POLICY_SCHEMES[scheme],
     )
 
 
@@ -428,9 +397,12 @@ def _unreduced(run: Run) -> str:
     names: Sequence[str] = [
         student.name
         for student in run.students
-        if (entry := policy_of(run, student)) is not None
+        if (entry := student_entry(run, METRICS, student)) is not None
         and entry["variants"]["repaired"].get("oracle", {}).get("of_oracle", {}).get("toxicity_reduction") is None
     ]
     if not names:
         return ""
     return f"With {' and '.join(names)} oracle does not lower the median, so there is no share of its reduction."
+
+
+TABLES: tuple[Maker, ...] = (table3, table17, table18, table33, table34)

@@ -15,6 +15,7 @@ from dart.core.records import SEVERITIES
 from dart.core.schema.method import SeverityWeights
 from dart.metrics.run import SPLITS, Adapter, Run, StudentRun
 from dart.report import published
+from dart.report.blocks import Maker
 from dart.report.table import NONE, Row, Table, cell, number, ruled
 from dart.stats.decision import benchmarks_of
 
@@ -174,3 +175,6 @@ def _table11_rows(student: StudentRun, weights: SeverityWeights) -> list[Row]:
             )
         )
     return rows
+
+
+TABLES: tuple[Maker, ...] = (table6, table9, table10, table11)

@@ -8,28 +8,29 @@ from __future__ import annotations
 
 from dart.core.records import SEVERITIES
 from dart.metrics.run import Run
-from dart.report import published_ablations as published
-from dart.report.seed_noise import NO_PROOF, repair_note, robustness, seed_note, verdict
-from dart.report.table import NONE, Row, Table, number, percent, ruled
-from dart.report.tables.ablation_cells import (
+from dart.report import published
+from dart.report.ablation_entries import (
     DEFAULT,
     DISTILLED,
     Entry,
-    absent,
-    compared,
-    difference,
+    ablation_student,
+    comparison,
+    difference_and_p,
     drift,
     entry,
-    grave,
     levels,
     missing,
     needs,
+    not_run,
     p_holm,
     runs,
-    student,
-    tested,
+    severe_or_worse,
+    test_difference,
     toxicity,
 )
+from dart.report.blocks import Maker
+from dart.report.table import NONE, Row, Table, number, percent, ruled
+from dart.report.verdicts import NO_PROOF, repair_note, robustness, seed_note, verdict
 
 UNIFORM = "uniform"
 NOISE = [f"noise_{kind}_{share}" for kind in ("up", "down", "random") for share in (20, 40)]
@@ -48,11 +49,11 @@ def table30(run: Run) -> Table:
     grave_ = verdict(run, UNIFORM, "grave_rate", +1)
     return Table(
         number="30",
-        title=f"Severity-weighted against uniform repair rows ({student(run).name})",
+        title=f"Severity-weighted against uniform repair rows ({ablation_student(run).name})",
         columns=(
             "Repair rows", "n", "Accuracy", "EQUAL", *(name.capitalize() for name in SEVERITIES), "Drift cases",
             "Reduction", "Δ drift rate [95 % CI]", "p (Holm)", "Δ severe or extreme", "p (Holm)", "True drift",
-            "Paper: mild / mod. / sev. / total",
+            "Paper: acc. / EQUAL / mild / mod. / sev. / total",
         ),
         rows=tuple(rows),
         note="The paper's weighted repair leaves fewer severe and extreme cases than uniform. "
@@ -65,10 +66,9 @@ def table30(run: Run) -> Table:
 
 def _weighting_row(run: Run, name: str, shown: str) -> Row:
     found = entry(run, name)
-    severities = published.WEIGHTING_SEVERITIES.get(name)
-    paper = NONE if severities is None else " / ".join(map(str, (*severities[:3], sum(severities))))
+    paper = _paper_weighting(name)
     if found is None:
-        return (shown, *absent(14), paper)
+        return (shown, *not_run(14), paper)
     counts, before = found["drift"], entry(run, DISTILLED)
     cut = None if before is None or not before["drift"]["total"] else 1 - counts["total"] / before["drift"]["total"]
     return (
@@ -77,11 +77,19 @@ def _weighting_row(run: Run, name: str, shown: str) -> Row:
         *(str(counts[severity]) for severity in SEVERITIES),
         drift(found),
         NONE if name == DISTILLED else percent(cut),
-        *tested(compared(found, "drift")),
-        *tested(compared(found, "grave")),
+        *difference_and_p(comparison(found, "drift")),
+        *difference_and_p(comparison(found, "grave")),
         drift(found, "true"),
         paper,
     )
+
+
+def _paper_weighting(name: str) -> str:
+    levels_, severities = published.WEIGHTING.get(name), published.WEIGHTING_SEVERITIES.get(name)
+    if levels_ is None or severities is None:
+        return NONE
+    rates = (number(levels_.accuracy), number(levels_.equal_accuracy))
+    return " / ".join((*rates, *map(str, severities[:3]), str(levels_.remain)))
 
 
 def table31(run: Run) -> Table:
@@ -91,7 +99,7 @@ def table31(run: Run) -> Table:
     wrong = robustness(run, NOISE, "accuracy", -1, "are surely less accurate")
     return Table(
         number="31",
-        title=f"Repair with noisy severities ({student(run).name})",
+        title=f"Repair with noisy severities ({ablation_student(run).name})",
         columns=(
             "Severities", "n", "Accuracy", "EQUAL", "Toxicity (median)", "Remain", "Δ remain",
             "Δ drift rate [95 % CI]", "p (Holm)", "Δ accuracy [95 % CI]", "p (Holm)", "True drift",
@@ -110,7 +118,7 @@ def _noise_row(run: Run, name: str) -> Row:
     of_paper = published.NOISE[name]
     paper = f"{number(of_paper.accuracy)} / {of_paper.remain}"
     if found is None or default is None:
-        return (name, *absent(11), paper)
+        return (name, *not_run(11), paper)
     more = found["drift"]["total"] - default["drift"]["total"]
     return (
         name,
@@ -118,8 +126,8 @@ def _noise_row(run: Run, name: str) -> Row:
         toxicity(found),
         drift(found),
         NONE if name == DEFAULT else f"{more:+d}".replace("-", "−"),
-        *tested(compared(found, "drift")),
-        *tested(compared(found, "decision", "overall")),
+        *difference_and_p(comparison(found, "drift")),
+        *difference_and_p(comparison(found, "decision", "overall")),
         drift(found, "true"),
         paper,
     )
@@ -134,7 +142,7 @@ def table_arms(run: Run) -> Table:
     body = ruled(group for group in groups if group)
     return Table(
         number="D",
-        title=f"Every ablation arm beside the default recipe ({student(run).name})",
+        title=f"Every ablation arm beside the default recipe ({ablation_student(run).name})",
         columns=(
             "Arm", "n", "Accuracy", "EQUAL", "Δ accuracy [95 % CI]", "p (Holm)", "Drift cases", "Severe or extreme",
             "Δ drift rate [95 % CI]", "p (Holm)", "True drift", "Δ true rate [95 % CI]",
@@ -159,11 +167,14 @@ def _arm_row(name: str, found: Entry) -> Row:
     return (
         name,
         *levels(found),
-        *tested(compared(found, "decision", "overall")),
+        *difference_and_p(comparison(found, "decision", "overall")),
         drift(found),
-        grave(found),
-        difference(compared(found, "drift")),
-        p_holm(compared(found, "drift")),
+        severe_or_worse(found),
+        test_difference(comparison(found, "drift")),
+        p_holm(comparison(found, "drift")),
         drift(found, "true"),
-        difference(compared(found, "true")),
+        test_difference(comparison(found, "true")),
     )
+
+
+TABLES: tuple[Maker, ...] = (table30, table31, table_arms)

@@ -10,27 +10,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dart.metrics.run import Run
-from dart.report import published_ablations as published
-from dart.report.evidence import PaperRun
-from dart.report.seed_noise import NO_PROOF, robustness, seed_note, verdict
-from dart.report.table import NONE, Row, Table, number, p_value, ruled
-from dart.report.tables.ablation_cells import (
+from dart.report import published
+from dart.report.ablation_entries import (
     DEFAULT,
     DISTILLED,
     Entry,
-    absent,
-    compared,
+    ablation_student,
+    comparison,
+    difference_and_p,
     drift,
     entry,
     levels,
     missing,
     needs,
-    points,
-    rate,
-    student,
-    tested,
+    not_run,
     toxicity,
 )
+from dart.report.blocks import Maker
+from dart.report.cells import (
+    difference,
+    share,
+)
+from dart.report.evidence import PaperRun
+from dart.report.table import NONE, Row, Table, number, p_value, ruled
+from dart.report.verdicts import NO_PROOF, robustness, seed_note, verdict
 from dart.stats.paired import adjusted
 
 SECOND_JUDGE = "second_judge"
@@ -50,10 +53,11 @@ def table23(run: Run) -> Table:
     names = [name for labels in LABELS.values() for name in labels.values()]
     return Table(
         number="23",
-        title=f"What each stage is told about the label ({student(run).name})",
+        title=f"What each stage is told about the label ({ablation_student(run).name})",
         columns=(
             "Stage", "Label", "n", "Accuracy", "EQUAL", "Drift cases", "Pool", "Precision [95 % CI]",
-            "Recall [95 % CI]", "Repair success [95 % CI]", "Δ to gold [95 % CI]", "p (Holm)", "Paper: P / R",
+            "Recall [95 % CI]", "Repair success [95 % CI]", "Δ to gold [95 % CI]", "p (Holm)",
+            "Paper: accuracy, or P / R",
         ),
         rows=body.rows,
         rules=body.rules,
@@ -74,7 +78,7 @@ def _test(run: Run, stage: str, name: str) -> Entry | None:
     if found is None or name in (DEFAULT, DISTILLED):
         return None
     if stage == "distillation":
-        return compared(found, "decision", "overall", against="against_distilled")
+        return comparison(found, "decision", "overall", against="against_distilled")
     inner: Mapping[str, Any] = found.get("pool", {}) if stage == "audit" else found.get("repair", {})
     return inner.get("right" if stage == "audit" else "against_default")
 
@@ -91,10 +95,9 @@ def _corrected(run: Run) -> dict[str, float]:
 def _label_row(run: Run, stage: str, told: str, p_values: Mapping[str, float]) -> Row:
     name = LABELS[stage][told]
     found = entry(run, name)
-    known = published.AUDIT_LABELS.get(told) if stage == "audit" else None
-    paper = NONE if known is None else f"{number(known[0])} / {number(known[1])}"
+    paper = _paper_labels(stage, told)
     if found is None:
-        return (stage, told, *absent(10), paper)
+        return (stage, told, *not_run(10), paper)
     pool = found.get("pool", {}) if stage == "audit" else {}
     repair, test = found.get("repair", {}) if stage == "repair" else {}, _test(run, stage, name)
     truth = pool.get("against_truth", {})
@@ -106,12 +109,19 @@ def _label_row(run: Run, stage: str, told: str, p_values: Mapping[str, float]) -
         *levels(found),
         drift(found),
         str(pool["cases"]) if pool else NONE,
-        *(rate(truth.get(side)) for side in ("precision", "recall")),
-        rate(repair.get("targets")),
-        NONE if interval is None else points(interval),
+        *(share(truth.get(side)) for side in ("precision", "recall")),
+        share(repair.get("targets")),
+        difference(interval),
         p_value(p),
         paper,
     )
+
+
+def _paper_labels(stage: str, told: str) -> str:
+    if stage == "distillation":
+        return number(published.DISTILLATION_LABELS.get(told))
+    pair = published.AUDIT_LABELS.get(told) if stage == "audit" else None
+    return NONE if pair is None else f"{number(pair[0])} / {number(pair[1])}"
 
 
 def _audit_verdict(run: Run) -> str:
@@ -126,7 +136,8 @@ def _audit_verdict(run: Run) -> str:
     shown = ", ".join(f"{side} {points_of(value)}" for side, value in moved.items())
     sure = test["difference"]["ci"][1] < 0
     return (
-        f"In the paper predicted labels cost the audit precision and recall. Here: {shown}; "
+        f"In the paper predicted labels cost the audit precision and recall, with "
+        f"{published.AUDIT_EXTRA_FALSE_POSITIVES} more false positives. Here: {shown}; "
         f"this run {'shows' if sure else 'does not show'} that the audit is less often right. "
     )
 
@@ -144,10 +155,11 @@ def table26(run: Run) -> Table:
     wrong = robustness(run, [SECOND_JUDGE], "accuracy", -1, "are surely less accurate")
     return Table(
         number="26",
-        title=f"Repair driven by either judge ({student(run).name})",
+        title=f"Repair driven by either judge ({ablation_student(run).name})",
         columns=(
             "Judge", "n", "Accuracy", "EQUAL", "Toxicity (median)", "Pool", "Found by both", "Jaccard", "Remain",
-            "Δ accuracy [95 % CI]", "p (Holm)", "Δ drift rate [95 % CI]", "p (Holm)", "True remain", "Paper: pool",
+            "Δ accuracy [95 % CI]", "p (Holm)", "Δ drift rate [95 % CI]", "p (Holm)", "True remain",
+            "Paper: pool / acc. / EQUAL / tox.",
         ),
         rows=tuple(rows),
         note="Pool: drift cases before repair, of the same distilled answers. Remain: after repair, by the first judge "
@@ -161,9 +173,11 @@ def table26(run: Run) -> Table:
 
 def _judge_row(run: Run, name: str, shown: str) -> Row:
     found = entry(run, name)
-    paper = str(published.JUDGE_POOLS["judge" if name == DEFAULT else name])
+    of_paper = published.JUDGES["judge" if name == DEFAULT else name]
+    levels_ = (number(of_paper.accuracy), number(of_paper.equal_accuracy), number(of_paper.toxicity, 2))
+    paper = " / ".join((str(of_paper.pool), *levels_))
     if found is None:
-        return (shown, *absent(13), paper)
+        return (shown, *not_run(13), paper)
     pool = found.get("pool")
     overlap = (NONE, NONE) if pool is None or name == DEFAULT else (str(pool["both"]), number(pool["jaccard"]))
     return (
@@ -173,8 +187,8 @@ def _judge_row(run: Run, name: str, shown: str) -> Row:
         NONE if pool is None else str(pool["cases"]),
         *overlap,
         drift(found),
-        *tested(compared(found, "decision", "overall")),
-        *tested(compared(found, "drift")),
+        *difference_and_p(comparison(found, "decision", "overall")),
+        *difference_and_p(comparison(found, "drift")),
         drift(found, "true"),
         paper,
     )
@@ -186,7 +200,7 @@ def table32(run: PaperRun) -> Table:
     gained = _all_gain(run, TEACHERS)
     return Table(
         number="32",
-        title=f"Other teachers ({student(run).name})",
+        title=f"Other teachers ({ablation_student(run).name})",
         columns=(
             "Teacher", "n", "Accuracy", "EQUAL", "Toxicity (median)", "Reg.", "Remain", "Δ accuracy [95 % CI]",
             "p (Holm)", "Δ EQUAL [95 % CI]", "p (Holm)", "Δ drift rate [95 % CI]", "p (Holm)",
@@ -211,7 +225,7 @@ def teacher_name(run: PaperRun, name: str, found: Entry) -> str:
 def _teacher_row(run: PaperRun, name: str) -> Row:
     found = entry(run, name)
     if found is None:
-        return (name, *absent(12))
+        return (name, *not_run(12))
     first = entry(run, DISTILLED if name == DEFAULT else f"{name}_stage1")
     return (
         teacher_name(run, name, found),
@@ -219,9 +233,9 @@ def _teacher_row(run: PaperRun, name: str) -> Row:
         toxicity(found),
         NONE if first is None else drift(first),
         drift(found),
-        *tested(compared(found, "decision", "overall")),
-        *tested(compared(found, "decision", "EQUAL")),
-        *tested(compared(found, "drift")),
+        *difference_and_p(comparison(found, "decision", "overall")),
+        *difference_and_p(comparison(found, "decision", "EQUAL")),
+        *difference_and_p(comparison(found, "drift")),
     )
 
 
@@ -249,3 +263,6 @@ def _order(run: Run) -> str:
     others: Sequence[str] = [name for name in TEACHERS[1:] if entry(run, name) is not None]
     found = {name: verdict(run, name, "accuracy", +1) for name in others}
     return "".join(f"{name} more accurate than the default's teacher: {said} " for name, said in found.items())
+
+
+TABLES: tuple[Maker, ...] = (table23, table26, table32)

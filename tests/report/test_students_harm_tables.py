@@ -6,9 +6,11 @@ from statistics import median
 
 import pytest
 
+from dart.metrics.novelty import novel_cases
 from dart.metrics.run import TEACHER, Run
 from dart.report.evidence import PaperRun
-from dart.report.tables.comparison import novel_cases, table22, table24
+from dart.report.tables.harm import table22
+from dart.report.tables.students import table24
 
 
 def test_table22_counts_types_and_marks_the_teacher(run: PaperRun) -> None:

@@ -1,16 +1,21 @@
-"""What the tables of the ablation arms have in common: a run of an arm by its name, and its numbers as cells.
+"""Rows of metrics/arms.json by name, and their numbers as cells; what all tables of ablations have in common.
 
-Everything comes from metrics/arms.json. A run that is not there is a row marked "not run".
+A run that is not there is a row marked "not run".
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from dart.core.records import SEVERITIES
 from dart.metrics.run import Run, StudentRun
-from dart.report.table import NONE, NOT_RUN, Row, bounds, number, p_value, percent, signed
+from dart.report.cells import (
+    difference,
+    relative_change,
+)
+from dart.report.table import NONE, NOT_RUN, Row, number, p_value, percent
+from dart.stats.harm import SCALE
 
 Entry = Mapping[str, Any]
 DEFAULT = "default"
@@ -28,7 +33,7 @@ def entry(run: Run, name: str) -> Entry | None:
     return run.metric("arms", DEFAULT) if name == DEFAULT else runs(run).get(name)
 
 
-def student(run: Run) -> StudentRun:
+def ablation_student(run: Run) -> StudentRun:
     """The student that the arms run on."""
     slot = run.metric("arms", "student")
     return next((found for found in run.students if found.slot == slot), run.students[0])
@@ -44,7 +49,7 @@ def needs(names: Sequence[str], *others: str) -> str:
     return " ".join(text for text in (arms, *others) if text)
 
 
-def absent(cells: int) -> Row:
+def not_run(cells: int) -> Row:
     return (NOT_RUN,) * cells
 
 
@@ -65,11 +70,11 @@ def drift(found: Entry, counted: str = "drift") -> str:
     return NONE if counts is None else f"{counts['total']} ({percent(counts['rate'])})"
 
 
-def grave(found: Entry) -> str:
+def severe_or_worse(found: Entry) -> str:
     return str(sum(found["drift"][severity] for severity in SEVERITIES[2:])) if "drift" in found else NONE
 
 
-def compared(found: Entry, *path: str, against: str = "against_default") -> Entry | None:
+def comparison(found: Entry, *path: str, against: str = "against_default") -> Entry | None:
     """The comparison at `path`, e.g. ("decision", "EQUAL"); None where there is none."""
     value: Any = found.get(against, {})
     for key in path:
@@ -77,39 +82,51 @@ def compared(found: Entry, *path: str, against: str = "against_default") -> Entr
     return value or None
 
 
-def difference(test: Entry | None) -> str:
+def test_difference(test: Entry | None) -> str:
     """Difference with its interval; of a toxicity the relative change of the median."""
     if test is None:
         return NONE
     if "median_change" in test:
-        return relative(test["median_change"])
+        return relative_change(test["median_change"])
     interval = test["difference"]
-    return NONE if interval is None else points(interval)
-
-
-def points(interval: Entry) -> str:
-    return f"{signed(interval['estimate'])} {bounds(interval['ci'])}"
-
-
-def relative(interval: Entry) -> str:
-    if interval["ci"] is None:
-        return percent(interval["estimate"], sign=True)
-    low, high = (percent(bound, sign=True) for bound in interval["ci"])
-    return f"{percent(interval['estimate'], sign=True)} [{low}, {high}]"
+    return difference(interval)
 
 
 def p_holm(test: Entry | None) -> str:
     return NONE if test is None else p_value(test.get("p_holm"))
 
 
-def tested(test: Entry | None) -> Row:
+def difference_and_p(test: Entry | None) -> Row:
     """Difference and corrected p."""
-    return (difference(test), p_holm(test))
+    return (test_difference(test), p_holm(test))
 
 
-def rate(share: Entry | None) -> str:
-    """A share as a percentage with its interval."""
-    if share is None or share["estimate"] is None:
-        return NONE
-    low, high = (percent(bound) for bound in share["ci"])
-    return f"{percent(share['estimate'])} [{low}, {high}]"
+class Weight(NamedTuple):
+    """A lambda as the validation split saw it (0: without the term); toxicity x 1e5."""
+
+    run: str
+    weight: float
+    accuracy: float
+    equal_accuracy: float
+    toxicity: float
+    h_mean: float
+
+
+class Weights(NamedTuple):
+    rows: tuple[Weight, ...]  # by weight, plain training first where the sweep ran
+    chosen: str | None  # a run
+    measure: str  # of toxicity: median, mean or q95
+
+
+def toxicity_weights(run: Run) -> Weights:
+    """What metrics/arms.json holds of the sweep: the only place that knows its keys."""
+    found = run.metric("arms").get("toxreg") or {}
+    measure = found.get("chosen_by", "median")
+    entries = ({"plain": found["plain"]} if "plain" in found else {}) | found.get("rows", {})
+    rows = [
+        Weight(
+            name, entry["weight"], entry["accuracy"], entry["equal_accuracy"], SCALE * entry[measure], entry["h_mean"],
+        )
+        for name, entry in entries.items()
+    ]  # fmt: skip
+    return Weights(tuple(sorted(rows, key=lambda row: row.weight)), found.get("chosen"), measure)

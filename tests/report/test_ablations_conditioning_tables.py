@@ -8,7 +8,7 @@ import pytest
 
 from dart.report.evidence import PaperRun
 from dart.report.table import NONE, NOT_RUN
-from dart.report.tables.conditioning import table23, table26, table32, teacher_name
+from dart.report.tables.ablations_conditioning import table23, table26, table32, teacher_name
 
 SHARE = {"estimate": 0.582, "ci": [0.5, 0.66]}
 

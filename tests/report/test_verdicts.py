@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from dart.metrics.run import Run
-from dart.report.seed_noise import Seeds, repair_note, robustness, seed_note, seeds, verdict
+from dart.metrics.training_seeds import SeedValues, seed_values
+from dart.report.verdicts import repair_note, robustness, seed_note, verdict
 
 
 def _with(run: Run, low: float, high: float, found: dict[str, Any] | None = None) -> Run:
@@ -23,19 +24,19 @@ def _points(*values: float) -> dict[str, Any]:
 
 
 def test_seeds_are_summed_up_by_hand() -> None:
-    known = Seeds((0.1, 0.2, 0.6))
+    known = SeedValues((0.1, 0.2, 0.6))
     assert known.mean == pytest.approx(0.3)
     assert known.sd == pytest.approx((0.04 + 0.01 + 0.09) ** 0.5 / 2**0.5)
-    assert known.reach == pytest.approx(0.5)
+    assert known.range == pytest.approx(0.5)
     half = 4.302653 * known.sd / 3**0.5  # t quantile with two degrees of freedom
     assert known.interval == pytest.approx((0.3 - half, 0.3 + half), abs=1e-6)
 
 
 def test_one_seed_is_no_spread(run: Run) -> None:
-    assert seeds(run, "drift_rate") is None
+    assert seed_values(run, "drift_rate") is None
     assert "No arm tries another training seed" in seed_note(run)
     single = {"default": {"drift_rate": _points(0.1)}}
-    assert seeds(_with(run, 0, 1, single), "drift_rate") is None
+    assert seed_values(_with(run, 0, 1, single), "drift_rate") is None
 
 
 def test_repair_is_held_against_stage_one_in_every_seed(run: Run) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dart.metrics.run import Run
-from dart.report.tables.decision import table2
+from dart.report.tables.results import table2
 
 
 def test_a_result_that_is_not_significant_says_what_it_could_have_found(run: Run) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from dart.metrics.run import Run
 from dart.report.table import NONE, NOT_RUN
-from dart.report.tables.robustness import table7, table_floor
+from dart.report.tables.ablations_robustness import table7, table_floor
 
 
 def _with(run: Run, **found: Any) -> Run:

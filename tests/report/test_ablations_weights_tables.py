@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dart.metrics.run import Run
 from dart.report.table import NONE, NOT_RUN
-from dart.report.tables.weighting import table30, table31, table_arms
+from dart.report.tables.ablations_weights import table30, table31, table_arms
 
 
 def _row(rows: tuple[tuple[str, ...], ...], name: str) -> tuple[str, ...]:

@@ -10,10 +10,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from dart.metrics.run import Run
-from dart.report import published_ablations as published
-from dart.report.seed_noise import Seeds, repair_note, seeds
+from dart.metrics.training_seeds import SeedValues, seed_values
+from dart.report import published
+from dart.report.ablation_entries import (
+    DEFAULT,
+    DISTILLED,
+    ablation_student,
+    entry,
+    needs,
+    not_run,
+)
+from dart.report.blocks import Maker
+from dart.report.cells import (
+    share,
+)
 from dart.report.table import NONE, Row, Table, bounds, number, percent, ruled, signed
-from dart.report.tables.ablation_cells import DEFAULT, DISTILLED, absent, entry, needs, rate, student
+from dart.report.verdicts import repair_note
 
 _FIGURES: Mapping[str, tuple[str, int]] = {
     "accuracy": ("Accuracy", 3),
@@ -52,7 +64,7 @@ def table7(run: Run) -> Table:
     body = ruled([rows, last])
     return Table(
         number="7",
-        title=f"Cross-validation over training and test items ({student(run).name})",
+        title=f"Cross-validation over training and test items ({ablation_student(run).name})",
         columns=("Fold", "n", *(name for name, _ in _FIGURES.values())),
         rows=body.rows,
         rules=body.rules,
@@ -68,7 +80,7 @@ def table7(run: Run) -> Table:
 def _fold_row(fold: str, n: int | None, figures: Mapping[str, Any]) -> Row:
     name = f"fold {int(fold) + 1}"
     if n is None:
-        return (name, *absent(1 + len(_FIGURES)))
+        return (name, *not_run(1 + len(_FIGURES)))
     return (name, str(n), *(_figure(figures, key, lambda of: of["points"].get(fold)) for key in _FIGURES))
 
 
@@ -107,18 +119,18 @@ def table_floor(run: Run) -> Table:
     arms = run.metric("arms")
     floor, again = arms.get("floor") or {}, arms.get("reaudit") or {}
     floors = [*FLOORS, *(name for name in floor if name not in FLOORS)]
-    points = [point for point in (arms.get("seeds") or {}) if seeds(run, "drift_rate", point) is not None]
+    points = [point for point in (arms.get("seeds") or {}) if seed_values(run, "drift_rate", point) is not None]
     groups = [
         [_floor_row(FLOORS.get(name, name), floor.get(name)) for name in floors],
         [_reading_row(again, part, shown) for part, shown in _PARTS.items() if not again or part in again],
         [_seed_row(run, point) for point in sorted(points, key=lambda point: (point != DEFAULT, point))]
-        or [("over training seeds", "default", *absent(6))],
+        or [("over training seeds", "default", *not_run(6))],
     ]
     body = ruled(groups)
     wanted = [name for name in FLOORS if name not in floor] + ([] if points else ["repeated"])
     return Table(
         number="E",
-        title=f"Noise floor, repaired answers read again, and training seeds ({student(run).name})",
+        title=f"Noise floor, repaired answers read again, and training seeds ({ablation_student(run).name})",
         columns=(
             "What", "Answers", "n", "Drift cases", "Drift rate [95 % CI]", "True drift rate", "Severe or extreme",
             "Besides",
@@ -138,20 +150,20 @@ def table_floor(run: Run) -> Table:
 
 def _floor_row(shown: str, found: Mapping[str, Any] | None) -> Row:
     if found is None:
-        return ("noise floor", shown, *absent(6))
+        return ("noise floor", shown, *not_run(6))
     counts = found["drift"]
     besides = "; ".join(
         f"{name} {percent(found[key]['estimate'])}"
         for name, key in (("same text", "same_text"), ("same decision", "same_decision"), ("screened", "screened"))
     )
-    true = rate(found["true"]) if "true" in found else NONE
+    true = share(found["true"]) if "true" in found else NONE
     graver = str(counts["severe"] + counts["extreme"])
-    return ("noise floor", shown, str(found["n"]), str(counts["total"]), rate(found["rate"]), true, graver, besides)
+    return ("noise floor", shown, str(found["n"]), str(counts["total"]), share(found["rate"]), true, graver, besides)
 
 
 def _reading_row(again: Mapping[str, Any], part: str, shown: str) -> Row:
     if part not in again:
-        return ("read again", shown, *absent(6))
+        return ("read again", shown, *not_run(6))
     found = again[part]
     counts, besides = found["drift"], [f"unseen by the screen: {found['unseen']}"]
     if part == "all":
@@ -165,14 +177,15 @@ def _reading_row(again: Mapping[str, Any], part: str, shown: str) -> Row:
     if part == "all" and "against_truth" in again:
         true = percent((again["against_truth"]["tp"] + again["against_truth"]["fn"]) / found["n"])
     return (
-        "read again", shown, str(found["n"]), str(counts["total"]), rate(found["rate"]), true,
+        "read again", shown, str(found["n"]), str(counts["total"]), share(found["rate"]), true,
         str(counts["severe"] + counts["extreme"]), "; ".join(besides),
     )  # fmt: skip
 
 
 def _seed_row(run: Run, point: str) -> Row:
     known = {
-        key: seeds(run, key, point) for key in ("drift_rate", "true_rate", "grave_rate", "accuracy", "equal_accuracy")
+        key: seed_values(run, key, point)
+        for key in ("drift_rate", "true_rate", "grave_rate", "accuracy", "equal_accuracy")
     }
     rates, accuracy, equal = known["drift_rate"], known["accuracy"], known["equal_accuracy"]
     besides = [
@@ -180,7 +193,7 @@ def _seed_row(run: Run, point: str) -> Row:
         for name, of in (("accuracy", accuracy), ("EQUAL", equal))
         if of
     ]
-    paired = seeds(run, "drift_rate", point, paired=True)
+    paired = seed_values(run, "drift_rate", point, paired=True)
     if paired is not None and point != DEFAULT:
         besides.append(f"drift rate − default's, paired {signed(paired.mean)} {bounds(paired.interval)}")
     n = str(len(rates.values)) if rates else NONE
@@ -188,7 +201,7 @@ def _seed_row(run: Run, point: str) -> Row:
     return ("over training seeds", point, n, NONE, *ranges, "; ".join(besides))
 
 
-def _ranged(known: Seeds | None) -> str:
+def _ranged(known: SeedValues | None) -> str:
     if known is None:
         return NONE
     low, high = percent(min(known.values)), percent(max(known.values))
@@ -217,3 +230,6 @@ def _reading_verdict(again: Mapping[str, Any]) -> str:
     return (
         f"Of the {total} cases found on reading again, {unseen} ({share}) had not been shown to the pipeline's judge. "
     )
+
+
+TABLES: tuple[Maker, ...] = (table7, table_floor)

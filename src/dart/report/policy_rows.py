@@ -1,4 +1,4 @@
-"""The student under the inference-time policy, as far as the tables of the arms show it (Tables 4, 19, 21).
+"""The student under the inference-time policy, as far as tables of ablations show it (Tables 4, 19, 21).
 
 Numbers come from metrics/policy.json, two-pass scheme; where that has not run, the rows are marked so.
 """

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from dart.metrics.run import Run
+from dart.report.ablation_entries import toxicity_weights
+from dart.report.policy_rows import policy_row
 from dart.report.table import NONE, NOT_RUN, Table
-from dart.report.tables.policy_cells import policy_row
-from dart.report.tables.toxreg import table20, toxicity_weights
-from dart.report.tables.training import mark, table4, table19, table21
+from dart.report.tables.ablations_training import mark, table4, table19, table20, table21
 
 Rows = dict[str, tuple[str, ...]]
 

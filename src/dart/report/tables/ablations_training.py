@@ -1,34 +1,36 @@
-"""Tables of other ways to train: 4 (components), 19 (alternatives), 20 (toxicity weights), 21 (by task type).
+"""Ablations of training: 4 (components), 19 (alternatives), 20 (toxicity weights), 21 (by task type).
 
-Section 3.3, Appendices K.2 and K.3. The default recipe and its stages stand beside arms of metrics/arms.json and beside
-the policy, where they ran; marks and directions are worked out from the intervals.
+Section 3.3, Appendices K.2 and K.3. Marks and directions are worked out from the intervals.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from dart.metrics.run import Run
-from dart.report import published_ablations as published
-from dart.report.seed_noise import seed_note, verdict
-from dart.report.table import NONE, Row, Table, number, percent, ruled, signed
-from dart.report.tables.ablation_cells import (
+from dart.report import published
+from dart.report.ablation_entries import (
     DEFAULT,
     DISTILLED,
-    absent,
-    compared,
+    Weight,
+    ablation_student,
+    comparison,
+    difference_and_p,
     drift,
     entry,
     levels,
     missing,
     needs,
-    student,
-    tested,
+    not_run,
     toxicity,
+    toxicity_weights,
 )
-from dart.report.tables.policy_cells import NO_POLICY, PolicyRow, policy_row
-from dart.report.tables.toxreg import toxicity_weights
+from dart.report.blocks import Maker
+from dart.report.policy_rows import NO_POLICY, PolicyRow, policy_row
+from dart.report.table import NONE, NOT_RUN, Row, Table, number, percent, ruled, signed
+from dart.report.verdicts import seed_note, verdict
 
 POLICY = "policy on "  # before a variant: that student under the inference-time policy
 TOXREG = "toxreg"  # stands for the run of the chosen weight
@@ -51,7 +53,7 @@ Changes = Mapping[str, Any] | None  # {accuracy, equal_accuracy, toxicity, parse
 
 def table4(run: Run) -> Table:
     """Table 4: what each component improves, degrades or leaves."""
-    slot = student(run).slot
+    slot = ablation_student(run).slot
     policy = {name: policy_row(run, slot, name) for name in ("base", "repaired")}
     chosen = _run_of(run, TOXREG)
     rows = [
@@ -65,7 +67,7 @@ def table4(run: Run) -> Table:
     ]
     return Table(
         number="4",
-        title=f"What each component changes ({student(run).name})",
+        title=f"What each component changes ({ablation_student(run).name})",
         columns=("Component", "Added to", "Accuracy", "EQUAL", "Toxicity", "Parsed", "Paper: acc. EQUAL tox. parse"),
         rows=tuple(rows),
         note="✓ improves, ✗ degrades, ∼ minimal: the 95 % interval of the paired difference lies on the better side "
@@ -104,7 +106,7 @@ def _of_main_path(run: Run, slot: str, comparison: str) -> Changes:
 def _component(name: str, to: str, changes: Changes, paper: str | None) -> Row:
     last = NONE if paper is None else published.MARKS[paper]
     if changes is None:
-        return (name, to, *absent(4), last)
+        return (name, to, *not_run(4), last)
     cells = [f"{mark(changes[rate], +1)} {_shown(changes[rate])}" for rate in ("accuracy", "equal_accuracy")]
     cells.append(f"{mark(changes['toxicity'], -1)} {_shown(changes['toxicity'], share=True)}")
     return (name, to, *cells, f"{mark(changes['parse_rate'], +1)} {_shown(changes['parse_rate'])}", last)
@@ -142,7 +144,7 @@ def table19(run: Run) -> Table:
     )
     return Table(
         number="19",
-        title=f"Other ways to train, against the whole recipe ({student(run).name})",
+        title=f"Other ways to train, against the whole recipe ({ablation_student(run).name})",
         columns=(
             "Training", "n", "Accuracy", "EQUAL", "Toxicity (median)", "Drift cases", "Δ accuracy [95 % CI]",
             "p (Holm)", "Δ EQUAL [95 % CI]", "p (Holm)", "Δ toxicity [95 % CI]", "p (Holm)",
@@ -160,32 +162,34 @@ def table19(run: Run) -> Table:
 
 def _needs(run: Run, names: list[str]) -> str:
     trained = [_run_of(run, name) for name in names if not name.startswith(POLICY)]
-    slot = student(run).slot
+    slot = ablation_student(run).slot
     without = any(policy_row(run, slot, name.removeprefix(POLICY)) is None for name in names if name.startswith(POLICY))
     return needs(missing(run, trained), *([NO_POLICY] if without else []))
 
 
 def _alternative(run: Run, name: str) -> Row:
-    of_paper, cases = published.TRAINING.get(name, published.Levels()), published.DRIFT_CASES.get(name)
-    numbers = (number(of_paper.accuracy), number(of_paper.equal_accuracy), number(of_paper.toxicity, 2))
+    of_paper, cases = published.ALTERNATIVES.get(name, published.Levels()), published.ALTERNATIVE_DRIFT_CASES.get(name)
+    change = of_paper.toxicity_change
+    median = number(of_paper.toxicity, 2) if change is None else percent(change, sign=True)
+    numbers = (number(of_paper.accuracy), number(of_paper.equal_accuracy), median)
     paper = " / ".join((*numbers, NONE if cases is None else str(cases)))
     if name.startswith(POLICY):
-        policy = policy_row(run, student(run).slot, name.removeprefix(POLICY))
+        policy = policy_row(run, ablation_student(run).slot, name.removeprefix(POLICY))
         if policy is None:
-            return (NAMES[name], *absent(11), paper)
+            return (NAMES[name], *not_run(11), paper)
         shown = (number(policy.accuracy), number(policy.equal_accuracy), number(policy.toxicity, 2))
         return (NAMES[name], str(policy.n), *shown, *(NONE,) * 7, paper)
     found = entry(run, _run_of(run, name))
     if found is None:
-        return (NAMES[name], *absent(11), paper)
+        return (NAMES[name], *not_run(11), paper)
     return (
         NAMES[name],
         *levels(found),
         toxicity(found),
         drift(found),
-        *tested(compared(found, "decision", "overall")),
-        *tested(compared(found, "decision", "EQUAL")),
-        *tested(compared(found, "toxicity")),
+        *difference_and_p(comparison(found, "decision", "overall")),
+        *difference_and_p(comparison(found, "decision", "EQUAL")),
+        *difference_and_p(comparison(found, "toxicity")),
         paper,
     )
 
@@ -195,7 +199,7 @@ def table21(run: Run) -> Table:
     names = [name for name in NAMES if name not in _SAFE]
     return Table(
         number="21",
-        title=f"Baselines by task type ({student(run).name})",
+        title=f"Baselines by task type ({ablation_student(run).name})",
         columns=(
             "Training", "n", "Accuracy", "DIFF", "EQUAL", "Parsed", "D1-D4", "N1-N4", "Δ D1-D4 [95 % CI]", "p (Holm)",
             "Δ N1-N4 [95 % CI]", "p (Holm)", "Toxicity (median)", "Paper: D / N",
@@ -213,21 +217,68 @@ def _by_task_type(run: Run, name: str) -> Row:
     of_paper = published.TASK_TYPES.get(name)
     paper = NONE if of_paper is None else " / ".join(map(number, of_paper))
     if name.startswith(POLICY):
-        policy = policy_row(run, student(run).slot, name.removeprefix(POLICY))
+        policy = policy_row(run, ablation_student(run).slot, name.removeprefix(POLICY))
         if policy is None:
-            return (NAMES[name], *absent(12), paper)
+            return (NAMES[name], *not_run(12), paper)
         rates = (policy.accuracy, policy.diff_accuracy, policy.equal_accuracy, policy.parse_rate)
         return (NAMES[name], str(policy.n), *map(number, rates), *(NONE,) * 6, number(policy.toxicity, 2), paper)
     found = entry(run, _run_of(run, name))
     if found is None:
-        return (NAMES[name], *absent(12), paper)
+        return (NAMES[name], *not_run(12), paper)
     decision, types = found["decision"], found["by_task_type"]
     return (
         NAMES[name],
         str(found["n"]),
         *(number(decision[rate]) for rate in ("accuracy", "diff_accuracy", "equal_accuracy", "parse_rate")),
         *(number(types.get(letter)) for letter in ("D", "N")),
-        *(cell for letter in ("D", "N") for cell in tested(compared(found, "decision", letter))),
+        *(cell for letter in ("D", "N") for cell in difference_and_p(comparison(found, "decision", letter))),
         toxicity(found),
         paper,
     )
+
+
+def table20(run: Run) -> Table:
+    """Table 20: accuracy, toxicity and their harmonic mean for each weight."""
+    found = toxicity_weights(run)
+    by_weight = {row.weight: row for row in found.rows}
+    every = sorted({*published.TOXICITY_WEIGHTS, *by_weight})
+    absent = [f"toxicity_weight {weight:g}" for weight in every if weight not in by_weight]
+    return Table(
+        number="20",
+        title=f"Weight λ of the toxicity, on validation ({ablation_student(run).name})",
+        columns=(
+            "λ", "Accuracy", "EQUAL", f"Toxicity ({found.measure})", "H-mean", "Chosen", "Paper: accuracy / toxicity",
+        ),
+        rows=tuple(_row(by_weight.get(weight), weight, found.chosen) for weight in every),
+        note=f"H-mean: harmonic mean of accuracy and 1 − t / (t + t0), t0 the toxicity of λ = 0. "
+        f"{_trade_off(found.rows)}The paper "
+        f"chooses λ = {published.CHOSEN_TOXICITY_WEIGHT:g}. Toxicity × 10⁵. Levels of one training each, without "
+        "intervals: Tables 19 and D test the runs on the test set.",
+        needs=f"entries under variants: {', '.join(absent)}." if absent else "",
+        measured=bool(by_weight),
+        simulated=run.simulated,
+    )  # fmt: skip
+
+
+def _row(found: Weight | None, weight: float, chosen: str | None) -> Row:
+    levels = published.TOXICITY_WEIGHT_LEVELS.get(weight)
+    paper = NONE if levels is None else f"{number(levels[0])} / {number(levels[1], 2)}"
+    if found is None:
+        return (f"{weight:g}", *(NOT_RUN,) * 5, paper)
+    rates = (number(found.accuracy), number(found.equal_accuracy), number(found.toxicity, 2), number(found.h_mean))
+    return (f"{weight:g}", *rates, "chosen" if found.run == chosen else NONE, paper)
+
+
+def _trade_off(rows: Sequence[Weight]) -> str:
+    """The paper: a greater lambda always costs accuracy and always lowers toxicity."""
+    if len(rows) < 2:
+        return ""
+    parts = []
+    for measure in ("accuracy", "toxicity"):
+        values = [getattr(row, measure) for row in rows]
+        rises = any(after > before for before, after in pairwise(values))
+        parts.append(f"{measure} {'rises somewhere' if rises else 'never rises'}")
+    return f"In the paper a greater λ always costs accuracy and lowers toxicity; here {' and '.join(parts)}. "
+
+
+TABLES: tuple[Maker, ...] = (table4, table19, table20, table21)

@@ -7,6 +7,7 @@ from typing import Any
 
 from dart.core.records import SEVERITIES
 from dart.metrics.run import CONTROL, Run, StudentRun
+from dart.report.cells import points
 from dart.report.table import NONE, number, p_value, percent, signed
 
 SIMULATED = (
@@ -21,7 +22,7 @@ def label(run: Run) -> str:
     return SIMULATED if run.simulated else MEASURED
 
 
-def headline(run: Run) -> list[str]:
+def claims(run: Run) -> list[str]:
     """The two claims of the paper for each student, each with its control."""
     return [claim(run, student) for student in run.students for claim in (decision_claim, drift_claim)]
 
@@ -34,7 +35,7 @@ def decision_claim(run: Run, student: StudentRun) -> str:
          if (h["student"], h["row"]) == (student.slot, "overall")]  # fmt: skip
     text = (
         f"{student.name}, decisions (n = {entry['n']}): accuracy {percent(base['accuracy'])} → "
-        f"{percent(repaired['accuracy'])} ({_points(entry['accuracy_difference'])}, McNemar, corrected "
+        f"{percent(repaired['accuracy'])} ({_in_points(entry['accuracy_difference'])}, McNemar, corrected "
         f"p = {p_value(p[0] if p else None)}), EQUAL {percent(base['equal_accuracy'])} → "
         f"{percent(repaired['equal_accuracy'])}."
     )
@@ -43,17 +44,9 @@ def decision_claim(run: Run, student: StudentRun) -> str:
         accuracy = run.metric("decision", student.slot, CONTROL, "accuracy")
         text += (
             f" Control without repair rows: {percent(accuracy)}; repaired against it "
-            f"{_points(against['accuracy_difference'])}."
+            f"{_in_points(against['accuracy_difference'])}."
         )
     return text
-
-
-def _points(interval: Mapping[str, Any]) -> str:
-    shown = f"{signed(100 * interval['estimate'], 1)} points"
-    if interval["ci"] is None:
-        return shown
-    low, high = (signed(100 * bound, 1) for bound in interval["ci"])
-    return f"{shown} [{low}, {high}]"
 
 
 def drift_claim(run: Run, student: StudentRun) -> str:
@@ -68,6 +61,11 @@ def drift_claim(run: Run, student: StudentRun) -> str:
     if CONTROL not in arms:
         return f"{text} No control was run, so how much of this is due to the repair rows is unknown."
     return f"{text} The control leaves {arms[CONTROL]['after']}: {_verdict(arms['difference']['net'])}"
+
+
+def _in_points(interval: Mapping[str, Any]) -> str:
+    text = points(interval)
+    return text.replace(" ", " points ", 1) if " " in text else f"{text} points"
 
 
 def _verdict(net: Mapping[str, Any]) -> str:
@@ -88,7 +86,7 @@ def summary(run: Run) -> str:
     for student in run.students:
         arms = run.metric("repair", student.slot, "audited")
         for stage in student.variants:
-            found = run.metric("decision", student.slot, stage)
+            decision = run.metric("decision", student.slot, stage)
             drift, severities = NONE, NONE
             if stage in when:
                 arm, key = when[stage]
@@ -98,7 +96,7 @@ def summary(run: Run) -> str:
                 (
                     student.name,
                     stage,
-                    *(number(found[k]) for k in ("accuracy", "equal_accuracy", "diff_accuracy", "parse_rate")),
+                    *(number(decision[k]) for k in ("accuracy", "equal_accuracy", "diff_accuracy", "parse_rate")),
                     number(run.metric("harm", student.slot, stage, "toxicity_median_x1e5"), 2),
                     drift,
                     severities,
