@@ -180,7 +180,7 @@ def test_a_name_that_stands_for_other_weights_is_found_out(
     assert other is not None
 
     class Swapped:
-        def served(self) -> dict[str, serving.ServedModel]:
+        def fetch(self) -> dict[str, serving.ServedModel]:
             name = serving.adapter_name(one)
             return {name: serving.ServedModel(name, str(other))}
 
