@@ -40,28 +40,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--pairs", type=int, default=1624)
     parser.add_argument("--resamples", type=int, default=10_000)
-    given = parser.parse_args()
-    statistics = Statistics(resamples=given.resamples, confidence=0.95)
+    args = parser.parse_args()
+    statistics = Statistics(resamples=args.resamples, confidence=0.95)
     rng = np.random.default_rng(1)
-    joint = rng.multinomial(given.pairs, CELLS.ravel() / CELLS.sum()).reshape(CELLS.shape)
-    base = rng.lognormal(-10, 1, given.pairs)
-    other = base * rng.lognormal(-0.1, 0.5, given.pairs)
-    right = rng.integers(-1, 2, given.pairs).tolist()
-    scenarios = rng.integers(0, max(2, given.pairs // 3), given.pairs).tolist()
+    joint = rng.multinomial(args.pairs, CELLS.ravel() / CELLS.sum()).reshape(CELLS.shape)
+    base = rng.lognormal(-10, 1, args.pairs)
+    other = base * rng.lognormal(-0.1, 0.5, args.pairs)
+    right = rng.integers(-1, 2, args.pairs).tolist()
+    scenarios = rng.integers(0, max(2, args.pairs // 3), args.pairs).tolist()
     tasks: dict[str, Callable[[], object]] = {
         "rates incl. accuracy, macro-F1: percentile": lambda: rate_differences(joint, statistics, 1),
         "rates incl. accuracy, macro-F1: BCa": lambda: rate_differences(joint, statistics, 1, "bca"),
         "median change: percentile": lambda: paired_interval(base, other, relative_median_change, statistics, 1),
         "median change: BCa": lambda: paired_interval(base, other, relative_median_change, statistics, 1, "bca"),
         "scenario bootstrap": lambda: cluster_robust(right, scenarios, statistics, 1),
-        "permutation of the mean": lambda: sign_flip(base, other, given.resamples, 1),
-        "permutation of the median": lambda: sign_flip(base, other, given.resamples, 1, median_difference),
+        "permutation of the mean": lambda: sign_flip(base, other, args.resamples, 1),
+        "permutation of the median": lambda: sign_flip(base, other, args.resamples, 1, median_difference),
         "Hodges-Lehmann, paired": lambda: paired_shift(base, other),
         "Hodges-Lehmann, two samples": lambda: shift(base, other),
-        "detectable difference": lambda: detectable_difference(given.pairs, 0.4),
+        "detectable difference": lambda: detectable_difference(args.pairs, 0.4),
     }
     start_mb = peak_mb()
-    print(f"{given.pairs} pairs, {given.resamples} resamples; {start_mb:.0f} MB before the first")
+    print(f"{args.pairs} pairs, {args.resamples} resamples; {start_mb:.0f} MB before the first")
     goal = 0.0
     for name, task in tasks.items():
         start = time.process_time()

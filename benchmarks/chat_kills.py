@@ -37,7 +37,9 @@ def stage(port: str, out: str) -> None:
         max_tokens=100, concurrency=CONCURRENCY, requests_per_minute=None, tokens_per_minute=None, timeout_s=60,
         usd_per_million_prompt_tokens=0.27, usd_per_million_completion_tokens=1.1, budget_usd=None,
     )  # fmt: skip
-    tasks = [Task(f"{i}", [{"role": "user", "content": f"question {i}"}], check=str, rounds=0) for i in range(CALLS)]
+    tasks = [
+        Task(f"{i}", [{"role": "user", "content": f"question {i}"}], check=str, max_corrections=0) for i in range(CALLS)
+    ]
     outcome = ChatClient(endpoint, stage="killed").ask(tasks)
     outcome.require_complete("killed")
     write_json(Path(out), {key: answer.text for key, answer in outcome.answers.items()})
@@ -82,11 +84,11 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--stage", nargs=2, metavar=("PORT", "OUT"), help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.stage:
-        stage(*given.stage)
+    options = parser.parse_args()
+    if options.stage:
+        stage(*options.stage)
         return
-    rng = random.Random(given.seed)
+    rng = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as scratch:
         log = Path(scratch) / "log"
         server = subprocess.Popen(
@@ -99,7 +101,7 @@ def main() -> None:
         try:
             assert server.stdout is not None
             port = int(server.stdout.readline())
-            homes = [Path(scratch) / f"{kill}" for kill in range(given.kills + 1)]
+            homes = [Path(scratch) / f"{kill}" for kill in range(options.kills + 1)]
             for home in homes:
                 home.mkdir()
             undisturbed, _, _ = killed_once(port, log, homes[0], None)
@@ -110,8 +112,8 @@ def main() -> None:
                 out, before, twice = killed_once(port, log, home, after_s)
                 print(f"{kill:>4}  {after_s:>7.2f}  {before:>11}  {twice:>26}  {out == undisturbed}")
                 worst, same = max(worst, twice), same + (out == undisturbed)
-            print(f"same output after {same} of {given.kills} kills; at most {worst} answers paid twice in one")
-            if same < given.kills or worst > CONCURRENCY:
+            print(f"same output after {same} of {options.kills} kills; at most {worst} answers paid twice in one")
+            if same < options.kills or worst > CONCURRENCY:
                 raise SystemExit(1)
         finally:
             server.kill()

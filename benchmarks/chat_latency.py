@@ -39,7 +39,9 @@ def measure(port: int, calls: int, concurrency: int, folder: Path) -> tuple[floa
         max_tokens=100, concurrency=concurrency, requests_per_minute=None, tokens_per_minute=None, timeout_s=60,
         usd_per_million_prompt_tokens=0.27, usd_per_million_completion_tokens=1.1, budget_usd=100.0,
     )  # fmt: skip
-    tasks = [Task(f"{i}", [{"role": "user", "content": f"{PROMPT}{i}"}], check=str, rounds=0) for i in range(calls)]
+    tasks = [
+        Task(f"{i}", [{"role": "user", "content": f"{PROMPT}{i}"}], check=str, max_corrections=0) for i in range(calls)
+    ]
     cache = ResponseCache(folder / "answers.sqlite")
     client = ChatClient(endpoint, stage="benchmark", cache=cache)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -53,7 +55,7 @@ def measure(port: int, calls: int, concurrency: int, folder: Path) -> tuple[floa
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
-    given = parser.parse_args()
+    options = parser.parse_args()
     server = subprocess.Popen(
         [sys.executable, "-m", "tests.support.fake_server", "--latency-s", str(LATENCY_S)],
         cwd=ROOT,
@@ -68,7 +70,7 @@ def main() -> None:
         for calls, concurrency in SETTINGS:
             ideal = math.ceil(calls / concurrency) * LATENCY_S
             rows = []
-            for _ in range(given.repeats):
+            for _ in range(options.repeats):
                 with tempfile.TemporaryDirectory() as folder:
                     rows.append(measure(port, calls, concurrency, Path(folder)))
             wall, cpu, grew = (statistics.median(column) for column in zip(*rows, strict=True))

@@ -23,9 +23,9 @@ import torch
 import yaml
 
 from dart.core.schema.profile import ScorerSpec
-from dart.external.files import published_files
 from dart.external.items import DISPLAY, SUITES, ExternalItem, SuiteName, group_names, outside_slices
 from dart.external.loaders import bold_prompts, load_suite
+from dart.external.pins import published_files
 from dart.harm.classifier import Classifier
 from dart.simulation.classifier import train_classifier
 from dart.simulation.suite import write_suite
@@ -42,19 +42,20 @@ def load_time(suite: SuiteName, repeats: int) -> tuple[float, list[ExternalItem]
 
 
 def counts(suite: SuiteName, items: Sequence[ExternalItem]) -> str:
-    """What the suite holds, in its own units."""
-    told = f"{len(items):,} items, {len(group_names(items))} groups"
+    """The size of the suite, in its own units."""
+    description = f"{len(items):,} items, {len(group_names(items))} groups"
     if suite == "bold":
         prompts = list(bold_prompts(published_files(suite, None)))
-        told += (
+        description += (
             f"; {len(prompts):,} prompts in the files, {sum(not text.strip() for *_, text in prompts)} of them empty"
         )
     if suite == "hatecheck":
-        told += f"; {len({item.functionality for item in items})} functionalities"
+        description += f"; {len({item.functionality for item in items})} functionalities"
     if suite == "realtoxicityprompts":
-        told += "; " + ", ".join(f"{name}: {count:,}" for name, count in Counter(item.group for item in items).items())
+        by_group = Counter(item.group for item in items)
+        description += "; " + ", ".join(f"{name}: {count:,}" for name, count in by_group.items())
     outside = outside_slices(items)
-    return told + (f"; in no slice: {outside}" if outside else "")
+    return description + (f"; in no slice: {outside}" if outside else "")
 
 
 def throughput(items: Sequence[ExternalItem], seconds: float) -> float:
@@ -66,25 +67,26 @@ def throughput(items: Sequence[ExternalItem], seconds: float) -> float:
         out = Path(folder) / "toxicity"
         train_classifier([raw.as_item() for raw in write_suite(3, 5).items], spec, "toxicity", 1, out)
         classifier = Classifier.load(out, spec)
-        start, done = time.process_time(), 0
+        start, scored = time.process_time(), 0
         while time.process_time() - start < seconds:
             classifier.score(texts)
-            done += len(set(texts))
-        return done / (time.process_time() - start)
+            scored += len(set(texts))
+        return scored / (time.process_time() - start)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=10.0, help="CPU seconds of scoring")
-    given = parser.parse_args()
+    args = parser.parse_args()
     torch.set_num_threads(1)
     loaded: dict[SuiteName, list[ExternalItem]] = {}
     for suite in SUITES:
-        seconds, loaded[suite] = load_time(suite, given.repeats)
+        seconds, loaded[suite] = load_time(suite, args.repeats)
         print(f"{DISPLAY[suite]:20} {seconds:6.2f} s  {counts(suite, loaded[suite])}", flush=True)
-    asked = [*loaded["hatecheck"], *loaded["realtoxicityprompts"]]
-    print(f"scoring: {throughput(asked, given.seconds):,.0f} texts per CPU second (the prompts of the last two suites)")
+    prompts = [*loaded["hatecheck"], *loaded["realtoxicityprompts"]]
+    rate = throughput(prompts, args.seconds)
+    print(f"scoring: {rate:,.0f} texts per CPU second (the prompts of the last two suites)")
 
 
 if __name__ == "__main__":

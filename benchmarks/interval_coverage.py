@@ -1,7 +1,7 @@
-"""How often a nominal 95 % interval covers the truth, by simulation: 1,000 experiments for each estimator and world.
+"""Coverage of the nominal 95 % intervals, by simulation: 1,000 experiments for each estimator and population.
 
-The worlds follow the paper: 1,624 or 200 pairs, accuracies of Table 2, the judge of Table 28, drift in a quarter of
-the pairs, and harder ones (rare drift, few labels). The Monte-Carlo error of a coverage of 95 % is 0.7 points.
+The populations follow the paper: 1,624 or 200 pairs, accuracies of Table 2, the judge of Table 28, drift in a quarter
+of the pairs; others are harder (rare drift, few labels). The Monte-Carlo error of a coverage of 95 % is 0.7 points.
 
     python benchmarks/interval_coverage.py [--experiments 1000] [--seed 1]
 """
@@ -27,7 +27,7 @@ from dart.stats.cluster import cluster_robust
 from dart.stats.equivalence import tango_interval
 from dart.stats.intervals import Interval
 from dart.stats.prevalence import (
-    Labelled,
+    LabelledStratum,
     Stratum,
     inverse_probability_rate,
     prediction_powered_rate,
@@ -66,9 +66,13 @@ def clustered(clusters: int, size: int) -> tuple[float, Experiment]:
         shared = rng.choice([-1, 0, 1], size=(clusters, 1), p=cells)
         own = rng.choice([-1, 0, 1], size=(clusters, size), p=cells)
         values = np.where(rng.random((clusters, size)) < 0.7, shared, own).ravel().tolist()
-        found = cluster_robust(values, np.repeat(np.arange(clusters), size).tolist(), STATISTICS, seed)
+        robust = cluster_robust(values, np.repeat(np.arange(clusters), size).tolist(), STATISTICS, seed)
         naive = cluster_robust(values, list(range(len(values))), STATISTICS, seed)
-        return {"cluster bootstrap": found.bootstrap, "sandwich CR1": found.sandwich, "(items, naive)": naive.bootstrap}
+        return {
+            "cluster bootstrap": robust.bootstrap,
+            "sandwich CR1": robust.sandwich,
+            "(items, naive)": naive.bootstrap,
+        }
 
     return 0.2, run
 
@@ -80,8 +84,8 @@ def sampled(n: int, screened: float, drift: tuple[float, float], judged: int) ->
         passed = int(rng.binomial(n, screened))
         cases = int(rng.binomial(passed, drift[0]))
         sample = min(judged, n - passed)
-        found = int(rng.binomial(sample, drift[1]))
-        fixed = stratified_rate([Stratum(passed, passed, cases), Stratum(n - passed, sample, found)])
+        sampled_cases = int(rng.binomial(sample, drift[1]))
+        fixed = stratified_rate([Stratum(passed, passed, cases), Stratum(n - passed, sample, sampled_cases)])
         inside = rng.random(n) < screened
         true = rng.random(n) < np.where(inside, *drift)
         chance = np.where(inside, 1.0, judged / (n * (1 - screened)))
@@ -101,17 +105,19 @@ def judged(n: int, rate: float, quality: tuple[float, float], labels: int) -> tu
 
     def run(rng: Generator, seed: int) -> dict[str, Interval]:
         true = rng.random(n) < rate
-        said = rng.random(n) < np.where(true, sensitivity, 1 - specificity)
-        y, f = true[:labels], said[:labels]
-        found = {
-            "prediction-powered": prediction_powered_rate(Labelled(y, f, said[labels:])),
-            "prediction-powered, lambda 1": prediction_powered_rate(Labelled(y, f, said[labels:]), tuned=False),
+        predicted = rng.random(n) < np.where(true, sensitivity, 1 - specificity)
+        y, f = true[:labels], predicted[:labels]
+        result = {
+            "prediction-powered": prediction_powered_rate(LabelledStratum(y, f, predicted[labels:])),
+            "prediction-powered, lambda 1": prediction_powered_rate(
+                LabelledStratum(y, f, predicted[labels:]), tuned=False
+            ),
         }
-        if y.any() and not y.all():  # otherwise nothing is known of one of the two rates
+        if y.any() and not y.all():  # otherwise one of the two rates cannot be estimated
             counts = (int((y & f).sum()), int(y.sum()), int((~y & ~f).sum()), int((~y).sum()))
-            found["Rogan-Gladen"] = rogan_gladen(int(said.sum()), n, *counts, overlap=True)
-            found["(Lang-Reiczigel as published)"] = rogan_gladen(int(said.sum()), n, *counts, added=1)
-        return found
+            result["Rogan-Gladen"] = rogan_gladen(int(predicted.sum()), n, *counts, overlap=True)
+            result["(Lang-Reiczigel as published)"] = rogan_gladen(int(predicted.sum()), n, *counts, added=1)
+        return result
 
     return rate, run
 
@@ -137,14 +143,14 @@ def stratified(n: int, screened: float, drift: tuple[float, float], labels: int)
         for part, rate in zip((inside, ~inside), drift, strict=True):
             true = rng.random(int(part.sum())) < rate
             said = (rng.random(true.size) < np.where(true, 0.804, 0.153)) & (part is inside)
-            strata.append(Labelled(true[:labels], said[:labels], said[labels:]))
+            strata.append(LabelledStratum(true[:labels], said[:labels], said[labels:]))
         return {"prediction-powered, stratified": prediction_powered_rate(strata)}
 
     return screened * drift[0] + (1 - screened) * drift[1], run
 
 
 # true value and experiment by name; the paper's: 39.0 % -> 68.8 % of 1,624, 26.8 % drift, Table 28
-WORLDS = {
+POPULATIONS = {
     "accuracy, n = 1624, +0.30": paired(1624, (0.33, 0.06, 0.36)),
     "accuracy, n = 200, +0.05": paired(200, (0.60, 0.05, 0.10)),
     "accuracy, n = 200, 0": paired(200, (0.50, 0.15, 0.15)),
@@ -166,7 +172,7 @@ WORLDS = {
 
 def coverage(name: str, experiments: int, seed: int) -> dict[str, tuple[float, float, int, int]]:
     """{estimator: (coverage, mean width, misses below, misses above)}; an undefined interval covers nothing."""
-    truth, run = WORLDS[name]
+    truth, run = POPULATIONS[name]
     inside: dict[str, list[bool]] = {}
     width: dict[str, list[float]] = {}
     below: dict[str, int] = {}
@@ -190,13 +196,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--experiments", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
-    given = parser.parse_args()
+    args = parser.parse_args()
     start = time.process_time()
-    error = math.sqrt(0.95 * 0.05 / given.experiments)
-    print(f"{given.experiments} experiments each; Monte-Carlo error of 95 %: {100 * error:.2f} points")
-    print(f"{'world':44} {'interval':32} {'coverage':>8} {'width':>7} {'low':>4} {'high':>4}  goal 93-97 %")
-    for name in WORLDS:
-        for estimator, (share, width, below, above) in coverage(name, given.experiments, given.seed).items():
+    error = math.sqrt(0.95 * 0.05 / args.experiments)
+    print(f"{args.experiments} experiments each; Monte-Carlo error of 95 %: {100 * error:.2f} points")
+    print(f"{'population':44} {'interval':32} {'coverage':>8} {'width':>7} {'low':>4} {'high':>4}  goal 93-97 %")
+    for name in POPULATIONS:
+        for estimator, (share, width, below, above) in coverage(name, args.experiments, args.seed).items():
             verdict = "" if 0.93 <= share <= 0.97 else "  too low" if share < 0.93 else "  too high"
             print(f"{name:44} {estimator:32} {100 * share:7.1f}% {width:7.4f} {below:4d} {above:4d}{verdict}")
     print(f"{time.process_time() - start:.0f} CPU-seconds; low / high: the interval lay below / above the truth")

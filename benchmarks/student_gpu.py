@@ -27,7 +27,7 @@ from dart.core.records import Item
 from dart.core.schema.profile import StudentSpec
 from dart.student.generation import generate
 from dart.student.loading import load
-from dart.student.prefix import shared_prefix
+from dart.student.prefix import common_prefix_length
 from dart.student.train import encode, train_adapter
 
 LLAMA_8B = {"vocab_size": 128_256, "hidden_size": 4096, "intermediate_size": 14_336, "num_hidden_layers": 32,
@@ -57,7 +57,7 @@ def train(folder: Path, spec: StudentSpec, steps: tuple[int, int]) -> float:
     student = load(folder / "shape", spec)
     encoded = encode(student, rows, work.TRAINING.max_length)
     per_row = sum(len(row.ids) for row in encoded) / len(encoded)
-    known = 0 if spec.quantize == "nf4" else shared_prefix([row.ids[: row.n_prompt] for row in encoded])
+    n_prefix = 0 if spec.quantize == "nf4" else common_prefix_length([row.ids[: row.n_prompt] for row in encoded])
     size = sum(
         p.numel() for p in load(folder / "shape", spec.model_copy(update={"quantize": "none"})).model.parameters()
     )
@@ -77,10 +77,11 @@ def train(folder: Path, spec: StudentSpec, steps: tuple[int, int]) -> float:
     per_step = (spent[1] - spent[0]) / (steps[1] - steps[0])
     rate = work.TRAINING.global_batch * per_row / per_step
     computed = (
-        work.TRAINING.global_batch * (per_row - known) + known * work.TRAINING.global_batch / spec.batch_per_device
+        work.TRAINING.global_batch * (per_row - n_prefix)
+        + n_prefix * work.TRAINING.global_batch / spec.batch_per_device
     )
     print(f"train, {spec.precision}, {spec.quantize}: {rate:.0f} tokens/s ({per_step:.3f} s per step of 16 rows of "
-          f"{per_row:.0f} tokens; {known} of them shared)", flush=True)  # fmt: skip
+          f"{per_row:.0f} tokens; {n_prefix} of them shared)", flush=True)  # fmt: skip
     tflops = 4 * size * computed / per_step / 1e12  # 2 N forward, 2 N backward: frozen weights need no gradient
     peak = peak_tflops()
     share = f" = {100 * tflops / peak:.1f} % of {peak:.0f}" if peak else " (peak of this device is not listed)"
@@ -119,13 +120,17 @@ def main() -> None:
     parser.add_argument("--toy", action="store_true")
     parser.add_argument("--batch", type=int, default=16, help="rows per backward pass; the step is 16 rows always")
     parser.add_argument("--generation-batch", type=int, default=256)
-    given = parser.parse_args()
-    if not given.toy and not torch.cuda.is_available():
+    arguments = parser.parse_args()
+    if not arguments.toy and not torch.cuda.is_available():
         raise SystemExit("No GPU is visible to torch. `--toy` tests the script on a CPU.")
-    shape, prompts, new = (work.NANO_SHAPE, 16, 16) if given.toy else (LLAMA_8B, PAPER_PROMPTS, PAPER_NEW)
-    steps = (1, 3) if given.toy else (3, 23)
+    shape, prompts, new = (work.NANO_SHAPE, 16, 16) if arguments.toy else (LLAMA_8B, PAPER_PROMPTS, PAPER_NEW)
+    steps = (1, 3) if arguments.toy else (3, 23)
     spec = work.SPEC.model_copy(
-        update={"precision": "bf16", "batch_per_device": given.batch, "generation_batch": given.generation_batch}
+        update={
+            "precision": "bf16",
+            "batch_per_device": arguments.batch,
+            "generation_batch": arguments.generation_batch,
+        }
     )
     print(f"torch {torch.__version__}, {torch.cuda.get_device_name() if torch.cuda.is_available() else 'CPU'}")
     with tempfile.TemporaryDirectory() as name:

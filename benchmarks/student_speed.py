@@ -241,15 +241,17 @@ def answer_published(folder: Path) -> dict[str, Any]:
         AutoModelForCausalLM.from_pretrained(folder / "shape"), str(folder / "adapter")
     ).eval()
     items = read_jsonl(folder / "items.jsonl", Item)
-    asked = [
+    prompts_as_text = [
         words.apply_chat_template(classification.inference(item.prompt), add_generation_prompt=True, tokenize=False)
         for item in items
     ]
     tokens, texts = 0, {}
     for variant, model in (("base", first), ("distilled", second)):
         texts[variant] = []
-        for start in range(0, len(asked), 8):
-            batch = words(asked[start : start + 8], return_tensors="pt", padding=True, add_special_tokens=False)
+        for start in range(0, len(prompts_as_text), 8):
+            batch = words(
+                prompts_as_text[start : start + 8], return_tensors="pt", padding=True, add_special_tokens=False
+            )
             with torch.inference_mode():
                 out = model.generate(
                     input_ids=batch.input_ids, attention_mask=batch.attention_mask, max_new_tokens=NEW_TOKENS,
@@ -292,15 +294,15 @@ def contend(name: str, folder: Path) -> None:
     from transformers import Trainer  # noqa: F401
 
     import dart.student.generation
-    import dart.student.train  # noqa: F401  (importing is nobody's work)
+    import dart.student.train  # noqa: F401  (outside the measurement)
 
     if "TRL" in name:
         from trl import SFTTrainer  # noqa: F401
     before_mb, cpu, wall = peak_mb(), time.process_time(), time.perf_counter()
     made = (CONTENDERS | CONTENDERS_ASIDE)[name](folder)
-    taken = {"cpu_s": time.process_time() - cpu, "wall_s": time.perf_counter() - wall, "mb": peak_mb(),
+    usage = {"cpu_s": time.process_time() - cpu, "wall_s": time.perf_counter() - wall, "mb": peak_mb(),
              "grown_mb": peak_mb() - before_mb, "threads": torch.get_num_threads()}  # fmt: skip
-    print(json.dumps({**taken, **made}))
+    print(json.dumps({**usage, **made}))
 
 
 def run(name: str, folder: Path, threads: int, trl: str | None) -> dict[str, Any]:
@@ -343,44 +345,44 @@ def main() -> None:
     parser.add_argument("--contenders", nargs="+", choices=list(CONTENDERS), help="these alone")
     parser.add_argument("--only", choices=[*CONTENDERS, *CONTENDERS_ASIDE], help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
-    if given.only:
-        contend(given.only, given.folder)
+    if arguments.only:
+        contend(arguments.only, arguments.folder)
         return
     names = [
         name for name in CONTENDERS
-        if name.split(":")[0] in given.kinds and ("TRL" not in name or given.trl)
-        and (not given.contenders or name in given.contenders)
+        if name.split(":")[0] in arguments.kinds and ("TRL" not in name or arguments.trl)
+        and (not arguments.contenders or name in arguments.contenders)
     ]  # fmt: skip
     with tempfile.TemporaryDirectory() as name_of_folder:
         folder = Path(name_of_folder)
         prepare(folder)
         if "train: ours" not in names:
             run("train: ours", folder, 1, None)
-        for threads in given.threads:
-            print(f"-- {threads} thread(s), {given.repeat} repeat(s)")
-            found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
-            for _ in range(given.repeat):
+        for threads in arguments.threads:
+            print(f"-- {threads} thread(s), {arguments.repeat} repeat(s)")
+            results: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+            for _ in range(arguments.repeat):
                 for name in names:
-                    found[name].append(run(name, folder, threads, given.trl))
+                    results[name].append(run(name, folder, threads, arguments.trl))
             for name in names:
-                report(name, found[name], found[f"{name.split(':')[0]}: ours"])
-            _compare(found)
-        if "answer" in given.kinds:
+                report(name, results[name], results[f"{name.split(':')[0]}: ours"])
+            _compare(results)
+        if "answer" in arguments.kinds:
             for precision, same in (aside := run("answer: batch independence", folder, 1, None))["same"].items():
                 print(f"{precision}: {same} of {aside['of']} texts are equal in batches of 1 and of 64")
 
 
-def _compare(found: dict[str, list[dict[str, Any]]]) -> None:
+def _compare(results: dict[str, list[dict[str, Any]]]) -> None:
     """Whether the contenders made the same: the loss curves, and the share of equal texts."""
-    if {"train: ours", "train: stock Trainer, our batches"} <= set(found):
-        ours, stock = (found[name][0]["curve"] for name in ("train: ours", "train: stock Trainer, our batches"))
+    if {"train: ours", "train: stock Trainer, our batches"} <= set(results):
+        ours, stock = (results[name][0]["curve"] for name in ("train: ours", "train: stock Trainer, our batches"))
         apart = max(abs(a - b) for a, b in zip(ours, stock, strict=True))
         print(f"loss curves, ours and stock in our order: {len(ours)} points, at most {apart:.1e} apart (goal 1e-4)")
-    if {"answer: ours", "answer: published (batch 8, two models)"} <= set(found):
+    if {"answer: ours", "answer: published (batch 8, two models)"} <= set(results):
         first, second = (
-            found[name][0]["texts"] for name in ("answer: ours", "answer: published (batch 8, two models)")
+            results[name][0]["texts"] for name in ("answer: ours", "answer: published (batch 8, two models)")
         )
         for variant in first:
             same = sum(a == b for a, b in zip(first[variant], second[variant], strict=True))

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 
 from dart.ablations.lambda_selection import harmonic_mean, lambda_result, select_lambda
-from dart.core import params
+from dart.core import layout, params
 from dart.core.files import read_jsonl
 from dart.core.records import Item, Rationale
 from dart.distill.rows import distillation_rows
@@ -29,34 +29,33 @@ from dart.harm.classifier import Classifier, score_generations
 from dart.student.generation import generate
 from dart.student.toxicity import ToxicityRegulariser
 from dart.student.train import train_adapter
-from stages import paths
 
 
 def main() -> None:
-    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask.add_argument("--student", default="small")
-    ask.add_argument("--weights", type=float, nargs="+", default=[0.01, 0.05, 0.1, 0.2, 0.5])
-    ask.add_argument("--draws", choices=["teacher_forced", "own"], help="instead of toxreg.draws")
-    ask.add_argument("--every", type=int, help="instead of toxreg.every")
-    ask.add_argument("--share", type=float, help="instead of toxreg.share")
-    asked = ask.parse_args()
-    given, profile = params.check()
-    changes = {key: value for key in ("draws", "every", "share") if (value := getattr(asked, key)) is not None}
-    term = given.toxreg.model_validate({**given.toxreg.model_dump(), **changes})
-    spec, base = profile.students[asked.student], paths.base(asked.student)
-    items = {item.id: item for item in read_jsonl(paths.SUITE / "train.jsonl", Item)}
-    rows = distillation_rows(read_jsonl(paths.RATIONALES, Rationale), items)
-    validation = read_jsonl(paths.SUITE / "validation.jsonl", Item)
-    classifier = Classifier.load(paths.SCORERS / "toxicity", profile.scorers["toxicity"])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--student", default="small")
+    parser.add_argument("--weights", type=float, nargs="+", default=[0.01, 0.05, 0.1, 0.2, 0.5])
+    parser.add_argument("--draws", choices=["teacher_forced", "own"], help="instead of toxreg.draws")
+    parser.add_argument("--every", type=int, help="instead of toxreg.every")
+    parser.add_argument("--share", type=float, help="instead of toxreg.share")
+    arguments = parser.parse_args()
+    settings, profile = params.check()
+    changes = {key: value for key in ("draws", "every", "share") if (value := getattr(arguments, key)) is not None}
+    term = settings.toxreg.model_validate({**settings.toxreg.model_dump(), **changes})
+    spec, base = profile.students[arguments.student], layout.base(arguments.student)
+    items = {item.id: item for item in read_jsonl(layout.SUITE / "train.jsonl", Item)}
+    rows = distillation_rows(read_jsonl(layout.RATIONALES, Rationale), items)
+    validation = read_jsonl(layout.SUITE / "validation.jsonl", Item)
+    classifier = Classifier.load(layout.SCORERS / "toxicity", profile.scorers["toxicity"])
     results = []
     print("lambda    acc  EQUAL   median     mean      Q95  H-mean  (mean)     s")
     with tempfile.TemporaryDirectory() as scratch:
-        for weight in [0.0, *asked.weights]:
+        for weight in [0.0, *arguments.weights]:
             began, out = time.process_time(), Path(scratch) / f"{weight:g}"
-            added = ToxicityRegulariser(classifier, weight, term, given.seed)
-            train_adapter(base, spec, rows, given.lora, given.training, given.seed, out, regulariser=added)
+            added = ToxicityRegulariser(classifier, weight, term, settings.seed)
+            train_adapter(base, spec, rows, settings.lora, settings.training, settings.seed, out, regulariser=added)
             seconds = time.process_time() - began
-            answers = generate(base, spec, {"arm": out}, validation, given.generation, given.seed)["arm"]
+            answers = generate(base, spec, {"arm": out}, validation, settings.generation, settings.seed)["arm"]
             results.append(lambda_result(weight, validation, score_generations(answers, classifier)))
             row, plain = results[-1], results[0]
             print(

@@ -37,7 +37,6 @@ from dart.distill.rationales import write_rationales
 from dart.distill.rows import distillation_rows
 from dart.harm.audit import audit
 from dart.harm.classifier import Classifier, score_generations
-from dart.harm.drift import drift_cases
 from dart.repair.mix import mix
 from dart.repair.targets import safe_targets
 from dart.simulation.classifier import train_classifier
@@ -46,6 +45,7 @@ from dart.simulation.student import train_student
 from dart.simulation.suite import write_suite
 from dart.simulation.transport import transport_for
 from dart.simulation.truth import true_drift
+from dart.stats.drift import cases, precision_recall
 from dart.student.generation import generate
 from dart.student.train import train_adapter
 from dart.suite.sources import read_suite
@@ -56,27 +56,27 @@ Row = dict[str, Any]
 
 
 class World:
-    """One seed of the experiment, kept in a folder; what is there already is not made again."""
+    """One seed of the experiment, in a folder; existing results are not repeated."""
 
-    def __init__(self, given: params.Params, profile: params.Profile, seed: int, split: str, folder: Path) -> None:
-        self.given, self.profile, self.seed, self.folder = given, profile, seed, folder
+    def __init__(self, settings: params.Params, profile: params.Profile, seed: int, split: str, folder: Path) -> None:
+        self.settings, self.profile, self.seed, self.folder = settings, profile, seed, folder
         local = os.environ.get("DART_DATA_DIR")
         source = (
             write_suite(seed)
             if profile.suite.source == "embedded"
             else read_suite(profile.suite.source, Path(local) if local else None)
         )
-        self.suite = split_suite(source.items, profile.suite, given.split, seed)
+        self.suite = split_suite(source.items, profile.suite, settings.split, seed)
         self.items: list[Item] = getattr(self.suite, split)
         self.cache = ResponseCache(folder / "answers.sqlite")
         self.spent: dict[str, float] = {}
         self.classifier = self._scorer()
-        self.rationales, outcome = write_rationales(self.suite.train, self.client("teacher"), given.distill)
+        self.rationales, outcome = write_rationales(self.suite.train, self.client("teacher"), settings.distill)
         outcome.require_complete("distill")
 
     def client(self, party: str) -> ChatClient:
         endpoint = getattr(self.profile, party)
-        transport = transport_for(endpoint, self.profile.world, self.seed)
+        transport = transport_for(endpoint, self.profile.simulation, self.seed)
         return ChatClient(endpoint, stage="benchmark", transport=transport, cache=self.cache)
 
     def _scorer(self) -> Classifier:
@@ -103,12 +103,12 @@ class World:
         before = self._audit(answers, "distilled")
         targets, outcome = safe_targets(
             self.items, before, answers["distilled"], self.client("teacher"), self.classifier,
-            self.given.repair, self.given.distill,
+            self.settings.repair, self.settings.distill,
         )  # fmt: skip
         outcome.require_complete("targets")
-        known = {item.id: item for item in (*self.suite.train, *self.items)}
-        mixed = mix(self.rationales, targets, known, self.given.severity_weights)
-        steps = self.given.training.epochs * math.ceil(len(mixed) / self.given.training.global_batch)
+        by_id = {item.id: item for item in (*self.suite.train, *self.items)}
+        mixed = mix(self.rationales, targets, by_id, self.settings.severity_weights)
+        steps = self.settings.training.epochs * math.ceil(len(mixed) / self.settings.training.global_batch)
         self._train(slot, "repaired", mixed, start_from=home / "distilled")
         self._train(slot, "control", rows, start_from=home / "distilled", steps=steps)
         answers |= self._answers(slot, {name: home / name for name in ("repaired", "control")})
@@ -128,21 +128,23 @@ class World:
         home, spec = self.folder / slot, self.profile.students[slot]
         if not (home / name).exists():
             self._timed(
-                name, train_adapter, home / "base", spec, rows, self.given.lora, self.given.training, self.seed,
+                name, train_adapter, home / "base", spec, rows, self.settings.lora, self.settings.training, self.seed,
                 home / name, **options,
             )  # fmt: skip
 
     def _answers(self, slot: str, adapters: Mapping[str, Path | None]) -> dict[str, list[Generation]]:
         name = "generate " + " ".join(adapters)
-        given = self.given.generation
+        decoding = self.settings.generation
         spec = self.profile.students[slot]
-        texts = self._timed(name, generate, self.folder / slot / "base", spec, adapters, self.items, given, self.seed)
+        texts = self._timed(
+            name, generate, self.folder / slot / "base", spec, adapters, self.items, decoding, self.seed
+        )
         return {variant: score_generations(answers, self.classifier) for variant, answers in texts.items()}
 
     def _audit(self, answers: Mapping[str, list[Generation]], name: str) -> list[AuditRecord]:
         client = self.client("judge")
         records, outcome = audit(
-            self.items, answers["base"], answers[name], self.given.tau_delta, client, self.given.audit, self.seed
+            self.items, answers["base"], answers[name], self.settings.tau_delta, client, self.settings.audit, self.seed
         )
         outcome.require_complete("audit")
         return records
@@ -153,8 +155,8 @@ def decision(items: Sequence[Item], answers: Sequence[Generation]) -> Row:
     right = [answer.prediction == item.gold for item, answer in zip(items, answers, strict=True)]
     parsed = [answer.prediction for answer in answers if answer.prediction is not None]
 
-    def accuracy(wanted: Sequence[bool]) -> float:
-        chosen = [hit for hit, counts in zip(right, wanted, strict=True) if counts]
+    def accuracy(selected: Sequence[bool]) -> float:
+        chosen = [hit for hit, counts in zip(right, selected, strict=True) if counts]
         return sum(chosen) / len(chosen)
 
     return {
@@ -186,23 +188,17 @@ def change(before: Mapping[str, str], after: Mapping[str, str]) -> Row:
 
 def agreement(records: Sequence[AuditRecord], truth: Mapping[str, str]) -> Row:
     """Precision and recall of the audit's drift cases against the truth."""
-    found = drift_cases(records)
-    hits = len(found.keys() & truth.keys())
-    return {
-        "found": len(found),
-        "true": len(truth),
-        "precision": hits / len(found) if found else None,
-        "recall": hits / len(truth) if truth else None,
-    }
+    drift_cases = cases(records)
+    return {"found": len(drift_cases), "true": len(truth), **precision_recall(drift_cases, truth)._asdict()}
 
 
 def one_seed(profile_name: str, seed: int, slots: Sequence[str], split: str, folder: Path) -> list[Row]:
     """All slots of one seed; runs in a process of its own."""
     logging.basicConfig(level=logging.WARNING, format=f"seed {seed}: %(message)s")
-    given, profile = read(profile_name)
+    settings, profile = read(profile_name)
     home = folder / f"{profile_name}-{split}-{seed}"
     home.mkdir(parents=True, exist_ok=True)
-    world = World(given, profile, seed, split, home)
+    world = World(settings, profile, seed, split, home)
     rows = []
     for slot in slots:
         rows.append(world.student(slot))
@@ -215,9 +211,9 @@ def read(profile_name: str) -> tuple[params.Params, params.Profile]:
     import yaml
 
     with (ROOT / "params.yaml").open(encoding="utf-8") as stream:
-        given = params.Params.model_validate(yaml.safe_load(stream))
+        settings = params.Params.model_validate(yaml.safe_load(stream))
     with (ROOT / "profiles" / f"{profile_name}.yaml").open(encoding="utf-8") as stream:
-        return given, params.Profile.model_validate(yaml.safe_load(stream))
+        return settings, params.Profile.model_validate(yaml.safe_load(stream))
 
 
 COLUMNS = {
@@ -272,21 +268,22 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="seeds at a time; each uses one core")
     parser.add_argument("--work", type=Path, help="keep models here and reuse what is there (default: temporary)")
     parser.add_argument("--json", type=Path, help="write all numbers here")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     print(line(None), flush=True)
     with tempfile.TemporaryDirectory(prefix="dart-seeds-") as scratch:
-        work = given.work or Path(scratch)
-        with ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) as pool:
+        work = arguments.work or Path(scratch)
+        with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
             futures = [
-                pool.submit(one_seed, given.profile, seed, given.students, given.split, work) for seed in given.seeds
+                pool.submit(one_seed, arguments.profile, seed, arguments.students, arguments.split, work)
+                for seed in arguments.seeds
             ]
             rows = [row for future in futures for row in future.result()]
-    for slot in given.students:
+    for slot in arguments.students:
         chosen = [row for row in rows if row["student"] == slot]
-        print(f"\n{slot}, {len(chosen)} seeds, {given.split}\n{severities(chosen)}")
+        print(f"\n{slot}, {len(chosen)} seeds, {arguments.split}\n{severities(chosen)}")
         print(f"CPU seconds per seed: {statistics.mean(sum(row['cpu_s'].values()) for row in chosen):.0f}")
-    if given.json:
-        write_json(given.json, rows, digits=4)
+    if arguments.json:
+        write_json(arguments.json, rows, digits=4)
 
 
 if __name__ == "__main__":

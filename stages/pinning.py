@@ -21,7 +21,7 @@ def committed_pin(folder: Path) -> dict[str, Any] | None:
         DvcException,
         DataIndexError,
         FileNotFoundError,
-    ):  # the second: a fresh clone, whose cache has no folder yet
+    ):  # a fresh clone has no folders in its cache
         return None
     return committed
 

@@ -14,10 +14,10 @@ from dart.core.files import read_jsonl, replacing, write_jsonl
 from dart.core.records import Generation, Item
 from dart.core.schema.method import ExplanationPolicy
 from dart.harm.classifier import Classifier, score_generations
-from dart.policy.answers import assembled, pooled, questions
+from dart.policy.answers import answers_by_scheme, policy_requests, pool_choices
 from dart.policy.records import SCHEMES, Premise, Scheme
 from dart.policy.selection import Choice, choices, premise_of
-from dart.student.generation import AdapterQuestions, answer
+from dart.student.generation import VariantRequests, answer
 from stages.answers import AnsweringParams
 
 SCHEMES_OF: Mapping[str, tuple[Scheme, ...]] = {"base": ("two_pass",), "distilled": ("two_pass",), "repaired": SCHEMES}
@@ -37,9 +37,9 @@ def run(student: str) -> None:
         variant: {s: choices(s, items, first[variant], premises, params.policy, params.seed) for s in schemes}
         for variant, schemes in SCHEMES_OF.items()
     }
-    pools = {variant: pooled(items, plan) for variant, plan in plans.items()}
+    pools = {variant: pool_choices(items, plan) for variant, plan in plans.items()}
     by_adapter = {
-        variant: AdapterQuestions(None if variant == "base" else layout.adapter(student, variant), questions(pool))
+        variant: VariantRequests(None if variant == "base" else layout.adapter(student, variant), policy_requests(pool))
         for variant, pool in pools.items()
     }
     answers = answer(layout.base(student), params.student, by_adapter, params.generation, params.seed)
@@ -49,7 +49,7 @@ def run(student: str) -> None:
     with replacing(layout.policy(student)) as folder:
         write_jsonl(folder / "premises.jsonl", premises)
         for variant, plan in plans.items():
-            by_scheme = assembled(items, plan, first[variant], pools[variant], scored[variant])
+            by_scheme = answers_by_scheme(items, plan, first[variant], pools[variant], scored[variant])
             for scheme, records in by_scheme.items():
                 write_jsonl(folder / variant / f"{scheme}.jsonl", records)
 

@@ -12,12 +12,10 @@ from dart.core import layout
 from dart.core.distributed import is_main_process
 from dart.core.files import replacing, write_json, write_jsonl
 from dart.core.params import FromProfile
-from dart.external.files import published_files
-from dart.external.items import ExternalItem, SuiteName
+from dart.external.items import ExternalItem, SuiteName, score_answers
 from dart.external.loaders import load_suite
-from dart.external.pins import ORIGINS
+from dart.external.pins import ORIGINS, published_files
 from dart.external.sample import draw_sample, suite_card
-from dart.external.scoring import scored
 from dart.harm.classifier import Classifier
 from dart.simulation.external_suites import NOTE, embedded_files
 from dart.student.generation import generate
@@ -37,7 +35,7 @@ def run(suite: SuiteName, student: str) -> None:
     answers = generate(layout.base(student), params.student, adapters, questions, params.generation, params.seed)
     toxicity = Classifier.load(layout.SCORERS / "toxicity", params.scorers.toxicity)
     hate = Classifier.load(layout.SCORERS / "hate", params.scorers.hate)
-    rated = scored(answers, toxicity, hate)
+    rated = score_answers(answers, toxicity, hate)
     if not is_main_process():
         return
     with replacing(layout.external_answers(suite, student)) as folder:

@@ -13,13 +13,12 @@ from dart.core.files import read_jsonl, replacing, write_json
 from dart.core.params import FromParams, FromProfile, LabelOfNumbers, SimulationSpec, StageParams
 from dart.core.schema.profile import ScorerSpec
 from dart.external.adjudication import BlindedAnswer, labels_of, read_labels, rows, sheet
-from dart.external.hatecheck import failing, hate_on_labels, require_upright
-from dart.external.hatecheck_report import hatecheck_report
+from dart.external.analysis import suite_report
+from dart.external.hatecheck import failing, hate_on_labels, hatecheck_report, require_upright
 from dart.external.items import ExternalItem
-from dart.external.report import suite_report
 from dart.external.rewriting import Rewrite
 from dart.harm.classifier import Classifier
-from dart.simulation.adjudicator import adjudicate
+from dart.simulation.annotators import adjudicate
 from stages.external.reading import pairs_of, sample_of
 
 SUITE = "hatecheck"

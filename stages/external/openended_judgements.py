@@ -10,7 +10,7 @@ from dart.core.params import FromParams, JudgeEndpoint, SecondJudgeEndpoint
 from dart.core.records import Generation
 from dart.core.schema.method import OpenEnded
 from dart.openended.evaluation import openended_report
-from dart.openended.judging import SIDES, Judged, Side, draw_questions, judge_answers
+from dart.openended.judging import SIDES, QuestionVerdicts, Side, draw_questions, judge_answers
 from dart.openended.questions import load
 from stages.clients import AskingParams, chat_client, write_cost
 
@@ -30,7 +30,7 @@ def run(student: str) -> None:
     answers: dict[Side, list[Generation]] = {
         side: [answer for answer in written if answer.variant == side] for side in SIDES
     }
-    judgements: dict[str, list[Judged]] = {}
+    judgements: dict[str, list[QuestionVerdicts]] = {}
     costs = []
     for role, endpoint in {"judge": params.judge, "second_judge": params.second_judge}.items():
         if endpoint is None:

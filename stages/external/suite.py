@@ -7,7 +7,7 @@ from typing import Annotated
 from dart.core import layout
 from dart.core.files import write_json
 from dart.core.params import FromParams, StageParams
-from dart.external.report import student_report, suite_report
+from dart.external.analysis import student_report, suite_report
 from stages.external.reading import pairs_of, sample_of
 
 

@@ -123,7 +123,7 @@ def test_labels_of_answers_that_are_no_longer_given_are_not_used(run: Path, capl
     ]
     write_jsonl(run / "data/generations/base/distilled.jsonl", changed)
     assert len(applicable(run)) == PAIRS - 10
-    assert "10 labels are of answers that this run no longer gives" in caplog.text
+    assert "10 labels belong to answers that are not in this run" in caplog.text
 
 
 def test_without_labels_there_are_none(run: Path) -> None:

@@ -80,7 +80,7 @@ SLIPS: dict[str, tuple[Callable[[list[dict[str, str]]], object], str]] = {
     "no such severity": (lambda rows: rows[2].update(more_harmful="2", severity="bad"), "row 4: severity is 'bad'"),
     "contradiction": (lambda rows: rows[3].update(more_harmful="neither", severity="mild"), "row 5: .*'mild'"),
     "row missing": (lambda rows: rows.pop(), "is missing"),
-    "row twice": (lambda rows: rows.append(rows[0]), "row 202: .* twice"),
+    "row twice": (lambda rows: rows.append(rows[0]), "row 202: .* occurs twice"),
     "foreign row": (lambda rows: rows[5].update(code="0123"), "row 7: code '0123' is not of this annotator"),
 }  # fmt: skip
 

@@ -42,7 +42,7 @@ def test_an_incomplete_answer_is_not_stored(cache: ResponseCache, incomplete: Co
 def test_forgotten_answers_are_asked_again(cache: ResponseCache) -> None:
     for key in "abc":
         cache.put(key, ANSWER, ORIGIN)
-    cache.forget(["a", "c"])
+    cache.delete(["a", "c"])
     assert [cache.get(key) for key in "abc"] == [None, ANSWER, None]
 
 

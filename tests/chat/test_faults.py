@@ -28,7 +28,7 @@ from tests.support.fake_server import KINDS, Server, running
 ROOT = Path(__file__).resolve().parents[2]
 COUNT = 300
 PLAIN = "All is well. Nothing more is to be said."
-QUICK = Backoff(tries=12, first_s=0.005, most_s=0.05)
+QUICK = Backoff(max_tries=12, initial_s=0.005, max_s=0.05)
 ITEMS = [
     Item(id=f"N1-EQUAL-{n}", benchmark="N1", condition="EQUAL", gold="NO", prompt=f"Question {n}?", scenario=f"{n}")
     for n in range(COUNT)
@@ -48,22 +48,22 @@ def answers(variant: str, toxicity: float) -> list[Generation]:
     ]  # fmt: skip
 
 
-def asked(url: str, model: str) -> Endpoint:
+def faulty_endpoint(url: str, model: str) -> Endpoint:
     return endpoint(base_url=url, model=model, concurrency=16, timeout_s=0.5, max_tokens=500)
 
 
-def distill(url: str, folder: Path) -> None:
-    given, _ = params.check(ROOT)
+def distill_stage(url: str, folder: Path) -> None:
+    settings, _ = params.check(ROOT)
     cache = ResponseCache(folder / "answers.sqlite")
-    client = ChatClient(asked(url, "teacher"), stage="distill", cache=cache, backoff=QUICK)
-    rationales, outcome = write_rationales(ITEMS, client, given.distill)
+    client = ChatClient(faulty_endpoint(url, "teacher"), stage="distill", cache=cache, backoff=QUICK)
+    rationales, outcome = write_rationales(ITEMS, client, settings.distill)
     outcome.require_complete("distill")
     write_jsonl(folder / "out.jsonl", rationales)
 
 
-def audited(url: str, folder: Path) -> None:
+def audit_stage(url: str, folder: Path) -> None:
     cache = ResponseCache(folder / "answers.sqlite")
-    client = ChatClient(asked(url, "judge"), stage="audit", cache=cache, backoff=QUICK)
+    client = ChatClient(faulty_endpoint(url, "judge"), stage="audit", cache=cache, backoff=QUICK)
     records, outcome = audit(ITEMS, answers("base", 0.1), answers("distilled", 0.9), 0.01, client)
     outcome.require_complete("audit")
     write_jsonl(folder / "out.jsonl", records)
@@ -81,9 +81,9 @@ def repro(stage: Callable[[str, Path], None], server: Server, folder: Path) -> b
     return (folder / "out.jsonl").read_bytes()
 
 
-def party(name: str) -> Any:
+def role_answer(name: str) -> Any:
     _, profile = params.check(ROOT, profile="embedded")
-    world = profile.world
+    world = profile.simulation
     assert world is not None
     if name == "teacher":
         return lambda body: teacher.answer(without_cut(body["messages"]), teacher.Teacher(world.teacher, 1))
@@ -95,14 +95,14 @@ def without_cut(messages: list[Any]) -> list[Any]:
     return messages[:-2] if messages[-1]["content"] == CUT_SHORT else messages
 
 
-STAGES = {"teacher": distill, "judge": audited}
+STAGES = {"teacher": distill_stage, "judge": audit_stage}
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_a_third_of_the_requests_fails_and_the_output_is_the_same(name: str, tmp_path: Path) -> None:
     # to the teacher's rules prose is an answer like any other; the judge's JSON in prose is not
     kinds = tuple(kind for kind in KINDS if name == "judge" or kind != "prose around the answer")
-    calm, stormy = Server(party(name)), Server(party(name), faults=0.3, kinds=kinds)
+    calm, stormy = Server(role_answer(name)), Server(role_answer(name), faults=0.3, kinds=kinds)
     expected = repro(STAGES[name], calm, tmp_path / "calm")
     assert repro(STAGES[name], stormy, tmp_path / "stormy") == expected
 
@@ -116,7 +116,7 @@ def test_a_third_of_the_requests_fails_and_the_output_is_the_same(name: str, tmp
 
 def test_the_server_tells_valid_answers_from_faults(tmp_path: Path) -> None:
     """The log that the test above trusts: without faults every request is answered validly, and once."""
-    server = Server(party("teacher"))
-    repro(distill, server, tmp_path / "calm")
+    server = Server(role_answer("teacher"))
+    repro(distill_stage, server, tmp_path / "calm")
     assert len(server.served) >= COUNT
     assert all(one.valid and one.kind == "answer" for one in server.served)

@@ -22,22 +22,22 @@ class Clock:
 
 def test_starts_are_spread_evenly() -> None:
     clock = Clock()
-    pacer = RateLimiter(60, clock)
-    assert [pacer.reserve() for _ in range(4)] == [0.0, 1.0, 2.0, 3.0]
+    limiter = RateLimiter(60, clock)
+    assert [limiter.reserve() for _ in range(4)] == [0.0, 1.0, 2.0, 3.0]
     clock.now += 10.0
-    assert [pacer.reserve(), pacer.reserve()] == [0.0, 1.0]  # idle time is not saved up for a burst
+    assert [limiter.reserve(), limiter.reserve()] == [0.0, 1.0]  # idle time is not saved up for a burst
 
 
 def test_no_limit_never_waits() -> None:
-    pacer = RateLimiter(None, Clock())
-    assert {pacer.reserve() for _ in range(100)} == {0.0}
+    limiter = RateLimiter(None, Clock())
+    assert {limiter.reserve() for _ in range(100)} == {0.0}
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=30), st.integers(1, 1000))
 def test_a_cost_larger_than_the_rate_starts_too(costs: list[float], rate: int) -> None:
     clock = Clock()
-    pacer = RateLimiter(rate, clock)
-    waits = [pacer.reserve(cost) for cost in costs]
+    limiter = RateLimiter(rate, clock)
+    waits = [limiter.reserve(cost) for cost in costs]
     assert waits[0] == 0.0
     assert waits[-1] == pytest.approx(sum(costs[:-1]) * 60 / rate)  # finite, and exactly the debt before it
 
@@ -46,14 +46,14 @@ def test_a_burst_of_429_halves_once_and_success_recovers() -> None:
     clock = Clock()
     slots = ConcurrencyLimiter(16, clock)
     for _ in range(10):
-        slots.throttled()
+        slots.on_throttled()
     assert slots.limit == 8
     for _ in range(20):
         clock.now += 2.0
-        slots.throttled()
+        slots.on_throttled()
     assert slots.limit == 1
     for _ in range(1000):
-        slots.succeeded()
+        slots.on_success()
     assert slots.limit == 16
 
 
@@ -93,9 +93,9 @@ def test_slots_survive_any_order_of_throttling_and_cancelling(seed: int) -> None
                     await asyncio.sleep(0)
                 if fate < 0.3:
                     clock.now += 2.0
-                    slots.throttled()
+                    slots.on_throttled()
                 else:
-                    slots.succeeded()
+                    slots.on_success()
             finally:
                 slots.release()
             finished += 1
@@ -117,13 +117,13 @@ def test_slots_survive_any_order_of_throttling_and_cancelling(seed: int) -> None
 
 def test_what_was_booked_too_much_comes_back() -> None:
     now = [0.0]
-    pacer = RateLimiter(60, clock=lambda: now[0])
-    assert pacer.reserve(30) == 0
-    pacer.refund(20)
-    assert pacer.reserve() == 10
+    limiter = RateLimiter(60, clock=lambda: now[0])
+    assert limiter.reserve(30) == 0
+    limiter.refund(20)
+    assert limiter.reserve() == 10
 
 
 def test_a_prompt_larger_than_a_minute_of_tokens_is_sent_all_the_same() -> None:
-    pacer = RateLimiter(100, clock=lambda: 0.0)
-    assert pacer.reserve(1000) == 0
-    assert pacer.reserve(1) == pytest.approx(600)
+    limiter = RateLimiter(100, clock=lambda: 0.0)
+    assert limiter.reserve(1000) == 0
+    assert limiter.reserve(1) == pytest.approx(600)

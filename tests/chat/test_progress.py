@@ -17,15 +17,15 @@ class Terminal(io.StringIO):
 
 def run(stream: io.StringIO) -> str:
     now = [0.0]
-    tally = UsageTracker(endpoint())
-    progress = Progress("distill", 100, tally, stream, lambda: now[0])
+    tracker = UsageTracker(endpoint())
+    progress = Progress("distill", 100, tracker, stream, lambda: now[0])
     for i in range(100):
         now[0] += 1.0
         completion = Completion("t", "stop", 1000, 100, "m")
         if i % 4 == 0:
-            tally.hit(str(i), completion)
+            tracker.record_cached(str(i), completion)
         else:
-            tally.paid(completion)
+            tracker.record_paid(completion)
         progress.advance(failed=i % 10 == 0)
     progress.close()
     return stream.getvalue()

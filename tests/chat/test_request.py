@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dart.chat.request import ENDPOINT_FIELDS_IN_KEY, ENDPOINT_FIELDS_LEFT_OUT, ChatRequest, request_for
+from dart.chat.request import ENDPOINT_FIELDS_IN_KEY, ENDPOINT_FIELDS_LEFT_OUT, ChatRequest, build_request
 from dart.core.schema.profile import Endpoint
 from tests.support.fake_endpoint import endpoint
 
@@ -14,7 +14,9 @@ HELLO = [{"role": "user", "content": "hello"}]
 
 
 def key(json_object: bool = False, repeat: int = 0, fingerprint: str | None = None, **changes: Any) -> str:
-    return request_for(endpoint(**changes), HELLO, json_object=json_object, repeat=repeat, fingerprint=fingerprint).key
+    return build_request(
+        endpoint(**changes), HELLO, json_object=json_object, repeat=repeat, fingerprint=fingerprint
+    ).key
 
 
 CHANGED: dict[str, Any] = {
@@ -36,7 +38,7 @@ CHANGED: dict[str, Any] = {
 
 def test_every_field_of_an_endpoint_is_classified() -> None:
     assert set(Endpoint.model_fields) == ENDPOINT_FIELDS_IN_KEY | ENDPOINT_FIELDS_LEFT_OUT, (
-        "a field of Endpoint is new or gone: decide in dart/chat/identity.py whether an answer depends on it"
+        "a field of Endpoint is new or gone: decide in dart/chat/request.py whether an answer depends on it"
     )
     assert not ENDPOINT_FIELDS_IN_KEY & ENDPOINT_FIELDS_LEFT_OUT
 
@@ -48,7 +50,7 @@ def test_the_classification_is_what_the_key_does(field: str) -> None:
 
 
 def test_every_field_that_is_sent_is_in_the_key() -> None:
-    request = request_for(endpoint(), HELLO, json_object=True, repeat=0, fingerprint=None)
+    request = build_request(endpoint(), HELLO, json_object=True, repeat=0, fingerprint=None)
     assert set(request.body) == {"model", "messages", "temperature", "max_tokens", "response_format"}
     for field in request.body:
         changed = request._replace(body={**request.body, field: "changed"})
@@ -71,8 +73,8 @@ def test_a_trailing_slash_is_the_same_address() -> None:
 
 
 def test_a_correction_round_is_a_request_of_its_own() -> None:
-    first = request_for(endpoint(), HELLO, json_object=False, repeat=0, fingerprint=None)
-    second = first.continued({"role": "assistant", "content": "hm"}, {"role": "user", "content": "again"})
+    first = build_request(endpoint(), HELLO, json_object=False, repeat=0, fingerprint=None)
+    second = first.with_messages({"role": "assistant", "content": "hm"}, {"role": "user", "content": "again"})
     assert second.key != first.key
     assert first.body["messages"] == HELLO
 

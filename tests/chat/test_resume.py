@@ -29,13 +29,13 @@ def start(folder: Path, out: str, log: str = "log", latency_s: float = 0.02) -> 
     )
 
 
-def answered(log: Path) -> list[str]:
+def read_log(log: Path) -> list[str]:
     return log.read_text(encoding="utf-8").splitlines() if log.exists() else []
 
 
 def wait_for(log: Path, lines: int) -> None:
     until = time.monotonic() + 30
-    while len(answered(log)) < lines:
+    while len(read_log(log)) < lines:
         assert time.monotonic() < until, "the stage does not get on"
         time.sleep(0.002)
 
@@ -47,19 +47,19 @@ def test_a_stage_that_was_stopped_goes_on_where_it_was(tmp_path: Path, how: sign
     wait_for(log, after)
     stopped.send_signal(how)
     assert stopped.wait(timeout=30) != 0
-    before = answered(log)
+    before = read_log(log)
     assert not (tmp_path / "out").exists()
     assert after <= len(before) < TASKS
-    kept = len(ResponseCache(tmp_path / "answers.sqlite"))
-    assert kept >= len(before) - CONCURRENCY, "an answer is written before its call counts as done"
+    stored = len(ResponseCache(tmp_path / "answers.sqlite"))
+    assert stored >= len(before) - CONCURRENCY, "an answer is written before its call counts as done"
 
     resumed = start(tmp_path, "out")
     assert resumed.wait(timeout=30) == 0
-    after_resume = answered(log)[len(before) :]
-    assert len(after_resume) == TASKS - kept, "only what is missing is asked"
+    after_resume = read_log(log)[len(before) :]
+    assert len(after_resume) == TASKS - stored, "only what is missing is asked"
     lines = (tmp_path / "out").read_text(encoding="utf-8").splitlines()
     assert [line.split(" BY ")[0] for line in lines] == [f"t{i} QUESTION {i}" for i in range(TASKS)]
-    assert sum(line.endswith(f" BY {stopped.pid}") for line in lines) == kept
+    assert sum(line.endswith(f" BY {stopped.pid}") for line in lines) == stored
 
 
 def test_two_processes_on_one_cache_agree(tmp_path: Path) -> None:

@@ -14,15 +14,15 @@ from dart.chat.client import ChatClient
 from dart.chat.retry import Backoff
 from dart.chat.transport import check_url
 from dart.core.errors import ChatError
-from tests.support.fake_endpoint import Scripted, echo, endpoint, question, reply, status, tasks
+from tests.support.fake_endpoint import ScriptedTransport, echo, endpoint, question, reply, status, tasks
 
 KEY = "sk-0123456789abcdefSECRET"
 ADDRESS = "https://host.example/v1"
 
 
-def client(transport: Scripted, cache: ResponseCache, backoff: Backoff) -> ChatClient:
-    asked = endpoint(base_url=ADDRESS, api_key_env="TEST_API_KEY")
-    return ChatClient(asked, stage="s", transport=transport, cache=cache, backoff=backoff)
+def client(transport: ScriptedTransport, cache: ResponseCache, backoff: Backoff) -> ChatClient:
+    config = endpoint(base_url=ADDRESS, api_key_env="TEST_API_KEY")
+    return ChatClient(config, stage="s", transport=transport, cache=cache, backoff=backoff)
 
 
 @pytest.mark.parametrize("value", [None, "", "  "])
@@ -32,10 +32,10 @@ def test_a_missing_key_stops_before_anything_is_sent(
     # published fault 5: without a key the judge was silently off
     if value is not None:
         monkeypatch.setenv("TEST_API_KEY", value)
-    transport = Scripted()
+    transport = ScriptedTransport()
     with pytest.raises(ChatError, match="export TEST_API_KEY="):
         client(transport, cache, fast)
-    assert not transport.asked
+    assert not transport.requests
 
 
 def test_what_cannot_be_a_key_is_refused_and_not_shown(
@@ -43,7 +43,7 @@ def test_what_cannot_be_a_key_is_refused_and_not_shown(
 ) -> None:
     monkeypatch.setenv("TEST_API_KEY", f"{KEY}\n{KEY}")
     with pytest.raises(ChatError) as caught:
-        client(Scripted(), cache, fast)
+        client(ScriptedTransport(), cache, fast)
     assert "TEST_API_KEY" in str(caught.value)
     assert KEY not in str(caught.value)
 
@@ -52,7 +52,7 @@ def test_the_key_is_sent_and_a_line_end_from_a_file_is_not(
     monkeypatch: pytest.MonkeyPatch, cache: ResponseCache, fast: Backoff
 ) -> None:
     monkeypatch.setenv("TEST_API_KEY", f"{KEY}\n")
-    transport = Scripted()
+    transport = ScriptedTransport()
     client(transport, cache, fast).ask(tasks(1))
     assert transport.headers[0]["authorization"] == f"Bearer {KEY}"
 
@@ -81,25 +81,27 @@ def test_the_key_is_in_no_message_log_traceback_or_file(
 ) -> None:
     monkeypatch.setenv("TEST_API_KEY", KEY)
     caplog.set_level(logging.DEBUG)
-    shown = []
-    asked = client(
-        Scripted(lambda body, nth: echo(body, nth) if question(body) == "question 0" else FAULTS[kind]()), cache, fast
+    output = []
+    chat = client(
+        ScriptedTransport(lambda body, nth: echo(body, nth) if question(body) == "question 0" else FAULTS[kind]()),
+        cache,
+        fast,
     )
     try:
-        outcome = asked.ask(tasks(3))
-        shown += [repr(outcome), *outcome.failures.values()]
+        outcome = chat.ask(tasks(3))
+        output += [repr(outcome), *outcome.failures.values()]
         outcome.require_complete("s")
     except ChatError as error:
         chain: BaseException | None = error
         while chain is not None:  # also causes and contexts that an ordinary traceback suppresses
-            shown += ["".join(traceback.TracebackException.from_exception(chain, capture_locals=True).format())]
+            output += ["".join(traceback.TracebackException.from_exception(chain, capture_locals=True).format())]
             chain = chain.__cause__ or chain.__context__
     else:
         assert kind == "no fault"
-    shown += [repr(asked), repr(vars(asked)), caplog.text, *capfd.readouterr()]
+    output += [repr(chat), repr(vars(chat)), caplog.text, *capfd.readouterr()]
     files = [file for file in Path(cache.path).parent.rglob("*") if file.is_file()]
     assert any(file.name == cache.path.name for file in files)
-    assert not [text for text in shown if "0123456789abcdef" in text]
+    assert not [text for text in output if "0123456789abcdef" in text]
     assert not [file for file in files if b"0123456789abcdef" in file.read_bytes()]
 
 
@@ -113,7 +115,7 @@ def test_a_refusal_names_the_way_out(
 ) -> None:
     monkeypatch.setenv("TEST_API_KEY", KEY)
     with pytest.raises(ChatError, match=f"HTTP {code}.*because.*{way_out}"):
-        client(Scripted(lambda body, nth: status(code, "because")), cache, fast).ask(tasks(3))
+        client(ScriptedTransport(lambda body, nth: status(code, "because")), cache, fast).ask(tasks(3))
 
 
 @pytest.mark.parametrize("address", ["https://api.example/v1", "http://localhost:8000/v1", "http://127.0.0.1/v1",

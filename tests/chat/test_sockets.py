@@ -88,9 +88,9 @@ def test_broken_connections_are_replaced_and_whole_ones_reused(
     server: tuple[Server, int], cache: ResponseCache, fast: Backoff
 ) -> None:
     running, port = server
-    asked = endpoint(base_url=f"http://127.0.0.1:{port}/v1", timeout_s=0.4, concurrency=4)
-    outcome = ChatClient(asked, stage="s", cache=cache, backoff=fast).ask(tasks(100))
+    config = endpoint(base_url=f"http://127.0.0.1:{port}/v1", timeout_s=0.4, concurrency=4)
+    outcome = ChatClient(config, stage="s", cache=cache, backoff=fast).ask(tasks(100))
     outcome.require_complete("s")
     assert [answer.text for answer in outcome.answers.values()] == [f"answer to question {i}" for i in range(100)]
-    assert outcome.usage.faults == 80
+    assert outcome.usage.retries == 80
     assert running.connections <= 4 + 60, "only stalled, cut and reset connections are replaced"

@@ -75,22 +75,22 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def test_the_server_says_what_our_own_generation_says(url: str, cache: ResponseCache) -> None:
-    asked = endpoint(
+    config = endpoint(
         base_url=url, model=str(CHECKPOINT), temperature=0.0, max_tokens=MAX_TOKENS, timeout_s=120, concurrency=2
     )
-    tasks = [Task(item.id, classification.inference(item.prompt), check=str, rounds=0) for item in ITEMS]
-    outcome = ChatClient(asked, stage="serve", cache=cache).ask(tasks)
+    tasks = [Task(item.id, classification.inference(item.prompt), check=str, max_corrections=0) for item in ITEMS]
+    outcome = ChatClient(config, stage="serve", cache=cache).ask(tasks)
     outcome.require_complete("serve")
     assert outcome.usage.calls == len(ITEMS)
     assert outcome.usage.completion_tokens > 0
 
-    given, _ = params.check(ROOT)
+    settings, _ = params.check(ROOT)
     profile = yaml.safe_load((ROOT / "profiles/embedded.yaml").read_text(encoding="utf-8"))
     spec = StudentSpec.model_validate(
         {**profile["students"]["base"], "model": str(CHECKPOINT), "nano": None, "name": "nano"}
     )
-    decoding = given.generation.model_copy(update={"max_new_tokens": MAX_TOKENS, "temperature": 0.0})
-    own = generate(CHECKPOINT, spec, {"base": None}, ITEMS, decoding, given.seed)["base"]
+    decoding = settings.generation.model_copy(update={"max_new_tokens": MAX_TOKENS, "temperature": 0.0})
+    own = generate(CHECKPOINT, spec, {"base": None}, ITEMS, decoding, settings.seed)["base"]
     served = [outcome.answers[item.id].text.strip() for item in ITEMS]
     # ours stops at the conclusion line, the server at the end of the turn
     for text, answer in zip(served, own, strict=True):
@@ -102,7 +102,7 @@ def test_base_and_adapter_give_the_records_of_our_own_generation(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DART_CACHE_DIR", str(tmp_path / "cache"))
-    given, profile = params.check(ROOT, "embedded")
+    settings, profile = params.check(ROOT, "embedded")
     own = profile.students["base"].model_copy(update={"model": str(CHECKPOINT), "nano": None})
     server = {
         "kind": "transformers", "base_url": url, "model": None, "api_key_env": None, "concurrency": 2,
@@ -117,18 +117,18 @@ def test_base_and_adapter_give_the_records_of_our_own_generation(
         )
         for item in ITEMS
     ]
-    train_adapter(CHECKPOINT, own, rows, given.lora, given.training, 1, tmp_path / "adapter", steps=8)
-    decoding = given.generation.model_copy(update={"max_new_tokens": MAX_TOKENS, "temperature": 0.0})
+    train_adapter(CHECKPOINT, own, rows, settings.lora, settings.training, 1, tmp_path / "adapter", steps=8)
+    decoding = settings.generation.model_copy(update={"max_new_tokens": MAX_TOKENS, "temperature": 0.0})
     variants = {"base": None, "distilled": tmp_path / "adapter"}
-    found = generate(CHECKPOINT, served, variants, ITEMS, decoding, given.seed)
-    assert found == generate(CHECKPOINT, own, variants, ITEMS, decoding, given.seed)
-    texts = [[record.text for record in records] for records in found.values()]
+    generations = generate(CHECKPOINT, served, variants, ITEMS, decoding, settings.seed)
+    assert generations == generate(CHECKPOINT, own, variants, ITEMS, decoding, settings.seed)
+    texts = [[record.text for record in records] for records in generations.values()]
     assert texts[0] != texts[1]
 
 
 def test_a_model_that_is_not_there_is_a_failure_and_no_answer(url: str, cache: ResponseCache, fast: Backoff) -> None:
-    asked = endpoint(base_url=url, model="no/such-model", timeout_s=120, max_tokens=8)
-    task = Task("t", [{"role": "user", "content": "hello"}], check=str, rounds=0)
+    config = endpoint(base_url=url, model="no/such-model", timeout_s=120, max_tokens=8)
+    task = Task("t", [{"role": "user", "content": "hello"}], check=str, max_corrections=0)
     with pytest.raises(ChatError, match=r"no/such-model|given up"):
-        ChatClient(asked, stage="serve", cache=cache, backoff=fast).ask([task]).require_complete("serve")
+        ChatClient(config, stage="serve", cache=cache, backoff=fast).ask([task]).require_complete("serve")
     assert len(cache) == 0

@@ -1,5 +1,5 @@
-"""The same surroundings as for the chat client: a cache of its own, no key and no switch of the machine."""
+"""The same environment as for the chat client: a cache of its own, no key and no switch of the machine."""
 
-from tests.chat.conftest import _no_surroundings, cache, fast
+from tests.chat.conftest import _isolated_environment, cache, fast, filled
 
-__all__ = ["_no_surroundings", "cache", "fast"]
+__all__ = ["_isolated_environment", "cache", "fast", "filled"]

@@ -21,32 +21,37 @@ def table(path: Path, predictions: list[str], ids: list[int] | None = None) -> s
 def test_the_json_holds_what_it_promises(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base = table(tmp_path / "base.csv", ["YES"] * 20)
     other = table(tmp_path / "other.csv", [*GOLD[:15], "", "", "YES", "NO", "YES"])
-    out = tmp_path / "found.json"
+    out = tmp_path / "result.json"
     assert main(["compare", base, other, "--json", str(out), "--resamples", "200"]) == 0
-    told = capsys.readouterr().out
-    assert all(word in told for word in ("overall", "DIFF", "EQUAL", "D1", "N1"))
-    found = json.loads(out.read_text())
-    assert set(found) >= {"overall", "DIFF", "EQUAL", "D1", "N1"}
+    output = capsys.readouterr().out
+    assert all(word in output for word in ("overall", "DIFF", "EQUAL", "D1", "N1"))
+    result = json.loads(out.read_text())
+    assert set(result) >= {"overall", "DIFF", "EQUAL", "D1", "N1"}
     for row in ("overall", "DIFF", "EQUAL", "D1", "N1"):
-        assert {"n", "accuracy_base", "accuracy_other", "accuracy_difference", "mcnemar", "cohens_g"} <= set(found[row])
-        assert set(found[row]["mcnemar"]) == {"b", "c", "p_exact", "p_chi2", "p_chi2_corrected"}
-        assert set(found[row]["accuracy_difference"]) >= {"estimate", "ci"}
+        assert {"n", "accuracy_base", "accuracy_other", "accuracy_difference", "mcnemar", "cohens_g"} <= set(
+            result[row]
+        )
+        assert set(result[row]["mcnemar"]) == {"b", "c", "p_exact", "p_chi2", "p_chi2_corrected"}
+        assert set(result[row]["accuracy_difference"]) >= {"estimate", "ci"}
     right = sum(a == b for a, b in zip(GOLD, [*GOLD[:15], "", "", "YES", "NO", "YES"], strict=True))
-    assert found["overall"]["accuracy_base"] == 0.5
-    assert found["overall"]["accuracy_other"] == right / 20
-    assert (found["EQUAL"]["n"], found["EQUAL"]["accuracy_base"]) == (10, 0.0)
+    assert result["overall"]["accuracy_base"] == 0.5
+    assert result["overall"]["accuracy_other"] == right / 20
+    assert (result["EQUAL"]["n"], result["EQUAL"]["accuracy_base"]) == (10, 0.0)
 
 
 def test_missing_pairs_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base = table(tmp_path / "base.csv", ["YES"] * 20)
     other = table(tmp_path / "other.csv", ["YES"] * 20, ids=list(range(17)))
     assert main(["compare", base, other]) == 1
-    told = capsys.readouterr().err
-    assert "3" in told
-    assert all(name in told for name in ("17", "18", "19"))
+    output = capsys.readouterr().err
+    assert "3" in output
+    assert all(name in output for name in ("17", "18", "19"))
 
 
 def test_a_silly_number_of_resamples_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit) as caught:
         main(["compare", "a", "b", "--resamples", "5"])
-    assert "at least 100" in capsys.readouterr().err
+    assert caught.value.code == 2
+    message = capsys.readouterr().err
+    assert "--resamples" in message
+    assert "greater than or equal to 100" in message

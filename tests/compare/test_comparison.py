@@ -60,10 +60,10 @@ def without(rows: Sequence[Row], *names: str) -> list[Row]:
 
 def test_comparison_has_every_part(tmp_path: Path) -> None:
     base, other = (write(tmp_path / f"{seed}.jsonl", rows_of(60, seed)) for seed in (1, 2))
-    found = compare_files(base, other, statistics=STATISTICS, seed=3)
-    assert list(found) == ["overall", "DIFF", "EQUAL", "D1", "D2", "D3"]
+    result = compare_files(base, other, statistics=STATISTICS, seed=3)
+    assert list(result) == ["overall", "DIFF", "EQUAL", "D1", "D2", "D3"]
     for name, n in {"overall": 60, "DIFF": 30, "D2": 20}.items():
-        row = found[name]
+        row = result[name]
         assert row is not None
         assert row["n"] == n
         for key in ("accuracy", "macro_f1", "parse_rate"):
@@ -73,13 +73,13 @@ def test_comparison_has_every_part(tmp_path: Path) -> None:
         test = row["mcnemar"]
         assert test["p_exact"] == pytest.approx(mcnemar(test["b"], test["c"]).p_exact, rel=1e-5)
         assert {"cohens_g", "minimum_detectable_difference", "accuracy_difference_by_scenario"} <= row.keys()
-    overall = found["overall"]
+    overall = result["overall"]
     assert overall is not None
     assert overall["accuracy_difference_by_scenario"]["clusters"] == 45  # scenario within benchmark
     assert set(overall["harm"]) == {"toxicity"}
     assert {"wilcoxon", "mann_whitney", "hodges_lehmann_x1e5", "median_base_x1e5"} <= overall["harm"]["toxicity"].keys()
-    assert compare_files(base, other, statistics=STATISTICS, seed=3) == found
-    json.dumps(found, allow_nan=False)
+    assert compare_files(base, other, statistics=STATISTICS, seed=3) == result
+    json.dumps(result, allow_nan=False)
 
 
 def test_by_hand(tmp_path: Path) -> None:
@@ -87,15 +87,15 @@ def test_by_hand(tmp_path: Path) -> None:
     sides = (["YES", "NO", None, "YES"], ["YES", "YES", "NO", "YES"])
     files = []
     for name, side in zip("ab", sides, strict=True):
-        rows = [{"id": k, "gold": gold[k], "prediction": said} for k, said in enumerate(side)]
+        rows = [{"id": k, "gold": gold[k], "prediction": prediction} for k, prediction in enumerate(side)]
         files.append(write(tmp_path / f"{name}.jsonl", rows))
-    found = compare_files(*files, statistics=STATISTICS)
-    overall = found["overall"]
+    result = compare_files(*files, statistics=STATISTICS)
+    overall = result["overall"]
     assert overall is not None
     assert (overall["accuracy_base"], overall["accuracy_other"]) == (0.25, 0.75)
     assert (overall["mcnemar"]["b"], overall["mcnemar"]["c"], overall["cohens_g"]) == (0, 2, 0.5)
     assert (overall["parse_rate_base"], overall["parsed"]["n"]) == (0.75, 3)
-    assert list(found) == ["overall", "DIFF", "EQUAL"]
+    assert list(result) == ["overall", "DIFF", "EQUAL"]
     assert "harm" not in overall
     assert "accuracy_difference_by_scenario" not in overall
 
@@ -108,8 +108,8 @@ def test_csv_text_and_labels_say_the_same_as_jsonl(tmp_path: Path) -> None:
     )
     as_csv = write(tmp_path / "a.csv", [{**row, "prediction": (row["prediction"] or "").lower()} for row in base])
     spoken = without(other, "prediction")
-    for row, said in zip(spoken, (row["prediction"] for row in other), strict=True):
-        row["raw_text"] = f"Because.\n**Conclusion: {said}**" if said else 'Hm, "so",\nno.'
+    for row, prediction in zip(spoken, (row["prediction"] for row in other), strict=True):
+        row["raw_text"] = f"Because.\n**Conclusion: {prediction}**" if prediction else 'Hm, "so",\nno.'
     for suffix in ("jsonl", "csv"):
         raw = write(tmp_path / f"raw.{suffix}", spoken[::-1])
         assert compare_files(as_csv, raw, statistics=STATISTICS) == expected
@@ -135,10 +135,10 @@ def test_this_project_s_generations_with_the_suite(tmp_path: Path) -> None:
     for path, side in zip(paths, sides, strict=True):
         write_jsonl(path, side)
     write_jsonl(tmp_path / "test.jsonl", items)
-    found = compare_files(*paths, tmp_path / "test.jsonl", STATISTICS, 7)["overall"]
+    result = compare_files(*paths, tmp_path / "test.jsonl", STATISTICS, 7)["overall"]
     expected = compare(items, *sides, STATISTICS, 7, "overall")
     expected["harm"] = {"toxicity": harm_tests(items, *sides, STATISTICS, 7, "toxicity")}
-    assert found == expected
+    assert result == expected
     assert compare_files(*paths, tmp_path / "test.jsonl", STATISTICS, 7)["EQUAL"] is None
     with pytest.raises(DataError, match=r"20 x no gold label: D1-DIFF-0 \(line 1\).*and 15 more.*--suite"):
         compare_files(*paths, statistics=STATISTICS)
@@ -166,19 +166,19 @@ def test_a_suite_that_contradicts_is_refused(tmp_path: Path) -> None:
         ([(0, {"prediction": "maybe"}), (2, {"prediction": 1})], r"2 x unknown prediction: 'maybe' of q0 .*, 1 of q2"),
         ([(3, {"gold": None})], r"1 x 'gold' missing though other rows have it: q3 \(line 4\)"),
         ([(3, {"toxicity": None})], r"1 x 'toxicity' missing though other rows have it: q3 \(line 4\)"),
-        ([(3, {"toxicity": "high"})], r"1 x 'toxicity' that is no number in \[0, 1\]: 'high' of q3"),
-        ([(3, {"toxicity": 1.5})], r"1 x 'toxicity' that is no number in \[0, 1\]: 1\.5 of q3"),
+        ([(3, {"toxicity": "high"})], r"1 x 'toxicity' that is not a number in \[0, 1\]: 'high' of q3"),
+        ([(3, {"toxicity": 1.5})], r"1 x 'toxicity' that is not a number in \[0, 1\]: 1\.5 of q3"),
         ([(2, {"benchmark": "overall"})], r"1 x reserved benchmark name: overall of q2"),
-        ([(2, {"id": ""})], r"1 x empty or odd id: '' \(line 3\)"),
-        ([(2, {"id": True})], r"1 x empty or odd id: True \(line 3\)"),
+        ([(2, {"id": ""})], r"1 x empty or invalid id: '' \(line 3\)"),
+        ([(2, {"id": True})], r"1 x empty or invalid id: True \(line 3\)"),
         ([(2, {"toxcity": 0.1})], r"1 x unknown column: toxcity \(line 3\)"),
-        ([(2, {"item_id": "q2"})], r"1 x column given twice under two names: line 3"),
+        ([(2, {"item_id": "q2"})], r"1 x column twice under two names: line 3"),
     ],
 )
 def test_bad_rows_are_named(changes: list[tuple[int, Row]], message: str, tmp_path: Path) -> None:
     rows = rows_of(5, 1)
-    for place, change in changes:
-        rows[place] |= change
+    for index, change in changes:
+        rows[index] |= change
     path = write(tmp_path / "a.jsonl", rows)
     with pytest.raises(DataError, match=message) as caught:
         read_outputs(path)
@@ -246,9 +246,9 @@ def test_one_file_may_tell_what_the_other_leaves_out(tmp_path: Path) -> None:
     rows = rows_of(20, 1)
     full = write(tmp_path / "a.jsonl", rows)
     bare = write(tmp_path / "b.jsonl", without(rows, "gold", "benchmark", "scenario", "toxicity"))
-    found = compare_files(full, bare, statistics=STATISTICS)
-    assert "D1" in found
-    overall = found["overall"]
+    result = compare_files(full, bare, statistics=STATISTICS)
+    assert "D1" in result
+    overall = result["overall"]
     assert overall is not None
     assert overall["accuracy_difference"]["estimate"] == 0.0
     assert "harm" not in overall  # scored on one side only
@@ -257,23 +257,23 @@ def test_one_file_may_tell_what_the_other_leaves_out(tmp_path: Path) -> None:
 def test_all_unparsed_one_row_and_hate(tmp_path: Path) -> None:
     one = {"id": "a", "gold": "YES", "prediction": None, "toxicity": 0.1, "hate": 0.2}
     path = write(tmp_path / "a.jsonl", [one])
-    found = compare_outputs(read_outputs(path), read_outputs(path), STATISTICS)
-    assert found["EQUAL"] is None
-    overall = found["overall"]
+    result = compare_outputs(read_outputs(path), read_outputs(path), STATISTICS)
+    assert result["EQUAL"] is None
+    overall = result["overall"]
     assert overall is not None
     assert (overall["accuracy_base"], overall["parse_rate_other"], overall["accuracy_parsed_base"]) == (0.0, 0.0, None)
     assert overall["mcnemar"]["p_exact"] == 1.0
     assert set(overall["harm"]) == {"toxicity", "hate"}
     assert overall["harm"]["hate"]["median_base_x1e5"] == 20_000
-    assert "EQUAL" in render(found)
+    assert "EQUAL" in render(result)
 
 
 def test_the_table_shows_what_the_json_holds(tmp_path: Path) -> None:
     base, other = (write(tmp_path / f"{seed}.jsonl", rows_of(60, seed)) for seed in (1, 2))
-    found = compare_files(base, other, statistics=STATISTICS)
-    overall = found["overall"]
+    result = compare_files(base, other, statistics=STATISTICS)
+    overall = result["overall"]
     assert overall is not None
-    text = render(found)
+    text = render(result)
     first = next(line for line in text.splitlines() if line.startswith("overall"))
     for value in (overall["accuracy_base"], overall["accuracy_other"], overall["parse_rate_base"]):
         assert f"{value:.3f}" in first
@@ -297,6 +297,6 @@ def test_order_of_the_rows_does_not_matter(order: list[int], seed: int) -> None:
     straight, mixed = Outputs("a", rows), Outputs("b", [rows[k] for k in order])
     pairs = align(straight, mixed)
     assert [row.id for row in pairs.base] == [row.id for row in pairs.other] == [row.id for row in rows]
-    found = compare_outputs(straight, mixed, STATISTICS)["overall"]
-    assert found is not None
-    assert (found["mcnemar"]["b"], found["mcnemar"]["c"]) == (0, 0)
+    result = compare_outputs(straight, mixed, STATISTICS)["overall"]
+    assert result is not None
+    assert (result["mcnemar"]["b"], result["mcnemar"]["c"]) == (0, 0)

@@ -31,13 +31,13 @@ SCRIPT = """
 import os
 import sys
 from pathlib import Path
-from dart.harm.classifier import Classifier, score_generations
-from dart.core.records import Item, read_jsonl, write_jsonl
+from dart.core.distributed import is_main_process
+from dart.core.files import read_jsonl, write_jsonl
+from dart.core.records import Item, TrainingRow
 from dart.core.schema.method import GenerationParams, Lora, ToxicityTerm, Training
 from dart.core.schema.profile import ScorerSpec
+from dart.harm.classifier import Classifier, score_generations
 from dart.student.generation import generate
-from dart.core.distributed import leads
-from dart.student.rows import TrainingRow
 from dart.student.toxicity import ToxicityRegulariser
 from dart.student.train import train_adapter
 from tests.support.tiny_models import spec
@@ -57,7 +57,7 @@ items = read_jsonl(work / "items.jsonl", Item)
 answers = generate(base, spec(generation_batch=2), {"one": work / "one"}, items, decoding, 1)
 scored = score_generations(answers["one"], classifier)
 write_jsonl(work / f"answers-{os.environ['RANK']}.jsonl", scored)
-(work / f"leads-{os.environ['RANK']}").write_text(str(leads()))
+(work / f"is-main-{os.environ['RANK']}").write_text(str(is_main_process()))
 """
 TERM = (
     '{"chosen_by": "mean", "draws": "%s", "samples": 2, "share": 0.6, "every": 1, '
@@ -104,33 +104,33 @@ from pathlib import Path
 from dart.harm import classifier as subject
 from dart.harm.classifier import Classifier
 from dart.core.schema.profile import ScorerSpec
-from dart.core.distributed import leads, led, replaced_together, shared
+from dart.core.distributed import is_main_process, replacing_on_main_process, run_on_main_process, shard_map
 
 work, rank = Path(sys.argv[1]), os.environ["RANK"]
 subject.is_small = lambda model: False  # as a large one: with a cache, which the leading process alone may open
 classifier = Classifier.load(work / "scorer", ScorerSpec.model_validate_json(sys.argv[2]))
 texts = ["one", "two", "three", "four four", "five"]
-if not leads():
+if not is_main_process():
     os.environ["DART_CACHE_DIR"] = "/dev/null"
     classifier._cache.path = Path("/dev/null/scores.sqlite")
 
 
 def ask():
-    with (work / "asked").open("a") as stream:
+    with (work / "answers").open("a") as stream:
         stream.write(rank)
-    return classifier.score(texts[:2]), shared([1, 2, 3], lambda part: part * 10, on_gpu=False)
+    return classifier.score(texts[:2]), shard_map([1, 2, 3], lambda part: part * 10, on_gpu=False)
 
 
-with replaced_together(work / "out") as folder:
-    if leads():
+with replacing_on_main_process(work / "out") as folder:
+    if is_main_process():
         folder.mkdir()
-    asked = led(ask)
-    if leads():
-        (folder / "asked").write_text(str(asked))
-    led(lambda: None)
-    (work / f"seen-{rank}").write_text((folder / "asked").read_text())
-(work / f"scores-{rank}").write_text(str([*asked[0], *classifier.score(texts)]))
-led(lambda: 1 / 0)
+    answers = run_on_main_process(ask)
+    if is_main_process():
+        (folder / "answers").write_text(str(answers))
+    run_on_main_process(lambda: None)
+    (work / f"seen-{rank}").write_text((folder / "answers").read_text())
+(work / f"scores-{rank}").write_text(str([*answers[0], *classifier.score(texts)]))
+run_on_main_process(lambda: 1 / 0)
 """
 
 
@@ -147,9 +147,9 @@ def test_what_one_process_does_all_know(tmp_path: Path, monkeypatch: pytest.Monk
     )  # fmt: skip
     assert done.returncode != 0  # and the other process does not wait for ever
     assert "ZeroDivisionError" in done.stderr, done.stderr[-2000:]
-    assert (tmp_path / "asked").read_text() == "0"
+    assert (tmp_path / "answers").read_text() == "0"
     seen = [(tmp_path / f"seen-{rank}").read_text() for rank in (0, 1)]
-    assert seen[0] == seen[1] == (tmp_path / "out" / "asked").read_text()
+    assert seen[0] == seen[1] == (tmp_path / "out" / "answers").read_text()
     assert "[10, 20, 30]" in seen[0]
     assert (tmp_path / "scores-0").read_text() == (tmp_path / "scores-1").read_text()
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".out")] == []
@@ -189,7 +189,7 @@ def test_two_processes_train_and_answer_like_one(
     alone = generate(base, spec(), {"one": tmp_path / "one"}, items, decoding, 1)["one"]
     scored = score_generations(alone, Classifier.load(tmp_path / "scorer", SCORER))
     write_jsonl(tmp_path / "alone.jsonl", scored)
-    assert [(tmp_path / f"leads-{rank}").read_text() for rank in (0, 1)] == ["True", "False"]
+    assert [(tmp_path / f"is-main-{rank}").read_text() for rank in (0, 1)] == ["True", "False"]
     for rank in (0, 1):
         assert (tmp_path / f"answers-{rank}.jsonl").read_bytes() == (tmp_path / "alone.jsonl").read_bytes()
 

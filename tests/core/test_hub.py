@@ -28,24 +28,24 @@ def checkpoint(tmp_path: Path) -> Path:
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, answer: Any) -> list[dict[str, Any]]:
-    """Let the hub answer with a commit or an error; returns what it was asked."""
-    asked: list[dict[str, Any]] = []
+    """Let the hub answer with a commit or an error; returns what it was requests."""
+    requests: list[dict[str, Any]] = []
 
     def model_info(_self: HfApi, model: str, **options: Any) -> Any:
-        asked.append({"model": model, **options})
+        requests.append({"model": model, **options})
         if isinstance(answer, Exception):
             raise answer
         return type("Info", (), {"sha": answer})
 
     monkeypatch.setattr(HfApi, "model_info", model_info)
-    return asked
+    return requests
 
 
 def test_a_name_on_the_hub_is_pinned_to_a_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    asked = answering(monkeypatch, COMMIT)
+    requests = answering(monkeypatch, COMMIT)
     pin("owner/model", "main", tmp_path / "S")
-    assert asked == [{"model": "owner/model", "revision": "main", "token": "hf_secret"}]
+    assert requests == [{"model": "owner/model", "revision": "main", "token": "hf_secret"}]
     content = (tmp_path / "S/pin.json").read_text()
     assert json.loads(content) == {"model": "owner/model", "requested": "main", "revision": COMMIT}
     assert resolve(tmp_path / "S") == Source("owner/model", COMMIT, "owner/model")

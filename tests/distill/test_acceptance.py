@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dart.core.schema.method import Distill
-from dart.distill.acceptance import in_form, problems, quotes
+from dart.distill.acceptance import normalise_conclusion, problems, quotes
 
 RULES = Distill(min_sentences=2, max_sentences=4, quote_window=40, correction_rounds=2)
 PROMPT = "In the northern province, which of the two groups may vote in the council? (a) Reds (b) Blues (c) both"
@@ -60,11 +60,11 @@ def test_bounds_come_from_the_rules():
 
 
 def test_form_is_made_exact_and_otherwise_left_alone():
-    assert in_form(GOOD.replace("Conclusion: NO", "**Conclusion:** no.")) == GOOD
-    assert in_form(GOOD) == GOOD
+    assert normalise_conclusion(GOOD.replace("Conclusion: NO", "**Conclusion:** no.")) == GOOD
+    assert normalise_conclusion(GOOD) == GOOD
 
 
 @given(st.text(max_size=80))
 def test_form_keeps_the_verdict_of_the_rules(text):
-    assert broken(in_form(text)) == broken(text)
-    assert in_form(in_form(text)) == in_form(text)
+    assert broken(normalise_conclusion(text)) == broken(text)
+    assert normalise_conclusion(normalise_conclusion(text)) == normalise_conclusion(text)

@@ -14,8 +14,8 @@ def item(number, gold="YES"):
 
 
 def test_the_label_is_the_teachers_whatever_the_gold_one_is(tmp_path):
-    said = {"Q 1?": "It differs. So be it.\nConclusion: NO", "Q 2?": "Conclusion: **yes**", "Q 3?": "I cannot say."}
-    talk = FakeClient(lambda messages: said[messages[1]["content"].rpartition("Prompt: ")[2]], tmp_path)
+    answers = {"Q 1?": "It differs. So be it.\nConclusion: NO", "Q 2?": "Conclusion: **yes**", "Q 3?": "I cannot say."}
+    talk = FakeClient(lambda messages: answers[messages[1]["content"].rpartition("Prompt: ")[2]], tmp_path)
     items = [item(2), item(1), item(3)]
     labels, outcome = predict_labels(items, talk.client)
     outcome.require_complete("arm")

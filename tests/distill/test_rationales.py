@@ -46,8 +46,8 @@ def test_a_refused_answer_is_asked_again_naming_every_problem(tmp_path):
     [rationale], _ = write_rationales([item(1)], talk.client, RULES)
     assert (rationale.accepted, rationale.attempts, rationale.problems) == (True, 2, ())
     assert rationale.text == f"{BODY}\nConclusion: YES"
-    *_, said, correction = talk.requests[1]["messages"]
-    assert said == {"role": "assistant", "content": "Short.\nConclusion: NO"}
+    *_, answer, correction = talk.requests[1]["messages"]
+    assert answer == {"role": "assistant", "content": "Short.\nConclusion: NO"}
     assert "the gold label is YES" in correction["content"]
     assert "has 1 sentences" in correction["content"]
 
@@ -102,11 +102,11 @@ def test_the_gold_conclusion_is_refused_where_another_label_was_told(tmp_path):
 
 
 def test_without_a_label_the_teacher_concludes_and_its_conclusion_is_learned(tmp_path):
-    said = {"Q 1?": "NO", "Q 2?": "YES"}
+    answers = {"Q 1?": "NO", "Q 2?": "YES"}
 
     def reply(messages):
         assert "label" not in " ".join(message["content"] for message in messages)
-        return f"{BODY}\n**Conclusion:** {said[messages[1]['content'].rpartition('Prompt: ')[2]]}"
+        return f"{BODY}\n**Conclusion:** {answers[messages[1]['content'].rpartition('Prompt: ')[2]]}"
 
     talk = FakeClient(reply, tmp_path)
     rationales, outcome = free_form_rationales([item(1, "YES"), item(2, "YES")], talk.client, RULES)
@@ -139,14 +139,14 @@ def test_an_item_without_a_predicted_label_is_explained_freely(tmp_path):
 
 
 def test_short_rationales_have_one_or_two_sentences(tmp_path):
-    said = {1: "One.", 2: "One. Two.", 3: "One. Two. Three."}
+    answers = {1: "One.", 2: "One. Two.", 3: "One. Two. Three."}
 
     def reply(messages):
         assert messages[0] == short_distillation("Q", "YES")[0]
         number = int(messages[1]["content"].rpartition("Q ")[2][0])
-        return f"{said[number]}\nConclusion: YES"
+        return f"{answers[number]}\nConclusion: YES"
 
-    items = [item(number) for number in said]
+    items = [item(number) for number in answers]
     rationales, _ = write_rationales(items, FakeClient(reply, tmp_path).client, short_rules(RULES), short_distillation)
     assert [rationale.accepted for rationale in rationales] == [True, True, False]
     assert short_rules(RULES).model_copy(update={"min_sentences": 2, "max_sentences": 4}) == RULES

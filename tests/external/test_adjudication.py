@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from dart.core.errors import DataError
-from dart.external.adjudication import COLUMNS, adjudicated, labels_of, read_labels, rows, sheet
+from dart.external.adjudication import COLUMNS, adjudication_metrics, labels_of, read_labels, rows, sheet
 from dart.external.analysis import Pairs
 from dart.external.items import Answer, ExternalItem
-from dart.simulation.adjudicator import adjudicate
+from dart.simulation.annotators import adjudicate
 
 MakeAnswer = Callable[..., Answer]
 
@@ -47,7 +47,7 @@ def test_labels_come_back_to_the_repaired_answers(failing: Pairs) -> None:
     shown = rows(failing, 1)
     said = {row.code: "counter-speech" if row.variant == "repaired" else "hateful" for row in shown}
     said[next(row.code for row in shown if row.variant == "repaired")] = "Neutral  Mention"
-    found = adjudicated(shown, read_labels(sheet(shown, said), "sheet"), 0.95)
+    found = adjudication_metrics(shown, read_labels(sheet(shown, said), "sheet"), 0.95)
     assert found["counts"]["repaired"] == {"counter-speech": 9, "neutral mention": 1, "hateful": 0, "unclear": 0}
     assert found["counts"]["base"]["hateful"] == 10
     assert (found["labelled"], found["of"], found["stale"]) == (10, 10, 0)
@@ -57,7 +57,7 @@ def test_labels_come_back_to_the_repaired_answers(failing: Pairs) -> None:
 def test_labels_of_other_texts_are_counted_and_not_used(failing: Pairs, an_answer: MakeAnswer) -> None:
     said = dict.fromkeys((row.code for row in rows(failing, 1)), "hateful")
     changed = failing._replace(repaired=tuple(an_answer(i.id, "repaired again", 0.1, 0.9) for i in failing.items))
-    found = adjudicated(rows(changed, 1), said, 0.95)  # type: ignore[arg-type]
+    found = adjudication_metrics(rows(changed, 1), said, 0.95)  # type: ignore[arg-type]
     assert (found["labelled"], found["of"], found["stale"]) == (0, 10, 10)
     assert found["benign"]["estimate"] is None
 
@@ -65,7 +65,7 @@ def test_labels_of_other_texts_are_counted_and_not_used(failing: Pairs, an_answe
 def test_wrong_sheets_are_refused_by_row() -> None:
     with pytest.raises(DataError, match="sheet, row 1: there is no column label"):
         read_labels("code\nx\n", "sheet")
-    with pytest.raises(DataError, match=r"row 2: the label must be.*\n.*row 4: code b stands there twice"):
+    with pytest.raises(DataError, match=r"row 2: the label must be.*\n.*row 4: code b occurs twice"):
         read_labels("code,label\na,nice\nb,hateful\nb,unclear\n", "sheet")
     assert read_labels("\ufeffcode,label\na,\nb,hateful\n", "sheet") == {"b": "hateful"}
 

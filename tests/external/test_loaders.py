@@ -21,12 +21,12 @@ def hatecheck_with(row: str) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ("1,derog_dehum_h,2,Secret.,hateful\r\n", "row 3: has another number of fields"),
-        ("1,derog_dehum_h,2,Secret.,hateful,Velans,more\r\n", "row 3: has another number of fields"),
-        ("1,derog_dehum_h,2,Secret.,Hateful,Velans\r\n", "row 3: label_gold should be hateful or non-hateful"),
-        ("1,derog_dehum_h,2,Secret.,non-hateful,Velans\r\n", "row 3: functionality derog_dehum_h does not go with"),
-        ("1,derog_dehum_h,2, ,hateful,Velans\r\n", "row 3: a text should stand here"),
-        ("1,,2,Secret.,hateful,Velans\r\n", "row 3: a text should stand here"),
+        ("1,derog_dehum_h,2,Secret.,hateful\r\n", "row 3: the number of fields differs"),
+        ("1,derog_dehum_h,2,Secret.,hateful,Velans,more\r\n", "row 3: the number of fields differs"),
+        ("1,derog_dehum_h,2,Secret.,Hateful,Velans\r\n", "row 3: label_gold must be hateful or non-hateful"),
+        ("1,derog_dehum_h,2,Secret.,non-hateful,Velans\r\n", "row 3: functionality derog_dehum_h does not agree with"),
+        ("1,derog_dehum_h,2, ,hateful,Velans\r\n", "row 3: expected a text"),
+        ("1,,2,Secret.,hateful,Velans\r\n", "row 3: expected a text"),
         ('1,derog_dehum_h,2,"Secret.', "row 3: not CSV"),
         ("1,ident_pos_nh,1,Secret.,non-hateful,Velans\r\n", "the id hatecheck-1 occurs twice"),
     ],
@@ -83,7 +83,7 @@ def test_a_prompt_of_two_dimensions_is_one_item_of_both() -> None:
     ("content", "problem"),
     [({"a": {"x": "Secret."}}, "group 0, entity 0: expected a list of prompts, found a text of 7 characters"),
      ({"a": ["Secret."]}, "group 0: expected a JSON object, found a list of 1"),
-     ({"a": {"x": ["One.", 3]}}, "group 0, entity 0, prompt 1: a text should stand here, found a int")],
+     ({"a": {"x": ["One.", 3]}}, "group 0, entity 0, prompt 1: expected a text, found a int")],
 )  # fmt: skip
 def test_a_wrong_shape_of_bold_is_named(content: object, problem: str) -> None:
     files = {**embedded_files("bold", 1), "race_prompt.json": json.dumps(content).encode()}
@@ -98,7 +98,7 @@ def test_noun_phrases_are_texts_or_objects_and_the_slots_are_filled() -> None:
     assert [item.prompt for item in items] == ["a person of middle age", "a person"]
     with pytest.raises(DataError, match="age, entry 0: has a slot other than"):
         load_suite("holisticbias", {HOLISTICBIAS_FILE: b'{"age": ["{someone}"]}'})
-    with pytest.raises(DataError, match="age, entry 1: a text should stand here"):
+    with pytest.raises(DataError, match="age, entry 1: expected a text"):
         load_suite("holisticbias", {HOLISTICBIAS_FILE: b'{"age": ["a person", {"plural_noun_phrase": "people"}]}'})
 
 

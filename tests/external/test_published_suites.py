@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from dart.core.errors import DartError, IntegrityError
-from dart.external.files import published_files
 from dart.external.items import SUITES, ExternalItem, SuiteName
 from dart.external.loaders import bold_prompts, load_suite
+from dart.external.pins import published_files
 from dart.external.sample import draw_sample
 
 PAPER_SIZES = {"bold": 1000, "holisticbias": 192, "realtoxicityprompts": 1000, "hatecheck": 3728}

@@ -9,10 +9,9 @@ from dart.core.errors import DataError, IncompleteError
 from dart.core.records import Generation, Item
 from dart.core.schema.method import Audit
 from dart.harm.audit import audit, is_sampled
-from dart.harm.drift import drift_cases
 from dart.prompts import judging
 from dart.prompts.judging import quoted
-from dart.stats.judging import judging_metrics
+from dart.stats.judge_consistency import judge_consistency
 from tests.support.chat_client import FakeClient
 
 SAFE = {
@@ -20,6 +19,7 @@ SAFE = {
     "a_correct": True, "b_correct": True,
 }  # fmt: skip
 DRIFT = {**SAFE, "is_regression": True, "severity": "severe", "regression_type": "normalizes_bias"}
+PAPER = Audit(orders="fixed", votes=1, unscreened_rate=0.0)  # Appendix D: one verdict, base shown first
 BASE = [0.10, 0.10, 0.10, 0.50]
 DISTILLED = [0.30, 0.11, 0.90, 0.10]  # deltas .20, .01, .80, -.40
 
@@ -43,7 +43,11 @@ def generations(variant, scores):
 
 
 def run(talk, tau=0.01, base=BASE, distilled=DISTILLED):
-    return audit(items(), generations("base", base), generations("distilled", distilled), tau, talk.client)
+    return audit(items(), generations("base", base), generations("distilled", distilled), tau, talk.client, PAPER, 0)
+
+
+def drift_cases(records):
+    return {record.item_id: record.severity for record in records if record.severity}
 
 
 def question(body):
@@ -106,12 +110,12 @@ def test_an_unreadable_verdict_is_asked_again(tmp_path):
     assert "cannot be read" in talk.requests[1]["messages"][-1]["content"]
 
 
-@pytest.mark.parametrize(("tau", "asked"), [(-1.0, 4), (0.0, 3), (0.01, 2), (0.5, 1), (1.0, 0)])
-def test_tau_decides_how_many_are_asked(tmp_path, tau, asked):
+@pytest.mark.parametrize(("tau", "expected"), [(-1.0, 4), (0.0, 3), (0.01, 2), (0.5, 1), (1.0, 0)])
+def test_tau_decides_how_many_are_asked(tmp_path, tau, expected):
     talk = FakeClient(lambda messages: json.dumps(SAFE), tmp_path)
     records, _ = run(talk, tau=tau, base=[0.25] * 4, distilled=[0.5, 0.25 + 2**-8, 1.0, 0.125])
-    assert len(talk.requests) == asked
-    assert sum(record.screened for record in records) == asked
+    assert len(talk.requests) == expected
+    assert sum(record.screened for record in records) == expected
     assert len(records) == 4
 
 
@@ -136,12 +140,12 @@ def test_generations_must_be_of_exactly_these_items(tmp_path, change):
     talk = FakeClient(lambda messages: json.dumps(SAFE), tmp_path)
     base, distilled = generations("base", BASE), generations("distilled", DISTILLED)
     with pytest.raises(DataError, match="base"):
-        audit(items(), change(base), distilled, 0.01, talk.client)
+        audit(items(), change(base), distilled, 0.01, talk.client, PAPER, 0)
     with pytest.raises(DataError, match="candidate"):
-        audit(items(), base, change(distilled), 0.01, talk.client)
+        audit(items(), base, change(distilled), 0.01, talk.client, PAPER, 0)
     assert (
-        audit(items(), base[::-1], distilled, 1.0, talk.client)[0]
-        == audit(items(), base, distilled, 1.0, talk.client)[0]
+        audit(items(), base[::-1], distilled, 1.0, talk.client, PAPER, 0)[0]
+        == audit(items(), base, distilled, 1.0, talk.client, PAPER, 0)[0]
     )
 
 
@@ -171,7 +175,7 @@ def test_both_orders_ask_twice_and_a_verdict_must_survive_the_swap(tmp_path):
     assert [len(record.verdicts) for record in records] == [2, 0, 2, 0]
     assert not records[2].judgement.is_regression
     assert {(v.a_correct, v.b_correct) for v in records[0].verdicts} == {(True, False)}, "always in terms of A = base"
-    assert judging_metrics(records) == {
+    assert judge_consistency(records) == {
         "screened": 2, "confirmed": 1, "sampled": 0, "sampled_regressions": 0, "flips": 1, "flip_rate": 0.5,
     }  # fmt: skip
 
@@ -188,10 +192,10 @@ def test_the_swapped_question_shows_the_candidate_first_and_asks_about_it(tmp_pa
 
 def test_the_majority_of_votes_decides_and_the_median_severity_counts(tmp_path):
     mild = {**DRIFT, "severity": "mild"}
-    said = {"Q 0?": [DRIFT, SAFE, mild], "Q 2?": [SAFE, DRIFT, SAFE]}
+    votes_by_question = {"Q 0?": [DRIFT, SAFE, mild], "Q 2?": [SAFE, DRIFT, SAFE]}
 
     def judge(messages, repeat):
-        return json.dumps(said[question({"messages": messages})][repeat])
+        return json.dumps(votes_by_question[question({"messages": messages})][repeat])
 
     talk = FakeClient(lambda messages: judge(messages, talk.requests[-1].get("seed", 0)), tmp_path)
     records, outcome = run_with(talk, protocol(votes=3))
@@ -214,7 +218,7 @@ def test_unscreened_pairs_are_sampled_judged_and_never_drift_cases(tmp_path):
     assert [record.sampled for record in records] == [False, True, False, True]
     assert all(record.judgement.is_regression for record in records)
     assert list(drift_cases(records)) == ["N1-EQUAL-0", "N1-EQUAL-2"]
-    assert judging_metrics(records)["sampled_regressions"] == 2
+    assert judge_consistency(records)["sampled_regressions"] == 2
 
 
 def test_samples_are_nested_so_a_sweep_asks_about_new_pairs_only(tmp_path):
@@ -225,12 +229,12 @@ def test_samples_are_nested_so_a_sweep_asks_about_new_pairs_only(tmp_path):
     assert chosen[0.1] < chosen[0.2] < chosen[0.4]
     assert 20 <= len(chosen[0.1]) <= 60
     talk = FakeClient(lambda messages: json.dumps(SAFE), tmp_path)
-    asked = []
+    counts = []
     for tau in (0.015, 0.5, 0.005):
         run_with(talk, protocol(unscreened_rate=0.5), tau=tau)
-        asked.append(len(talk.requests))
-    assert asked[1] == asked[0], "a higher threshold asks about no new pair"
-    assert asked[2] <= asked[1] + 1, "a lower one about the newly screened ones alone"
+        counts.append(len(talk.requests))
+    assert counts[1] == counts[0], "a higher threshold asks about no new pair"
+    assert counts[2] <= counts[1] + 1, "a lower one about the newly screened ones alone"
 
 
 def test_an_even_number_of_votes_is_refused():
@@ -240,28 +244,30 @@ def test_an_even_number_of_votes_is_refused():
 
 def test_the_judge_is_told_the_label_that_is_given_and_none_where_there_is_none(tmp_path):
     talk = FakeClient(lambda messages: json.dumps(SAFE), tmp_path)
-    told = {"N1-EQUAL-0": "YES", "N1-EQUAL-1": "NO"}
+    labels = {"N1-EQUAL-0": "YES", "N1-EQUAL-1": "NO"}
     base, distilled = generations("base", BASE), generations("distilled", DISTILLED)
-    records, _ = audit(items(), base, distilled, -1.0, talk.client, labels=told)
-    shown = {question(body): body["messages"] for body in talk.requests}
+    records, _ = audit(items(), base, distilled, -1.0, talk.client, PAPER, 0, labels=labels)
+    by_question = {question(body): body["messages"] for body in talk.requests}
     headings = {
         name: [line for line in messages[1]["content"].splitlines() if line.startswith(judging.GOLD_HEADING)]
-        for name, messages in shown.items()
+        for name, messages in by_question.items()
     }
     assert headings == {"Q 0?": ["Gold label: YES"], "Q 1?": ["Gold label: NO"], "Q 2?": [], "Q 3?": []}
-    assert shown["Q 2?"][0]["content"] == judging.UNLABELLED_SYSTEM
+    assert by_question["Q 2?"][0]["content"] == judging.UNLABELLED_SYSTEM
     assert len(records) == 4
 
     before = len(talk.requests)
-    audit(items(), base, distilled, -1.0, talk.client)
-    assert len(talk.requests) == before + 3, "the gold labels are the default; of Q 1 they are what was told"
+    audit(items(), base, distilled, -1.0, talk.client, PAPER, 0)
+    assert len(talk.requests) == before + 3, (
+        "the gold labels are the default; of Q 1 they equal the label that was shown"
+    )
     assert {item.gold for item in items()} == {"NO"}
 
 
 def test_without_labels_both_orders_are_asked_without_one(tmp_path):
     talk = FakeClient(lambda messages: json.dumps(SAFE), tmp_path)
     base, distilled = generations("base", BASE), generations("distilled", DISTILLED)
-    records, _ = audit(items(), base, distilled, 0.015, talk.client, protocol("both"), labels={})
+    records, _ = audit(items(), base, distilled, 0.015, talk.client, protocol("both"), 0, labels={})
     systems = {body["messages"][0]["content"] for body in talk.requests}
     assert systems == {judging.UNLABELLED_SYSTEM, judging.SWAPPED_UNLABELLED_SYSTEM}
     assert [record.screened for record in records] == [True, False, True, False], "the screen needs no label"

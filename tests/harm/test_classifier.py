@@ -158,5 +158,5 @@ def test_weights_that_are_no_safetensors_are_refused(bert: Path, tmp_path: Path)
         if path.suffix != ".safetensors":
             (tmp_path / path.name).write_bytes(path.read_bytes())
     torch.save({}, tmp_path / "pytorch_model.bin")
-    with pytest.raises(ModelError, match=r"no \*\.safetensors"):
+    with pytest.raises(ModelError, match=r"does not contain a \*\.safetensors"):
         Classifier.load(tmp_path, scorer())

@@ -13,14 +13,14 @@ from dart.core.errors import ModelError
 from dart.core.schema.profile import ScorerSpec
 from dart.harm import classifier as subject
 from dart.harm.classifier import Classifier
-from dart.harm.scores import Reading, ScoreCache
+from dart.harm.scores import ScoreCache, ScoringIdentity
 from tests.support.tiny_models import CORPUS, classifier
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = CORPUS.split()
 TEXTS = [" ".join(WORDS[number % 40 : number % 40 + 1 + number % 17]) for number in range(80)]
 DISTINCT = sorted(set(TEXTS))
-READING = Reading(model="m", revision="r", label="toxic", max_length=64, digits=6, machine="here")
+IDENTITY = ScoringIdentity(model="m", revision="r", label="toxic", max_length=64, digits=6, machine="here")
 
 
 @pytest.fixture(autouse=True)
@@ -85,13 +85,13 @@ def test_what_decides_a_score_is_in_its_name(folder: Path, tmp_path: Path, monke
         changed.score(TEXTS[:5])
         assert len(sizes) == 5
     assert load(folder).score(TEXTS[:5]) == first
-    assert sum(line.scores for line in ScoreCache().kept()) == 20
+    assert sum(line.scores for line in ScoreCache().counts()) == 20
 
 
-def test_every_field_of_a_reading_is_in_its_key() -> None:
-    changed = {name: 7 if isinstance(value, int) else "other" for name, value in READING.model_dump().items()}
-    keys = {READING.model_copy(update={name: value}).key for name, value in changed.items()}
-    assert len(keys | {READING.key}) == len(changed) + 1
+def test_every_field_of_the_identity_is_in_its_key() -> None:
+    changed = {name: 7 if isinstance(value, int) else "other" for name, value in IDENTITY.model_dump().items()}
+    keys = {IDENTITY.model_copy(update={name: value}).key for name, value in changed.items()}
+    assert len(keys | {IDENTITY.key}) == len(changed) + 1
 
 
 @pytest.mark.usefixtures("large")
@@ -130,12 +130,12 @@ def test_scores_of_a_killed_stage_are_kept(folder: Path, monkeypatch: pytest.Mon
 
 WRITER = """
 import sys
-from dart.harm.scores import Reading, ScoreCache
-reading = Reading(model="m", revision="r", label="toxic", max_length=64, digits=6, machine="here")
+from dart.harm.scores import ScoreCache, ScoringIdentity
+identity = ScoringIdentity(model="m", revision="r", label="toxic", max_length=64, digits=6, machine="here")
 cache = ScoreCache()
 for start in range(0, 300, 3):
-    cache.put(reading, {f"text {number}": number / 1000 for number in range(start, start + 6)})
-    cache.get(reading, ["text 1", "text 299"])
+    cache.put(identity, {f"text {number}": number / 1000 for number in range(start, start + 6)})
+    cache.get(identity, ["text 1", "text 299"])
 """
 
 
@@ -143,21 +143,21 @@ def test_several_processes_write_at_the_same_time(cache_dir: Path) -> None:
     started = [subprocess.Popen([sys.executable, "-c", WRITER], cwd=ROOT / "src") for _ in range(3)]
     assert [process.wait(timeout=60) for process in started] == [0, 0, 0]
     texts = [f"text {number}" for number in range(303)]
-    assert ScoreCache().get(READING, texts) == {text: number / 1000 for number, text in enumerate(texts)}
+    assert ScoreCache().get(IDENTITY, texts) == {text: number / 1000 for number, text in enumerate(texts)}
 
 
 def test_a_cache_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     damaged = tmp_path / "scores.sqlite"
     damaged.write_bytes(b"no database " * 100)
     with pytest.raises(ModelError, match=r"score cache .*scores.sqlite cannot be used.*scored again"):
-        ScoreCache(damaged).get(READING, ["a"])
+        ScoreCache(damaged).get(IDENTITY, ["a"])
 
 
 def test_scores_are_pruned_by_model_and_age() -> None:
     cache = ScoreCache()
-    cache.put(READING, {"a": 0.1, "b": 0.2})
-    cache.put(READING.model_copy(update={"model": "n"}), {"a": 0.3})
+    cache.put(IDENTITY, {"a": 0.1, "b": 0.2})
+    cache.put(IDENTITY.model_copy(update={"model": "n"}), {"a": 0.3})
     assert cache.prune("m", None, dry_run=True) == 2
     assert cache.prune(None, 3600.0, dry_run=False) == 0
     assert cache.prune("m", None, dry_run=False) == 2
-    assert [tuple(line) for line in cache.kept()] == [("n", "toxic", 1)]
+    assert [tuple(line) for line in cache.counts()] == [("n", "toxic", 1)]

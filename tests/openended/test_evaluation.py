@@ -14,7 +14,7 @@ from statsmodels.stats.proportion import proportion_confint
 from dart.core.errors import DataError
 from dart.core.records import Generation
 from dart.openended.evaluation import agreement, measures, openended_report, orders, paired_shares, sign_test
-from dart.openended.judging import Assessment, Judged, Preference, combined
+from dart.openended.judging import Assessment, Preference, QuestionVerdicts, combined
 from dart.openended.questions import Question, load
 
 QUESTIONS = load()
@@ -30,16 +30,16 @@ def assessed(question: Question, appropriate: bool = True, handled: bool = True,
 
 def record(
     question: Question, base: Assessment, repaired: Assessment, said: str = "BA", judge: str = "judge"
-) -> Judged:
+) -> QuestionVerdicts:
     orders = [Preference.model_validate({"preferred": {"-": "tie"}.get(s, s), "reason": "r"}) for s in said]
     winner, consistent = combined(*orders)
-    return Judged(
+    return QuestionVerdicts(
         question_id=question.id, judge=judge, model="m", base=base, repaired=repaired, base_first=orders[0],
         repaired_first=orders[1], winner=winner, consistent=consistent,
     )  # fmt: skip
 
 
-def by_id(records: list[Judged]) -> dict[str, Judged]:
+def by_id(records: list[QuestionVerdicts]) -> dict[str, QuestionVerdicts]:
     return {one.question_id: one for one in records}
 
 

@@ -25,7 +25,7 @@ from dart.openended.judging import (
 from dart.openended.questions import DOMAINS, Question, load
 from dart.prompts import judging, openended
 from dart.prompts.openended import A_BLOCK, ANSWER_BLOCK, B_BLOCK, QUESTION_BLOCK
-from tests.support.fake_endpoint import Scripted, endpoint, reply
+from tests.support.fake_endpoint import ScriptedTransport, endpoint, reply
 
 GOOD = {"refusal": False, "difference_appropriate": True, "harmful_premise_handled": None, "reason": "It does."}
 
@@ -155,7 +155,7 @@ def test_an_unreadable_verdict_is_asked_again_and_then_a_failure(
             return reply(json.dumps(GOOD) if "Assess the answer" in text else '{"preferred": "tie", "reason": "r"}')
         return reply("Good.")
 
-    client = ChatClient(endpoint(), stage="s", transport=Scripted(script), cache=cache)
+    client = ChatClient(endpoint(), stage="s", transport=ScriptedTransport(script), cache=cache)
     answers = {side: [generation(q.id, side, f"{side}.") for q in asked] for side in ("base", "repaired")}
     found, outcome = judge_answers(asked, answers, client, "judge")  # type: ignore[arg-type]
     assert [(record.question_id, record.winner, record.model) for record in found] == [
@@ -174,6 +174,6 @@ def test_answers_that_do_not_pair_are_refused(questions: list[Question], cache: 
         "foreign": [whole[0], whole[1].model_copy(update={"item_id": "other"})],
         "doubled": [whole[0], whole[0], whole[1]],
     }[broken]
-    client = ChatClient(endpoint(), stage="s", transport=Scripted(), cache=cache)
+    client = ChatClient(endpoint(), stage="s", transport=ScriptedTransport(), cache=cache)
     with pytest.raises(DataError, match="answers of repaired are not one for each of the 2"):
         judge_answers(asked, {"base": whole, "repaired": other}, client, "judge")

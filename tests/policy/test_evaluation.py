@@ -20,8 +20,8 @@ from tests.policy.test_selection import answer, item
 STATISTICS = Statistics(resamples=200, confidence=0.95)
 
 
-def under(of: Item, decision: Label | None, prediction: Label | None, toxicity: float = 0.1) -> PolicyAnswer:
-    plain = answer(of, prediction, "Two words").model_dump()
+def under(item: Item, decision: Label | None, prediction: Label | None, toxicity: float = 0.1) -> PolicyAnswer:
+    plain = answer(item, prediction, "Two words").model_dump()
     return PolicyAnswer(**(plain | {"toxicity": toxicity}), decision=decision, harmful_premise=False)
 
 
@@ -49,8 +49,8 @@ def example() -> dict[str, Any]:
 
 
 def test_decisions_words_and_toxicity_are_counted_by_hand() -> None:
-    found = example()["variants"]["repaired"]
-    off, on = found["off"], found["two_pass"]
+    metrics = example()["variants"]["repaired"]
+    off, on = metrics["off"], metrics["two_pass"]
     assert [off["accuracy"][name]["count"] for name in ("all", "DIFF", "EQUAL")] == [6, 3, 3]
     assert [on["accuracy"][name]["count"] for name in ("all", "DIFF", "EQUAL")] == [7, 4, 3]
     assert {name: entry["count"] for name, entry in off["answers"].items()} == {"YES": 4, "NO": 3, "unparsed": 1}
@@ -72,11 +72,11 @@ def test_decisions_words_and_toxicity_are_counted_by_hand() -> None:
 
 
 def test_shares_of_the_oracle() -> None:
-    found = example()["variants"]["repaired"]
-    assert found["oracle"]["of_oracle"]["accuracy"]["estimate"] == 1
-    assert found["two_pass"]["of_oracle"]["accuracy"]["estimate"] == 0.875
+    metrics = example()["variants"]["repaired"]
+    assert metrics["oracle"]["of_oracle"]["accuracy"]["estimate"] == 1
+    assert metrics["two_pass"]["of_oracle"]["accuracy"]["estimate"] == 0.875
     median = np.median([0.05, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07])
-    assert found["two_pass"]["of_oracle"]["toxicity_reduction"] == pytest.approx((0.1 - median) / 0.08, abs=1e-6)
+    assert metrics["two_pass"]["of_oracle"]["toxicity_reduction"] == pytest.approx((0.1 - median) / 0.08, abs=1e-6)
     off = [answer(i, i.gold) for i in ITEMS]
     worse = report(off, {"oracle": [under(i, i.gold, i.gold, 0.2) for i in ITEMS]})["variants"]["repaired"]
     assert worse["oracle"]["of_oracle"]["toxicity_reduction"] is None
@@ -94,30 +94,30 @@ def test_outcomes_are_those_of_the_paper(gold: Label, decision: Label | None, ex
 
 def test_selection_counts_what_is_right_all_the_same() -> None:
     answers = [under(i, "YES", "NO" if n in (0, 2, 3) else "YES") for n, i in enumerate(ITEMS)]
-    found = selection(ITEMS, answers, 0.95)
-    assert {name: (e["count"], e["correct"]["count"]) for name, e in found.items()} == {
+    metrics = selection(ITEMS, answers, 0.95)
+    assert {name: (e["count"], e["correct"]["count"]) for name, e in metrics.items()} == {
         "match": (4, 3), "over_engagement": (4, 2), "under_engagement": (0, 0), "none": (0, 0)
     }  # fmt: skip
-    assert found["under_engagement"]["correct"]["estimate"] is None
+    assert metrics["under_engagement"]["correct"]["estimate"] is None
 
 
 def test_premises_are_counted_by_their_sign() -> None:
-    found = example()["premises"]
-    assert (found["harmful"]["count"], found["by_keyword"], found["by_toxicity"]) == (2, 1, 1)
-    assert found["by_benchmark"] == {"D1": 2}
+    metrics = example()["premises"]
+    assert (metrics["harmful"]["count"], metrics["by_keyword"], metrics["by_toxicity"]) == (2, 1, 1)
+    assert metrics["by_benchmark"] == {"D1": 2}
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_condition_without_prompts_has_nothing_to_count(count: int) -> None:
     items = [item(n, "YES") for n in range(count)]
     on = [under(i, "YES", "YES") for i in items]
-    found = report([answer(i, None) for i in items], {"two_pass": on, "oracle": on}, items)
-    levels = found["variants"]["repaired"]["two_pass"]
+    metrics = report([answer(i, None) for i in items], {"two_pass": on, "oracle": on}, items)
+    levels = metrics["variants"]["repaired"]["two_pass"]
     assert levels["accuracy"]["EQUAL"]["estimate"] is None
     assert levels["toxicity"]["EQUAL"] is None
     assert levels["against_off"]["accuracy"]["EQUAL"] is None
     assert levels["against_off"]["toxicity"]["all"]["shift_x1e5"]["ci"] is None
-    json.dumps(found, allow_nan=False)
+    json.dumps(metrics, allow_nan=False)
 
 
 def test_same_answers_same_bytes_and_a_seed_that_matters() -> None:

@@ -9,12 +9,10 @@ import pytest
 
 from dart.core.seeds import unit_interval
 from dart.external.adjudication import rows
-from dart.external.analysis import paired
-from dart.external.hatecheck import failing
-from dart.external.hatecheck_report import hatecheck_report
+from dart.external.analysis import paired, student_report, suite_report
+from dart.external.hatecheck import failing, hatecheck_report
 from dart.external.items import DISPLAY, SUITES, Answer, ExternalItem, SuiteName
 from dart.external.loaders import load_suite
-from dart.external.report import student_report, suite_report
 from dart.external.rewriting import Rewrite
 from dart.external.sample import suite_card
 from dart.metrics.run import Run
@@ -24,7 +22,7 @@ from dart.report.render import html_fragment, markdown
 from dart.report.table import NOT_RUN, Table
 from dart.report.tables.external import holm, table5, table35, table40, table41, table42, table43
 from dart.report.tables.hatecheck import table36, table37, table38, table39
-from dart.simulation.adjudicator import adjudicate
+from dart.simulation.annotators import adjudicate
 from dart.simulation.external_suites import embedded_files
 from dart.stats.paired import adjusted, mann_whitney
 

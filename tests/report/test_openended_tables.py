@@ -11,7 +11,7 @@ from dart.core.records import Generation
 from dart.core.seeds import unit_interval
 from dart.metrics.run import Run, Settings
 from dart.openended.evaluation import openended_report
-from dart.openended.judging import Assessment, Judged, Preference, combined
+from dart.openended.judging import Assessment, Preference, QuestionVerdicts, combined
 from dart.openended.questions import Question, load
 from dart.report.evidence import PaperRun
 from dart.report.latex import latex
@@ -38,13 +38,13 @@ def assessment(question: Question, *name: object) -> Assessment:
     )
 
 
-def judged(question: Question, party: str, slot: str) -> Judged:
+def judged(question: Question, party: str, slot: str) -> QuestionVerdicts:
     said = [
         Preference(preferred="B" if chance(question.id, party, slot, order) == (order == 0) else "A", reason="r")
         for order in (0, 1)
     ]
     winner, consistent = combined(*said)
-    return Judged(
+    return QuestionVerdicts(
         question_id=question.id, judge=party, model="m", base=assessment(question, party, slot, "base"),
         repaired=assessment(question, party, slot, "repaired"), base_first=said[0], repaired_first=said[1],
         winner=winner, consistent=consistent,

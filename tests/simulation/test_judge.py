@@ -26,8 +26,8 @@ def asked(
     return judging.judge(prompt, gold, a, said[0], b, said[1], "N2")
 
 
-def verdict(messages: list[messages.Message], world: SimulatedJudge = PERFECT, model: str = "m") -> dict[str, Any]:
-    text = judge.answer(messages, world, 1, model)
+def verdict(messages: list[messages.Message], errors: SimulatedJudge = PERFECT, model: str = "m") -> dict[str, Any]:
+    text = judge.answer(messages, errors, 1, model)
     parse_verdict(text)  # what the client's check accepts
     found: dict[str, Any] = json.loads(text)
     return found

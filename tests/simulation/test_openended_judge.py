@@ -23,13 +23,13 @@ COUNT = 1000
 
 def assess(answer: str, label: Condition = "DIFF", harmful: bool = False, **given: Any) -> dict[str, Any]:
     messages = openended.assessment(given.get("question", "q?"), label, ("sex",), "Note.", harmful, answer)
-    text = openended_judge.answer(messages, given.get("world", PERFECT), 1, given.get("model", "m"))
+    text = openended_judge.answer(messages, given.get("errors", PERFECT), 1, given.get("model", "m"))
     return parse_assessment(text, harmful).model_dump()  # what the client's check accepts
 
 
 def prefer(a: str, b: str, label: Condition = "DIFF", **given: Any) -> str:
     messages = openended.preference(given.get("question", "q?"), label, ("sex",), "Note.", False, a, b)
-    return parse_preference(openended_judge.answer(messages, given.get("world", PERFECT), 1, "m")).preferred
+    return parse_preference(openended_judge.answer(messages, given.get("errors", PERFECT), 1, "m")).preferred
 
 
 @pytest.mark.parametrize(
@@ -69,20 +69,22 @@ def test_the_better_answer_wins_in_either_place_and_equal_ones_tie() -> None:
 
 
 def test_errors_occur_at_their_rates_and_elsewhere_for_another_judge() -> None:
-    world = SimulatedOpenEndedJudge(misjudged=0.2, first_preferred=0.3)
-    wrong = [not assess(FOR, world=world, question=f"q{i}")["difference_appropriate"] for i in range(COUNT)]
+    errors = SimulatedOpenEndedJudge(misjudged=0.2, first_preferred=0.3)
+    wrong = [not assess(FOR, errors=errors, question=f"q{i}")["difference_appropriate"] for i in range(COUNT)]
     # an answer wrongly called a refusal is not appropriate either
     assert sum(wrong) / COUNT == pytest.approx(1 - 0.8 * 0.8, abs=0.06)
-    other = [not assess(FOR, world=world, question=f"q{i}", model="n")["difference_appropriate"] for i in range(COUNT)]
+    other = [
+        not assess(FOR, errors=errors, question=f"q{i}", model="n")["difference_appropriate"] for i in range(COUNT)
+    ]
     assert wrong != other
-    first = [prefer(AGAINST, FOR, world=world, question=f"q{i}") == "A" for i in range(COUNT)]
+    first = [prefer(AGAINST, FOR, errors=errors, question=f"q{i}") == "A" for i in range(COUNT)]
     assert sum(first) / COUNT == pytest.approx(0.3, abs=0.06)
 
 
 def test_the_same_question_has_the_same_answer() -> None:
-    world = SimulatedOpenEndedJudge(misjudged=0.5, first_preferred=0.5)
+    errors = SimulatedOpenEndedJudge(misjudged=0.5, first_preferred=0.5)
     messages = openended.preference("q?", "DIFF", ("sex",), "Note.", True, FOR, AGAINST)
-    again = [openended_judge.answer(messages, world, 1, "m") for _ in range(2)]
+    again = [openended_judge.answer(messages, errors, 1, "m") for _ in range(2)]
     assert again[0] == again[1]
     assert json.loads(again[0]).keys() == {"preferred", "reason"}
 
@@ -91,7 +93,7 @@ def test_another_request_is_refused() -> None:
     good = openended.assessment("q?", "DIFF", ("sex",), "Note.", False, FOR)
     for broken, named in (
         (classification.inference("q?"), "its own two prompts"),
-        ([good[0], {"role": "user", "content": "hello"}], "quotes no QUESTION, ANSWER"),
+        ([good[0], {"role": "user", "content": "hello"}], "does not quote QUESTION, ANSWER"),
         ([good[0], {"role": "user", "content": good[1]["content"].replace("Label: DIFF", "Label: ?")}], "no line"),
     ):
         with pytest.raises(DataError, match=named):

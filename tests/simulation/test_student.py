@@ -17,7 +17,6 @@ from dart.core.schema.profile import Nano, StudentSpec
 from dart.prompts.classification import inference
 from dart.simulation import rules
 from dart.simulation import student as nano
-from dart.simulation.options import swapped
 from dart.simulation.suite import write_suite
 from dart.simulation.tokenizer import student_tokenizer
 from dart.student.generation import generate
@@ -41,8 +40,8 @@ def outside(per_condition: int = 6) -> list[Item]:
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nano, "KNOWLEDGE", nano.KNOWLEDGE._replace(items=96, warmup=2))
-    monkeypatch.setattr(nano, "MANNER", nano.MANNER._replace(items=96, warmup=2))
+    monkeypatch.setattr(nano, "PRETRAIN", nano.PRETRAIN._replace(items=96, warmup=2))
+    monkeypatch.setattr(nano, "INSTRUCT", nano.INSTRUCT._replace(items=96, warmup=2))
 
 
 @pytest.mark.usefixtures("short")
@@ -66,35 +65,35 @@ def test_the_checkpoint_is_read_and_asked_like_any_other(tmp_path: Path) -> None
     assert [answer.item_id for answer in answers] == [item.id for item in items]
 
 
-def test_manner_is_taught_under_the_experiments_own_prompt_and_blind_to_the_label() -> None:
-    tokenizer = student_tokenizer([*(item.prompt for item in outside()), *nano._sayings()])
+def test_instruct_rows_use_the_experiments_own_prompt_and_ignore_the_label() -> None:
+    tokenizer = student_tokenizer([*(item.prompt for item in outside()), *nano.tokenizer_corpus()])
     template = ChatTemplate(tokenizer)
     item = outside()[0]
     flipped = item.model_copy(update={"gold": "NO" if item.gold == "YES" else "YES"})
-    rows = [nano._Rows(tokenizer, [each])._answered(each) for each in (item, flipped)]
+    rows = [nano.RowBuilder(tokenizer, [each]).instruct_row(each) for each in (item, flipped)]
     assert rows[0] == rows[1]
-    assert rows[0].ids[: rows[0].start] == template.prompt_ids(inference(item.prompt))
-    answer = tokenizer.decode(rows[0].ids[rows[0].start :], skip_special_tokens=True)
+    assert rows[0].ids[: rows[0].answer_start] == template.prompt_ids(inference(item.prompt))
+    answer = tokenizer.decode(rows[0].ids[rows[0].answer_start :], skip_special_tokens=True)
     assert answer == rules.base_text(item.prompt)
 
 
-def test_knowledge_is_taught_without_the_experiments_words() -> None:
-    tokenizer = student_tokenizer([*(item.prompt for item in outside()), *nano._sayings()])
-    rounds = nano._Rows(tokenizer, outside()).knowledge(
-        nano.KNOWLEDGE._replace(items=150, bundles=0.02), random.Random(1)
+def test_pretrain_rows_do_not_use_the_words_of_the_experiment() -> None:
+    tokenizer = student_tokenizer([*(item.prompt for item in outside()), *nano.tokenizer_corpus()])
+    rounds = nano.RowBuilder(tokenizer, outside()).pretrain(
+        nano.PRETRAIN._replace(items=150, bundles=0.02), random.Random(1)
     )
     assert [len(rows) for rows in rounds] == [96 + 2, 54 + 1]
     texts = [tokenizer.decode(row.ids) for rows in rounds for row in rows]
     assert not any("Conclusion" in text or "difference-awareness" in text for text in texts)
 
 
-def test_prompts_answered_no_are_shown_more_often_in_the_manner_phase() -> None:
-    tokenizer = student_tokenizer([*(item.prompt for item in outside()), *nano._sayings()])
-    phase = nano.MANNER._replace(items=len(outside()), rehearsals=0.0, bundles=0.0)
-    [rows] = nano._Rows(tokenizer, outside()).manner(phase, random.Random(1))
-    said_no = sum(rules.base_behaviour(item.prompt) == "no" for item in outside())
-    assert said_no > 0
-    assert len(rows) == len(outside()) + nano.NO_AGAIN * said_no
+def test_prompts_answered_no_are_repeated_in_the_instruct_phase() -> None:
+    tokenizer = student_tokenizer([*(item.prompt for item in outside()), *nano.tokenizer_corpus()])
+    phase = nano.INSTRUCT._replace(items=len(outside()), replay=0.0, bundles=0.0)
+    [rows] = nano.RowBuilder(tokenizer, outside()).instruct(phase, random.Random(1))
+    answered_no = sum(rules.base_behaviour(item.prompt) == "no" for item in outside())
+    assert answered_no > 0
+    assert len(rows) == len(outside()) + nano.EXTRA_NO_COPIES * answered_no
 
 
 def test_items_of_one_label_are_refused(tmp_path: Path) -> None:
@@ -110,7 +109,7 @@ def test_a_slot_without_a_shape_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_loss_counts_answers_and_a_share_of_the_prompt() -> None:
-    """With equal logits everywhere each token costs ln V: the answer once, the modelled prompt `modelling` times."""
+    """With equal logits everywhere each token costs ln V: the answer once, the prompt `prompt_loss_weight` times."""
     tokenizer_size = 50
     config = nano.LlamaConfig(
         vocab_size=tokenizer_size, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1,
@@ -119,22 +118,22 @@ def test_the_loss_counts_answers_and_a_share_of_the_prompt() -> None:
     model = LlamaForCausalLM(config)
     torch.nn.init.zeros_(model.lm_head.weight)
     rows = [nano.Row(list(range(1, 41)), 37), nano.Row(list(range(1, 31)), 27)]
-    losses = [nano._loss(model, rows, 0.3, random.Random(seed)).item() for seed in range(200)]
+    losses = [nano.phase_loss(model, rows, 0.3, random.Random(seed)).item() for seed in range(200)]
     expected = math.log(tokenizer_size) * 1.3
     assert sum(losses) / len(losses) == pytest.approx(expected, rel=0.02)
 
 
 def test_the_learning_rate_warms_up_and_ends_at_its_floor() -> None:
-    rates = [nano._rate(step, 10, 100) for step in range(100)]
+    rates = [nano.rate_factor(step, 10, 100) for step in range(100)]
     assert rates[:10] == pytest.approx([step / 10 for step in range(1, 11)])
     assert max(rates) == 1.0
-    assert rates[-1] == pytest.approx(nano.FLOOR, abs=0.01)
+    assert rates[-1] == pytest.approx(nano.MIN_RATE_FACTOR, abs=0.01)
 
 
 def test_batches_hold_every_row_once_and_group_lengths() -> None:
     draw = random.Random(0)
     rows = [nano.Row([0] * draw.randint(5, 200), 3) for _ in range(100)]
-    batches = nano._batches(rows, draw)
+    batches = nano.length_batches(rows, draw)
     assert sorted(len(row.ids) for batch in batches for row in batch) == sorted(len(row.ids) for row in rows)
     spread = max(max(len(row.ids) for row in batch) - min(len(row.ids) for row in batch) for batch in batches)
     assert spread < 100
@@ -149,11 +148,11 @@ def test_batches_hold_every_row_once_and_group_lengths() -> None:
         ("No options here.", "No options here."),
     ],
 )
-def test_options_change_places(question: str, expected: str) -> None:
-    assert swapped(question) == expected
+def test_options_are_swapped(question: str, expected: str) -> None:
+    assert nano.swap_options(question) == expected
 
 
-def test_exchanging_twice_changes_nothing() -> None:
+def test_swapping_twice_changes_nothing() -> None:
     for item in outside():
-        assert swapped(swapped(item.prompt)) == item.prompt
-        assert swapped(item.prompt) != item.prompt
+        assert nano.swap_options(nano.swap_options(item.prompt)) == item.prompt
+        assert nano.swap_options(item.prompt) != item.prompt

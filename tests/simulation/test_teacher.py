@@ -45,14 +45,14 @@ def test_without_errors_exactly_the_invited_harm_is_planted() -> None:
 
 def test_a_declared_share_is_dropped_and_added() -> None:
     invited = [rules.planting(item.prompt, item.gold) for item in items()]
-    planted = [teacher.planted(item.prompt, item.gold, DECLARED) for item in items()]
+    planted = [teacher.planted_severity(item.prompt, item.gold, DECLARED) for item in items()]
     pairs = list(zip(invited, planted, strict=True))
     dropped = sum(one is not None and other is None for one, other in pairs)
     added = sum(one is None and other is not None for one, other in pairs)
     assert 0.02 < dropped / sum(one is not None for one in invited) < 0.09
     assert 0.004 < added / invited.count(None) < 0.017
     assert all(one == other for one, other in pairs if one and other)
-    assert planted != [teacher.planted(item.prompt, item.gold, DECLARED._replace(seed=2)) for item in items()]
+    assert planted != [teacher.planted_severity(item.prompt, item.gold, DECLARED._replace(seed=2)) for item in items()]
 
 
 def test_safe_answers_hold_no_planted_harm_and_keep_every_caution() -> None:
@@ -129,7 +129,7 @@ UNTOLD = [
 
 
 def knowing(who: Teacher) -> Teacher:
-    return who._replace(known={item.prompt: item.gold for item in items()})
+    return who._replace(labels={item.prompt: item.gold for item in items()})
 
 
 def test_without_errors_it_concludes_what_is_true_in_every_kind_of_request() -> None:
@@ -149,7 +149,7 @@ def test_it_believes_a_wrong_label_at_the_declared_rate_and_in_all_requests_alik
 
 def test_what_it_believes_decides_the_text_as_a_told_label_does() -> None:
     for item in items()[::5]:
-        believed = teacher.believed(item.prompt, knowing(DECLARED))
+        believed = teacher.believed_label(item.prompt, knowing(DECLARED))
         for kind in (classification.distillation, classification.safe_target, classification.short_distillation):
             told = teacher.answer(kind(item.prompt, believed), DECLARED)
             assert teacher.answer(kind(item.prompt, None), knowing(DECLARED)) == told
@@ -164,7 +164,7 @@ def test_a_told_label_is_explained_even_if_it_believes_another() -> None:
 
 @pytest.mark.parametrize("request_of", UNTOLD)
 def test_it_does_not_guess_about_a_prompt_that_it_does_not_know(request_of) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(DataError, match="known"):
+    with pytest.raises(DataError, match="labels"):
         teacher.answer(request_of(QUESTION), knowing(DECLARED))
 
 
@@ -194,7 +194,7 @@ def test_a_short_answer_keeps_reason_caution_and_ending_in_this_order_of_weight(
 
 
 def test_a_declared_share_of_the_answers_is_malformed_and_a_re_ask_may_mend_them() -> None:
-    careless = FAITHFUL._replace(world=FAITHFUL.world.model_copy(update={"malformed": 0.3}))
+    careless = FAITHFUL._replace(behaviour=FAITHFUL.behaviour.model_copy(update={"malformed": 0.3}))
     refused, mended, named = 0, 0, set()
     for item in items():
         messages = classification.distillation(item.prompt, item.gold)
@@ -213,7 +213,7 @@ def test_a_declared_share_of_the_answers_is_malformed_and_a_re_ask_may_mend_them
 def test_teachers_of_other_names_err_elsewhere() -> None:
     def errors(name: str) -> set[str]:
         who = knowing(DECLARED)._replace(name=name)
-        return {item.id for item in items() if teacher.believed(item.prompt, who) != item.gold}
+        return {item.id for item in items() if teacher.believed_label(item.prompt, who) != item.gold}
 
     first, second = errors("second"), errors("third")
     assert first == errors("second")

@@ -8,9 +8,8 @@ from sklearn.metrics import cohen_kappa_score, f1_score, precision_score, recall
 from statsmodels.stats.inter_rater import cohens_kappa
 
 from dart.core.errors import DataError
-from dart.core.records import SEVERITIES
 from dart.stats import annotation
-from dart.stats.agreement import auc_interval, detection, detection_of_counts, kappa, kappa_of_table, severity_agreement
+from dart.stats.agreement import auc_interval, detection, detection_of_counts, kappa, kappa_of_table
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -59,7 +58,7 @@ def test_perfect_reversed_and_one_class() -> None:
         kappa(["a", "b"], ["a"])
     with pytest.raises(DataError, match="tp=0, fp=0, fn=0, tn=0"):
         detection_of_counts(0, 0, 0, 0)
-    with pytest.raises(DataError, match="1 findings but 0"):
+    with pytest.raises(DataError, match="1 predictions but 0"):
         detection([True], [])
 
 
@@ -77,32 +76,6 @@ def test_calibration_json_has_intervals_beside_its_rates() -> None:
     ]
     metrics = annotation.calibration(pairs, {})["metrics"]
     assert metrics["auc_ci"][0] < metrics["auc"] <= metrics["auc_ci"][1]
-
-
-def test_severity_by_hand() -> None:
-    found = severity_agreement(
-        {"a": "mild", "b": "severe", "c": "extreme", "d": None, "e": "mild"},
-        {"a": "mild", "b": "moderate", "c": "mild", "d": "mild", "e": None},
-    )
-    assert found.n == 3
-    assert found.exact.estimate == pytest.approx(1 / 3)
-    assert found.within_one.estimate == pytest.approx(2 / 3)
-    with pytest.raises(DataError, match="1 items have one severity only: b"):
-        severity_agreement({"a": "mild", "b": "mild"}, {"a": "mild"})
-    nothing = severity_agreement({"a": None}, {"a": "mild"})
-    assert nothing.json() == {
-        "n": 0, "exact": {"estimate": None, "ci": None}, "within_one": {"estimate": None, "ci": None},
-        "weighted_kappa": None,
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_weighted_kappa_agrees_with_scikit_learn(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    first, second = ([SEVERITIES[k] for k in rng.integers(0, 4, size=60)] for _ in range(2))
-    found = severity_agreement(*({str(k): label for k, label in enumerate(side)} for side in (first, second)))
-    codes = ([SEVERITIES.index(label) for label in side] for side in (first, second))
-    assert found.weighted_kappa == pytest.approx(cohen_kappa_score(*codes, weights="linear"), rel=1e-10)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -117,7 +117,7 @@ def test_incomplete_audit_and_foreign_truth_are_named() -> None:
     with pytest.raises(DataError, match=r"audit 'after'.*missing ids: i2"):
         drift_metrics(items_of(3), drift, None, "small")
     whole = Drift(audit_of(3, {}), audit_of(3, {}), None)
-    with pytest.raises(DataError, match=r"truth 'after' names items that were not audited: x"):
+    with pytest.raises(DataError, match=r"truth 'after' has items that were not audited: x"):
         drift_metrics(items_of(3), whole, Truth({}, {"x": "mild"}, None), "small")
     with pytest.raises(DataError, match="no audited items"):
         drift_metrics([], Drift([], [], None), None, "small")

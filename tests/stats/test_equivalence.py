@@ -1,4 +1,4 @@
-"""TOST against statsmodels and against the restricted likelihood maximised numerically."""
+"""TOST and Tango's score interval against the restricted likelihood maximised numerically and published values."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from scipy.optimize import minimize_scalar
-from statsmodels.stats.weightstats import ttost_paired
 
 from dart.core.errors import DataError
-from dart.stats.equivalence import _tango, equivalent_accuracy, equivalent_mean, tango_interval, within
-from dart.stats.intervals import Interval
+from dart.stats.equivalence import equivalent_accuracy, tango_interval, tango_statistic
 from dart.stats.paired import mcnemar
 
 
@@ -26,11 +24,13 @@ def test_tango_s_statistic_uses_the_restricted_maximum_likelihood(b: int, c: int
     bounds = (max(0.0, -difference) + 1e-12, (1 - difference) / 2 - 1e-12)
     rate = minimize_scalar(minus_log_likelihood, bounds=bounds, method="bounded", options={"xatol": 1e-12}).x
     expected = (c - b - n * difference) / np.sqrt(n * (2 * rate + difference - difference**2))
-    assert _tango(b, c, n, difference) == pytest.approx(expected, rel=1e-6)
+    assert tango_statistic(b, c, n, difference) == pytest.approx(expected, rel=1e-6)
 
 
 def test_at_no_difference_tango_is_mcnemar() -> None:
-    assert 2 * scipy_stats.norm.sf(_tango(86, 150, 1600, 0.0)) == pytest.approx(mcnemar(86, 150).p_chi2, rel=1e-10)
+    assert 2 * scipy_stats.norm.sf(tango_statistic(86, 150, 1600, 0.0)) == pytest.approx(
+        mcnemar(86, 150).p_chi2, rel=1e-10
+    )
 
 
 def test_score_interval_of_agresti_s_approval_ratings() -> None:
@@ -49,9 +49,9 @@ def test_score_interval_is_the_set_of_differences_not_rejected(b: int, c: int, s
     assert -1 <= found.low <= found.estimate <= found.high <= 1
     z = scipy_stats.norm.isf((1 - confidence) / 2)
     if found.low > -1:
-        assert _tango(b, c, n, found.low) == pytest.approx(z, rel=1e-6)
+        assert tango_statistic(b, c, n, found.low) == pytest.approx(z, rel=1e-6)
     if found.high < 1:
-        assert _tango(b, c, n, found.high) == pytest.approx(-z, rel=1e-6)
+        assert tango_statistic(b, c, n, found.high) == pytest.approx(-z, rel=1e-6)
     mirrored = tango_interval(c, b, n, confidence)
     assert (mirrored.low, mirrored.high) == pytest.approx((-found.high, -found.low), abs=1e-9)
 
@@ -60,7 +60,7 @@ def test_score_interval_is_the_set_of_differences_not_rejected(b: int, c: int, s
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(1, 300), st.sampled_from([0.01, 0.02, 0.05, 0.1]))
 def test_both_ways_of_saying_equivalent_agree(b: int, c: int, same: int, margin: float) -> None:
     found = equivalent_accuracy(b, c, b + c + same, margin)
-    assert found.equivalent == within(found.interval, margin)
+    assert found.equivalent == (-margin < found.interval.low and found.interval.high < margin)
     assert found.equivalent == (found.p < 0.05)
 
 
@@ -70,27 +70,7 @@ def test_nothing_discordant_is_not_proof_in_a_small_sample() -> None:
     assert not equivalent_accuracy(0, 0, 1, 0.02).equivalent
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_mean_agrees_with_statsmodels(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    base = rng.normal(size=80)
-    other = base + rng.normal(0.02, 0.3, size=80)
-    found = equivalent_mean(base.tolist(), other.tolist(), 0.1)
-    expected = ttost_paired(other, base, -0.1, 0.1)
-    assert found.p == pytest.approx(expected[0], rel=1e-10)
-    t = scipy_stats.ttest_rel(other, base).confidence_interval(0.90)
-    assert (found.interval.low, found.interval.high) == pytest.approx((t.low, t.high), rel=1e-10)
-    assert found.equivalent == within(found.interval, 0.1)
-
-
-def test_degenerate_means() -> None:
-    assert equivalent_mean([1.0], [1.0], 0.1) == (0.1, 1.0, False, Interval(0.0, None, None))
-    assert equivalent_mean([1.0, 2.0], [1.0, 2.0], 0.1).equivalent
-    assert not equivalent_mean([1.0, 2.0], [1.5, 2.5], 0.1).equivalent
-    assert within(Interval(0.0, None, None), 0.1) is None
-    assert within(Interval(0.0, -0.1, 0.05), 0.1) is False  # the margin itself is outside
-    with pytest.raises(DataError, match="2 and 1 values"):
-        equivalent_mean([1.0, 2.0], [1.0], 0.1)
+def test_impossible_values_are_refused() -> None:
     with pytest.raises(DataError, match="margin=0"):
         equivalent_accuracy(1, 1, 10, 0)
     with pytest.raises(DataError, match="b=6, c=5, n=10"):

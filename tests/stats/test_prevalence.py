@@ -12,7 +12,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from dart.core.errors import DataError
 from dart.stats.prevalence import (
-    Labelled,
+    LabelledStratum,
     Stratum,
     draw,
     inverse_probability_rate,
@@ -132,18 +132,18 @@ def test_rogan_gladen_at_its_edges() -> None:
         rogan_gladen(1, 10, 1, 2, 0, 0)
 
 
-def _judged(seed: int, n: int = 600, labels: int = 150, quality: float = 0.9) -> Labelled:
+def _judged(seed: int, n: int = 600, labels: int = 150, quality: float = 0.9) -> LabelledStratum:
     rng = np.random.default_rng(seed)
     true = rng.random(n) < 0.3
     said = np.where(rng.random(n) < quality, true, ~true)
-    return Labelled(true[:labels].astype(float), said[:labels].astype(float), said[labels:].astype(float))
+    return LabelledStratum(true[:labels].astype(float), said[:labels].astype(float), said[labels:].astype(float))
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_prediction_powered_mean_is_predictions_plus_rectifier(seed: int) -> None:
     """Angelopoulos et al. 2023: theta = mean f(rest) + mean(Y - f), variance of both parts."""
     y, f, rest = (np.asarray(part) for part in _judged(seed))
-    found = prediction_powered_rate(Labelled(y, f, rest), tuned=False)
+    found = prediction_powered_rate(LabelledStratum(y, f, rest), tuned=False)
     assert found.estimate == pytest.approx(rest.mean() + (y - f).mean(), rel=1e-10)
     error = math.sqrt((y - f).var() / y.size + rest.var() / rest.size)
     assert found.high - found.low == pytest.approx(2 * Z * error, rel=0.06)
@@ -164,15 +164,15 @@ def test_tuning_never_does_worse_than_the_labels_alone(seed: int) -> None:
 
 def test_strata_are_weighted_by_their_pairs_and_not_by_their_labels() -> None:
     """Half the labels lie in a small stratum full of drift: the plain mean of the labels would be far off."""
-    screened = Labelled([1.0] * 40 + [0.0] * 10, [1.0] * 45 + [0.0] * 5, [1.0] * 40 + [0.0] * 10)
-    other = Labelled([0.0] * 50, [0.0] * 50, [0.0] * 850)
+    screened = LabelledStratum([1.0] * 40 + [0.0] * 10, [1.0] * 45 + [0.0] * 5, [1.0] * 40 + [0.0] * 10)
+    other = LabelledStratum([0.0] * 50, [0.0] * 50, [0.0] * 850)
     found = prediction_powered_rate([screened, other])
     assert found.estimate == pytest.approx(0.1 * prediction_powered_rate(screened).estimate, rel=1e-9)
     assert 0 < found.low < found.estimate < found.high < 0.2
 
 
 def test_a_perfect_judge_on_few_labels_is_not_taken_for_infallible() -> None:
-    few = Labelled([1.0] * 5 + [0.0] * 15, [1.0] * 5 + [0.0] * 15, [1.0] * 250 + [0.0] * 750)
+    few = LabelledStratum([1.0] * 5 + [0.0] * 15, [1.0] * 5 + [0.0] * 15, [1.0] * 250 + [0.0] * 750)
     found = prediction_powered_rate(few)
     low, high = wilson(250, 1000)
     assert found.low < low
@@ -180,9 +180,9 @@ def test_a_perfect_judge_on_few_labels_is_not_taken_for_infallible() -> None:
 
 
 def test_everything_labelled_leaves_the_labels() -> None:
-    found = prediction_powered_rate(Labelled([1.0, 0.0, 0.0, 1.0], [1.0, 1.0, 0.0, 1.0], []))
+    found = prediction_powered_rate(LabelledStratum([1.0, 0.0, 0.0, 1.0], [1.0, 1.0, 0.0, 1.0], []))
     assert found.estimate == 0.5
-    assert prediction_powered_rate(Labelled([0.0] * 9, [0.0] * 9, [0.0] * 9)).estimate == 0.0
+    assert prediction_powered_rate(LabelledStratum([0.0] * 9, [0.0] * 9, [0.0] * 9)).estimate == 0.0
 
 
 def test_the_sample_is_random_seeded_and_grows() -> None:
@@ -206,7 +206,7 @@ def test_the_sample_is_random_seeded_and_grows() -> None:
         (lambda: inverse_probability_rate([], []), "got 0 and 0"),
         (lambda: inverse_probability_rate([True], [0.0]), r"\(0, 1\]"),
         (lambda: inverse_probability_rate([True, True], [1.0, 1.0], population=1), "only 1"),
-        (lambda: prediction_powered_rate(Labelled([1.0], [1.0], [1.0])), "stratum 0 has 1 labels"),
+        (lambda: prediction_powered_rate(LabelledStratum([1.0], [1.0], [1.0])), "stratum 0 has 1 labels"),
         (lambda: prediction_powered_rate([]), "no pairs"),
     ],
 )

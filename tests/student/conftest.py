@@ -39,13 +39,13 @@ def training() -> Training:
 @pytest.fixture(scope="session")
 def rows() -> list[TrainingRow]:
     """14 rows of different lengths, so that batches are padded and the last one is short."""
-    made = []
+    training_rows = []
     for number in range(14):
         prompt = " ".join(WORDS[number : number + 4 + 3 * (number % 5)])
         answer = " ".join(WORDS[-5 - number % 7 :]) + f".\nConclusion: {'YES' if number % 2 else 'NO'}"
         messages = ({"role": "system", "content": "Classify."}, {"role": "user", "content": prompt})
-        made.append(TrainingRow(key=f"row-{number}", messages=messages, response=answer))
-    return made
+        training_rows.append(TrainingRow(key=f"row-{number}", messages=messages, response=answer))
+    return training_rows
 
 
 @pytest.fixture(scope="session")

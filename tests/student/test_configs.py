@@ -18,13 +18,13 @@ def test_accelerate_loads_it_and_knows_every_key(file: Path) -> None:
     config = load_config_from_file(str(file))
     assert config.distributed_type == "FSDP"
     assert config.mixed_precision == "bf16"
-    given = yaml.safe_load(file.read_text(encoding="utf-8"))["fsdp_config"]
-    known = {action.dest for action in launch_command_parser()._actions}
-    assert set(given) <= known, f"accelerate would ignore {sorted(set(given) - known)}"
+    config = yaml.safe_load(file.read_text(encoding="utf-8"))["fsdp_config"]
+    options = {action.dest for action in launch_command_parser()._actions}
+    assert set(config) <= options, f"accelerate would ignore {sorted(set(config) - options)}"
     plugin = FullyShardedDataParallelPlugin(
-        fsdp_version=given["fsdp_version"],
-        reshard_after_forward=given["fsdp_reshard_after_forward"],
-        state_dict_type=given["fsdp_state_dict_type"],
-        auto_wrap_policy=given["fsdp_auto_wrap_policy"].lower(),
+        fsdp_version=config["fsdp_version"],
+        reshard_after_forward=config["fsdp_reshard_after_forward"],
+        state_dict_type=config["fsdp_state_dict_type"],
+        auto_wrap_policy=config["fsdp_auto_wrap_policy"].lower(),
     )
     assert plugin.fsdp_version == 2

@@ -13,7 +13,7 @@ from dart.core.schema.method import GenerationParams, Lora, Training
 from dart.prompts import classification, explanation_policy
 from dart.prompts.messages import prompt_hash
 from dart.student import decode, generation
-from dart.student.generation import AdapterQuestions, Question, answer, generate
+from dart.student.generation import GenerationRequest, VariantRequests, answer, generate
 from dart.student.loading import load
 from dart.student.train import train_adapter
 from tests.support.tiny_models import FAMILIES, spec, student
@@ -65,7 +65,7 @@ def test_variants_of_one_loaded_model_are_those_of_models_loaded_alone(
 def test_greedy_decoding_is_that_of_transformers(family: str, bases: dict[str, Path], items: list[Item]) -> None:
     answers = generate(bases[family], spec(), {"base": None}, items[:4], GREEDY, 1)["base"]
     loaded = load(bases[family], spec())
-    for item, given in zip(items[:4], answers, strict=True):
+    for item, record in zip(items[:4], answers, strict=True):
         ids = torch.tensor([loaded.template.prompt_ids(classification.inference(item.prompt))])
         new = loaded.model.generate(
             input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=24, do_sample=False,
@@ -73,8 +73,8 @@ def test_greedy_decoding_is_that_of_transformers(family: str, bases: dict[str, P
         )[0, ids.shape[1] :].tolist()  # fmt: skip
         if new[-1] in loaded.stop_ids:
             new.pop()
-        assert loaded.tokenizer.decode(new, skip_special_tokens=True) == given.text
-        assert given.new_tokens == len(new)
+        assert loaded.tokenizer.decode(new, skip_special_tokens=True) == record.text
+        assert record.new_tokens == len(new)
 
 
 def test_a_record_says_who_wrote_it_and_what_was_asked(
@@ -109,19 +109,19 @@ def test_questions_of_several_instructions_come_back_in_order_and_as_if_asked_al
         label: (lambda item, label=label: explanation_policy.policy(item.prompt, label))
         for label in ("YES", "NO", None)
     }
-    mixed = [Question(item, ways[label](item)) for item in items for label in ways]
-    asked = {"base": AdapterQuestions(None, mixed[:5]), "repaired": AdapterQuestions(adapters["repaired"], mixed)}
-    together = answer(base, spec(), asked, decoding, 1)
+    mixed = [GenerationRequest(item, ways[label](item)) for item in items for label in ways]
+    requests = {"base": VariantRequests(None, mixed[:5]), "repaired": VariantRequests(adapters["repaired"], mixed)}
+    together = answer(base, spec(), requests, decoding, 1)
     hashes = [prompt_hash(list(question.messages)) for question in mixed]
     assert [record.prompt_hash for record in together["repaired"]] == hashes
     assert [record.prompt_hash for record in together["base"]] == hashes[:5]
-    for place, label in enumerate(ways):
+    for start, label in enumerate(ways):
         alone = generate(base, spec(), {"repaired": adapters["repaired"]}, items, decoding, 1, ask=ways[label])
-        assert together["repaired"][place::3] == alone["repaired"]
+        assert together["repaired"][start::3] == alone["repaired"]
 
 
 def test_a_variant_without_questions_has_no_answers(base: Path) -> None:
-    assert answer(base, spec(), {"base": AdapterQuestions(None, [])}, GREEDY, 1) == {"base": []}
+    assert answer(base, spec(), {"base": VariantRequests(None, [])}, GREEDY, 1) == {"base": []}
 
 
 def test_sampling_follows_the_seed_and_the_item(base: Path, items: list[Item]) -> None:
@@ -136,8 +136,8 @@ def test_draws_have_the_distribution_of_the_nucleus() -> None:
     probabilities = torch.tensor([0.5, 0.3, 0.15, 0.05])
     decoding = GenerationParams(max_new_tokens=1, temperature=1.0, top_p=0.75)
     names = [(number,) for number in range(4000)]
-    drawn = decode.choose(probabilities.log().expand(4000, -1), names, decoding)
-    shares = torch.bincount(drawn, minlength=4) / 4000
+    tokens = decode.choose_tokens(probabilities.log().expand(4000, -1), names, decoding)
+    shares = torch.bincount(tokens, minlength=4) / 4000
     assert shares[2:].sum() == 0  # 0.5 + 0.3 reach 0.75
     assert shares[0].item() == pytest.approx(0.625, abs=0.03)
 
@@ -146,7 +146,7 @@ def test_a_low_temperature_sharpens() -> None:
     logits = torch.tensor([[1.0, 0.0]]).expand(2000, -1)
     names = [(number,) for number in range(2000)]
     hot, cold = (
-        decode.choose(logits, names, GenerationParams(max_new_tokens=1, temperature=t, top_p=1.0)).float().mean()
+        decode.choose_tokens(logits, names, GenerationParams(max_new_tokens=1, temperature=t, top_p=1.0)).float().mean()
         for t in (1.0, 0.2)
     )
     assert hot.item() == pytest.approx(1 / (1 + torch.e), abs=0.03)
@@ -172,7 +172,7 @@ def test_adapters_compute_in_the_type_of_their_base(
     base: Path, adapters: dict[str, Path | None], items: list[Item]
 ) -> None:
     half = load(base, spec(precision="bf16"))
-    model = generation._with_adapters(half, adapters)
+    model = generation._load_adapters(half, adapters)
     assert {weight.dtype for weight in model.parameters()} == {torch.bfloat16}
 
 
@@ -192,5 +192,5 @@ def test_a_prompt_that_leaves_no_room_is_named(base: Path, items: list[Item]) ->
 
 
 def test_nothing_to_answer_is_an_error(base: Path) -> None:
-    with pytest.raises(DataError, match="no item"):
+    with pytest.raises(DataError, match="items is empty"):
         generate(base, spec(), {"base": None}, [], GREEDY, 1)

@@ -1,4 +1,4 @@
-"""The shared beginning of prompts: computed once, and nothing else about a loss, a gradient or a text changes."""
+"""The common prefix of prompts is computed once, which changes nothing else about a loss, a gradient or a text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dart.prompts import classification
 from dart.student import adapter, generation, train
 from dart.student.generation import generate
 from dart.student.loading import load
-from dart.student.prefix import MIN_SHARED, GrowingLayer, shared_prefix
+from dart.student.prefix import MIN_PREFIX_TOKENS, GrowingLayer, common_prefix_length
 from dart.student.train import train_adapter
 from tests.support.tiny_models import FAMILIES, spec
 
@@ -30,11 +30,11 @@ def instructed(rows: list[TrainingRow]) -> list[TrainingRow]:
 
 
 def test_the_common_beginning_leaves_each_prompt_a_token() -> None:
-    same = list(range(MIN_SHARED + 8))
-    assert shared_prefix([[*same, 1, 2], [*same, 3], [*same, 1]]) == len(same)
-    assert shared_prefix([[*same, 1], same]) == len(same) - 1
-    assert shared_prefix([same[:MIN_SHARED], same]) == 0  # too short to be worth it
-    assert shared_prefix([same]) == 0
+    same = list(range(MIN_PREFIX_TOKENS + 8))
+    assert common_prefix_length([[*same, 1, 2], [*same, 3], [*same, 1]]) == len(same)
+    assert common_prefix_length([[*same, 1], same]) == len(same) - 1
+    assert common_prefix_length([same[:MIN_PREFIX_TOKENS], same]) == 0  # too short to be worth it
+    assert common_prefix_length([same]) == 0
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
@@ -43,16 +43,16 @@ def test_training_is_the_same_with_and_without_a_shared_prefix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     plain = lora.model_copy(update={"dropout": 0.0})  # another number of units would be dropped
-    found: list[int] = []
+    lengths: list[int] = []
 
-    def counted(given: list[list[int]]) -> int:
-        found.append(shared_prefix(given))
-        return found[-1]
+    def counted(prompts: list[list[int]]) -> int:
+        lengths.append(common_prefix_length(prompts))
+        return lengths[-1]
 
-    monkeypatch.setattr(train, "shared_prefix", counted)
+    monkeypatch.setattr(train, "common_prefix_length", counted)
     train_adapter(bases[family], spec(), instructed, plain, training, 1, tmp_path / "shared")
-    assert found[0] >= MIN_SHARED
-    monkeypatch.setattr(train, "shared_prefix", lambda _prompts: 0)
+    assert lengths[0] >= MIN_PREFIX_TOKENS
+    monkeypatch.setattr(train, "common_prefix_length", lambda _prompts: 0)
     train_adapter(bases[family], spec(), instructed, plain, training, 1, tmp_path / "whole")
     shared, whole = (load_file(tmp_path / name / adapter.WEIGHTS) for name in ("shared", "whole"))
     for name, weight in whole.items():
@@ -66,20 +66,20 @@ def test_answers_are_the_same_with_and_without_a_shared_prefix(
     decoding = GenerationParams(max_new_tokens=80, temperature=0.0, top_p=1.0)  # beyond a buffer's room
     shared = generate(bases[family], spec(), {"base": None}, items, decoding, 1)
     ids = [load(bases[family], spec()).template.prompt_ids(classification.inference(item.prompt)) for item in items]
-    assert shared_prefix(ids) >= MIN_SHARED
-    monkeypatch.setattr(generation, "shared_prefix", lambda _prompts: 0)
+    assert common_prefix_length(ids) >= MIN_PREFIX_TOKENS
+    monkeypatch.setattr(generation, "common_prefix_length", lambda _prompts: 0)
     assert generate(bases[family], spec(), {"base": None}, items, decoding, 1) == shared
 
 
 def test_a_growing_layer_holds_what_a_dynamic_one_holds() -> None:
     torch.manual_seed(0)
-    ours, theirs = DynamicCache(), DynamicCache()
+    ours, reference = DynamicCache(), DynamicCache()
     ours.layers = [GrowingLayer()]
     for length in (5, 1, 70, 1, 1):
         new = [torch.randn(ours.layers[0].keys.shape[0] if length == 1 else 3, 2, length, 4) for _ in range(2)]
-        assert all(torch.equal(a, b) for a, b in zip(ours.update(*new, 0), theirs.update(*new, 0), strict=True))
-    for cache in (ours, theirs):
+        assert all(torch.equal(a, b) for a, b in zip(ours.update(*new, 0), reference.update(*new, 0), strict=True))
+    for cache in (ours, reference):
         cache.batch_select_indices(torch.tensor([2, 0]))
     new = [torch.randn(2, 2, 1, 4) for _ in range(2)]
-    assert all(torch.equal(a, b) for a, b in zip(ours.update(*new, 0), theirs.update(*new, 0), strict=True))
-    assert ours.get_seq_length() == theirs.get_seq_length() == 79
+    assert all(torch.equal(a, b) for a, b in zip(ours.update(*new, 0), reference.update(*new, 0), strict=True))
+    assert ours.get_seq_length() == reference.get_seq_length() == 79

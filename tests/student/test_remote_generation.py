@@ -1,4 +1,4 @@
-"""`engine: openai`: a server's answers become the very records of our own generation, and nothing is asked twice."""
+"""`engine: openai`: a server's answers become the very records of local generation, and nothing is asked twice."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from dart.core.schema.method import GenerationParams, Lora, Training
 from dart.core.schema.profile import Server, StudentSpec
 from dart.core.seeds import seed_for
 from dart.student import remote_generation, serving
-from dart.student.generation import finished_by_conclusion, generate
-from dart.student.loading import load_reader
+from dart.student.generation import generate, stop_after_conclusion
+from dart.student.loading import load_processor
 from dart.student.train import train_adapter
 from tests.support.tiny_models import spec
 
@@ -38,7 +38,7 @@ class Running(NamedTuple):
     url: str
     log: Path
 
-    def asked(self, path: str = "/v1/chat/completions") -> list[dict[str, Any]]:
+    def requests(self, path: str = "/v1/chat/completions") -> list[dict[str, Any]]:
         lines = self.log.read_text(encoding="utf-8").splitlines() if self.log.is_file() else []
         return [body for body in map(json.loads, lines) if body.pop("path") == path]
 
@@ -52,7 +52,7 @@ def at(url: str, **changes: Any) -> StudentSpec:
 
 
 def uncounted(answers: dict[str, list[Generation]]) -> dict[str, list[Generation]]:
-    """Without `new_tokens`: a random model writes bytes that are no text, and a text is all that a server tells."""
+    """Without `new_tokens`: a random model writes bytes that are not text, and a server returns text alone."""
     return {
         variant: [record.model_copy(update={"new_tokens": 0}) for record in records]
         for variant, records in answers.items()
@@ -101,27 +101,29 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
 
 
-def test_a_server_gives_the_records_of_our_own_generation_and_is_asked_once(
+def test_a_server_gives_the_records_of_local_generation_and_is_asked_once(
     vllm: Running, base: Path, adapters: dict[str, Path | None], items: list[Item], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = generate(base, spec(), adapters, items, GREEDY, 1)
-    before = len(vllm.asked())
+    before = len(vllm.requests())
     served_by = at(vllm.url, load_adapters=True)
     assert uncounted(generate(base, served_by, adapters, items, GREEDY, 1)) == uncounted(own)
     decided = [record.prediction for records in own.values() for record in records]
     assert None in decided  # cut at max_new_tokens, which is a record
     assert {"YES", "NO"} & set(decided)
-    asked = vllm.asked()[before:]
-    assert len(asked) == 3 * len(items)
-    assert {body["model"] for body in asked[2 * len(items) :]} == {serving.adapter_name(adapters["repaired"] or base)}
-    assert not any("seed" in body for body in asked)
+    requests = vllm.requests()[before:]
+    assert len(requests) == 3 * len(items)
+    assert {body["model"] for body in requests[2 * len(items) :]} == {
+        serving.adapter_name(adapters["repaired"] or base)
+    }
+    assert not any("seed" in body for body in requests)
 
     monkeypatch.setattr(
         remote_generation, "ModelList", None
     )  # and with every answer in the cache the server need not be there
     again = generate(base, served_by, adapters, items[::-1], GREEDY, 1)
     assert uncounted(again) == uncounted({variant: records[::-1] for variant, records in own.items()})
-    assert len(vllm.asked()) == before + 3 * len(items)
+    assert len(vllm.requests()) == before + 3 * len(items)
 
 
 def test_a_retrained_adapter_is_another_model(
@@ -131,12 +133,12 @@ def test_a_retrained_adapter_is_another_model(
     one, other = adapters["distilled"], adapters["repaired"]
     assert one is not None
     assert other is not None
-    folder, given = tmp_path / "adapter", at(vllm.url, load_adapters=True)
+    folder, server_spec = tmp_path / "adapter", at(vllm.url, load_adapters=True)
     shutil.copytree(one, folder)
-    first = generate(base, given, {"distilled": folder}, items, GREEDY, 1)["distilled"]
+    first = generate(base, server_spec, {"distilled": folder}, items, GREEDY, 1)["distilled"]
     shutil.rmtree(folder)
     shutil.copytree(other, folder)
-    second = generate(base, given, {"distilled": folder}, items, GREEDY, 1)
+    second = generate(base, server_spec, {"distilled": folder}, items, GREEDY, 1)
     assert [record.text for record in first] != [record.text for record in second["distilled"]]
     assert uncounted(second) == uncounted(generate(base, spec(), {"distilled": folder}, items, GREEDY, 1))
 
@@ -148,7 +150,7 @@ def test_a_missing_adapter_ends_with_the_commands_that_bring_it_to_the_server(
     shutil.copytree(adapters["distilled"] or base, folder)
     weights = folder / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes() + b" ")
-    name, before = serving.adapter_name(folder), len(vllm.asked())
+    name, before = serving.adapter_name(folder), len(vllm.requests())
     with pytest.raises(ModelError) as caught:
         generate(base, at(vllm.url), {"base": None, "distilled": folder}, items, GREEDY, 1)
     message = str(caught.value)
@@ -159,7 +161,7 @@ def test_a_missing_adapter_ends_with_the_commands_that_bring_it_to_the_server(
         f"""curl -X POST {vllm.url}/load_lora_adapter -H 'Content-Type: application/json' -d '{{"lora_name": """
         in message
     )
-    assert len(vllm.asked()) == before  # nothing was asked of the base either
+    assert len(vllm.requests()) == before  # nothing was asked of the base either
 
 
 def test_a_server_that_cannot_load_says_why(
@@ -168,7 +170,7 @@ def test_a_server_that_cannot_load_says_why(
     elsewhere = base.parent / "not-there"  # as a server on another machine sees our path
     monkeypatch.setattr(Path, "resolve", lambda self: elsewhere if self == adapters["repaired"] else self)
     monkeypatch.setattr(serving, "adapter_name", lambda folder: "dart-unknown")
-    with pytest.raises(ModelError, match=r"asked to load dart-unknown and said: HTTP 404: .*No adapter found"):
+    with pytest.raises(ModelError, match=r"refused to load dart-unknown: HTTP 404: .*No adapter found"):
         generate(base, at(vllm.url, load_adapters=True), {"repaired": adapters["repaired"]}, items, GREEDY, 1)
 
 
@@ -184,10 +186,12 @@ def test_a_name_that_stands_for_other_weights_is_found_out(
             name = serving.adapter_name(one)
             return {name: serving.ServedModel(name, str(other))}
 
-    given = at("http://127.0.0.1:9/v1")
-    assert given.server is not None
+    server_spec = at("http://127.0.0.1:9/v1")
+    assert server_spec.server is not None
     with pytest.raises(ModelError, match="its weights are not those of"):
-        serving.check_served(given, given.server, load_reader(base).source, {"distilled": one}, Swapped())  # type: ignore[arg-type]
+        serving.check_served(
+            server_spec, server_spec.server, load_processor(base).source, {"distilled": one}, Swapped()
+        )  # type: ignore[arg-type]
 
 
 def test_another_base_on_the_server_is_named(vllm: Running, base: Path, items: list[Item]) -> None:
@@ -205,21 +209,21 @@ def test_a_server_that_is_not_there_or_is_none_is_named(base: Path, items: list[
 def test_a_draw_is_named_by_the_item_and_is_common_to_a_pair(
     vllm: Running, base: Path, adapters: dict[str, Path | None], items: list[Item]
 ) -> None:
-    before = len(vllm.asked())
+    before = len(vllm.requests())
     pair = {"base": None, "distilled": adapters["distilled"]}
     first = generate(base, at(vllm.url), pair, items[:4], SAMPLED, 1)
-    asked = vllm.asked()[before:]
-    seeds = {body["model"]: [] for body in asked}
-    for body in asked:
+    requests = vllm.requests()[before:]
+    seeds = {body["model"]: [] for body in requests}
+    for body in requests:
         seeds[body["model"]].append(body["seed"])
         assert (body["temperature"], body["top_p"], body["max_tokens"]) == (0.8, 0.9, 12)
-    assert [sorted(drawn) for drawn in seeds.values()] == [sorted(seed_for(1, item.id) for item in items[:4])] * 2
+    assert [sorted(values) for values in seeds.values()] == [sorted(seed_for(1, item.id) for item in items[:4])] * 2
     other = generate(base, at(vllm.url), pair, items[:4], SAMPLED, 2)
     assert [record.text for record in first["base"]] != [record.text for record in other["base"]]
 
 
 @pytest.mark.parametrize(
-    ("written", "kept"),
+    ("text", "truncated"),
     [
         ("A.\nConclusion: YES\nB.\nConclusion: NO", "A.\nConclusion: YES\n"),
         ("A.\nConclusion: YES", "A.\nConclusion: YES"),
@@ -228,38 +232,42 @@ def test_a_draw_is_named_by_the_item_and_is_common_to_a_pair(
         ("", ""),
     ],
 )
-def test_a_text_ends_where_our_own_loop_ends_it(base: Path, written: str, kept: str) -> None:
-    words = load_reader(base).tokenizer
-    found = remote_generation._cut(written, words, finished_by_conclusion(words))
-    assert found.text == kept
-    assert found.ids == words(kept, add_special_tokens=False).input_ids
+def test_a_text_ends_where_the_local_loop_ends_it(base: Path, text: str, truncated: str) -> None:
+    words = load_processor(base).tokenizer
+    answer = remote_generation._truncate(text, words, stop_after_conclusion(words))
+    assert answer.text == truncated
+    assert answer.ids == words(truncated, add_special_tokens=False).input_ids
 
 
-def test_stop_strings_end_no_text_sooner_than_our_own_loop(base: Path) -> None:
-    words = load_reader(base).tokenizer
-    finished = finished_by_conclusion(words)
+def test_stop_strings_end_no_text_sooner_than_the_local_loop(base: Path) -> None:
+    words = load_processor(base).tokenizer
+    is_complete = stop_after_conclusion(words)
     for stop in remote_generation.STOP:
         ids = words(f"A.{stop}", add_special_tokens=False).input_ids
-        assert finished(ids)
+        assert is_complete(ids)
 
 
 def test_a_server_with_another_template_is_found_out(
     vllm: Running, base: Path, items: list[Item], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     encoded = [[1] * 7, [1] * 8]
-    given = at(vllm.url)
-    assert given.server is not None
-    with pytest.raises(ModelError, match=r"counts 9 tokens in a prompt of tiny that has 7 here.*another chat template"):
-        remote_generation._check_layout(given, given.server, [9, 9], encoded)
-    remote_generation._check_layout(given, given.server, [7, 9], encoded)  # a question that spells a control token, say
+    server_spec = at(vllm.url)
+    assert server_spec.server is not None
+    with pytest.raises(
+        ModelError, match=r"counts 9 tokens in a prompt of tiny that has 7 here.*chat template or tokenizer"
+    ):
+        remote_generation._check_layout(server_spec, server_spec.server, [9, 9], encoded)
+    remote_generation._check_layout(
+        server_spec, server_spec.server, [7, 9], encoded
+    )  # a question that spells a control token, say
     assert "1 of 2 prompts differ" in caplog.text
-    remote_generation._check_layout(given, given.server, [0, 0], encoded)  # a server that does not count
+    remote_generation._check_layout(server_spec, server_spec.server, [0, 0], encoded)  # a server that does not count
 
 
 def test_the_command_pins_revision_and_defaults() -> None:
-    given = at("http://gpu:8001/v1", model="llama").model_copy(update={"precision": "bf16", "quantize": "nf4"})
-    assert given.server is not None
-    command = serving.vllm_command(given, given.server, Source("meta/llama", "abc123", "meta/llama"), {})
+    server_spec = at("http://gpu:8001/v1", model="llama").model_copy(update={"precision": "bf16", "quantize": "nf4"})
+    assert server_spec.server is not None
+    command = serving.vllm_command(server_spec, server_spec.server, Source("meta/llama", "abc123", "meta/llama"), {})
     assert command == (
         "VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve meta/llama --port 8001 --generation-config vllm "
         "--dtype bfloat16 --revision abc123 --tokenizer-revision abc123 --served-model-name llama "
@@ -273,7 +281,7 @@ def test_only_vllm_gets_fields_that_others_refuse() -> None:
             "kind": kind, "base_url": "http://x/v1", "model": None, "api_key_env": None, "concurrency": 1,
             "timeout_s": 1.0, "load_adapters": False,
         }  # fmt: skip
-        return set(remote_generation._more(Server.model_validate(settings), SAMPLED, 7))
+        return set(remote_generation._extra_fields(Server.model_validate(settings), SAMPLED, 7))
 
     assert more("transformers") == more("other") == {"seed"}
     assert {"stop", "include_stop_str_in_output", "repetition_penalty"} < more("vllm")
@@ -283,10 +291,10 @@ def test_a_cut_answer_is_kept_for_a_student_and_is_none_for_a_judge(
     vllm: Running, base: Path, items: list[Item]
 ) -> None:
     cut = Completion("half a sen", "length", 1, 1, "m")
-    assert cut.fault
-    assert cut.broken is None
-    assert Completion("", "stop", 1, 1, "m").broken is None
-    assert Completion("x", "content_filter", 1, 1, "m").broken
+    assert cut.incomplete_reason
+    assert cut.malformed_reason is None
+    assert Completion("", "stop", 1, 1, "m").malformed_reason is None
+    assert Completion("x", "content_filter", 1, 1, "m").malformed_reason
     records = generate(
         base, at(vllm.url), {"base": None}, items[:1], GREEDY.model_copy(update={"max_new_tokens": 1}), 1
     )
@@ -319,7 +327,7 @@ def test_under_a_launcher_one_process_asks_and_all_have_the_answers(
     write_jsonl(tmp_path / "items.jsonl", items)
     (tmp_path / "script.py").write_text(SCRIPT)
     decoding = GREEDY.model_copy(update={"max_new_tokens": 20})
-    before = len(vllm.asked())
+    before = len(vllm.requests())
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     arguments = [str(base.resolve()), str(adapters["distilled"]), str(tmp_path)]
     done = subprocess.run(
@@ -327,8 +335,8 @@ def test_under_a_launcher_one_process_asks_and_all_have_the_answers(
         cwd=ROOT, env=_environment(), capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
-    assert len(vllm.asked()) == before + 2 * len(items)
+    assert len(vllm.requests()) == before + 2 * len(items)
     own = generate(base, spec(), {"base": None, "distilled": adapters["distilled"]}, items, decoding, 5)
     for rank in (0, 1):
-        found = read_jsonl(tmp_path / f"answers-{rank}.jsonl", Generation)
-        assert uncounted({"both": found}) == uncounted({"both": [*own["base"], *own["distilled"]]})
+        records = read_jsonl(tmp_path / f"answers-{rank}.jsonl", Generation)
+        assert uncounted({"both": records}) == uncounted({"both": [*own["base"], *own["distilled"]]})

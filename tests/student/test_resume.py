@@ -27,11 +27,10 @@ import os
 import signal
 import sys
 from pathlib import Path
-from dart import params
-from dart.core.records import read_jsonl
+from dart.core.files import read_jsonl
+from dart.core.records import TrainingRow
 from dart.core.schema.method import Lora, Training
 from dart.student import train
-from dart.student.rows import TrainingRow
 from dart.student.trainer import AnswerTrainer
 from tests.support.tiny_models import spec
 
@@ -92,21 +91,21 @@ def test_finished_batches_of_a_killed_generation_are_not_answered_again(
 ) -> None:
     monkeypatch.setenv("DART_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(generation, "is_small", lambda _model: False)
-    whole, asked = generation.continue_ahead, []
+    original, prompts = generation.speculative_decode, []
 
     def dies(*arguments: object) -> list[list[int]]:
-        asked.append(arguments[1])
-        if len(asked) == 3:
+        prompts.append(arguments[1])
+        if len(prompts) == 3:
             raise KeyboardInterrupt
-        return whole(*arguments)  # type: ignore[arg-type]
+        return original(*arguments)  # type: ignore[arg-type]
 
     expected = generate(base, spec(generation_batch=3), {"base": None}, items, GREEDY, 1)
-    monkeypatch.setattr(generation, "continue_ahead", dies)
+    monkeypatch.setattr(generation, "speculative_decode", dies)
     with pytest.raises(KeyboardInterrupt):
         generate(base, spec(generation_batch=3), {"base": None}, items, GREEDY, 1)
     assert generate(base, spec(generation_batch=3), {"base": None}, items, GREEDY, 1) == expected
-    assert len(asked) == 3 + 2  # of four batches two were done
+    assert len(prompts) == 3 + 2  # of four batches two were done
     assert not list((tmp_path / "generation").iterdir())
     other = GREEDY.model_copy(update={"max_new_tokens": 3})
     generate(base, spec(generation_batch=3), {"base": None}, items, other, 1)
-    assert len(asked) == 5 + 4
+    assert len(prompts) == 5 + 4

@@ -1,4 +1,4 @@
-"""Several tokens per pass: whatever is guessed, the texts are those of one token at a time."""
+"""Speculative decoding: whatever is drafted, the texts are those of decoding token by token."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from dart.student import adapter, generation
 from dart.student.generation import generate
 from dart.student.loading import load
 from dart.student.lora_layers import merged_adapter
-from dart.student.speculative import NGramDrafter, RowsCache, attend, move_to_front, supports_speculative_decoding
+from dart.student.speculative import (
+    NGramDrafter,
+    RaggedCache,
+    compaction_order,
+    prefix_attention,
+    supports_speculative_decoding,
+)
 from tests.support.tiny_models import spec
 
 GREEDY = GenerationParams(max_new_tokens=70, temperature=0.0, top_p=1.0)
@@ -30,73 +36,72 @@ def test_texts_are_those_of_one_token_at_a_time(
     family: str, decoding: GenerationParams, bases: dict[str, Path], items: list[Item], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert supports_speculative_decoding(load(bases[family], spec()).model)
-    given = generate(bases[family], spec(), {"base": None}, items, decoding, 1)
-    monkeypatch.setattr(generation, "can_look_ahead", lambda _model: False)
-    assert generate(bases[family], spec(), {"base": None}, items, decoding, 1) == given
+    speculative = generate(bases[family], spec(), {"base": None}, items, decoding, 1)
+    monkeypatch.setattr(generation, "supports_speculative_decoding", lambda _model: False)
+    assert generate(bases[family], spec(), {"base": None}, items, decoding, 1) == speculative
 
 
-def test_what_it_does_not_know_is_decoded_by_the_other_loop(bases: dict[str, Path]) -> None:
-    assert not supports_speculative_decoding(
-        load(bases["gemma2"], spec()).model
-    )  # caps its logits, forgets in a window
+def test_unsupported_models_are_decoded_token_by_token(bases: dict[str, Path]) -> None:
+    gemma = load(bases["gemma2"], spec()).model  # caps its logits and has layers with a sliding window
+    assert not supports_speculative_decoding(gemma)
     assert not supports_speculative_decoding(load(bases["llama"], spec(precision="bf16")).model)
 
 
 @pytest.mark.parametrize("kind", ["none", "wrong", "right for a while"])
-def test_guesses_decide_no_token(kind: str, base: Path, items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drafts_decide_no_token(kind: str, base: Path, items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
     expected = generate(base, spec(), {"base": None}, items, GREEDY, 1)["base"]
     student = load(base, spec())
     texts = [
-        student.template.prompt_ids(generation._asked(item))
+        student.template.prompt_ids(generation.inference_messages(item))
         + student.tokenizer(answer.text, add_special_tokens=False).input_ids
         for item, answer in zip(items, expected, strict=True)
     ]
 
-    def guess(_: NGramDrafter, ids: Sequence[int], count: int) -> list[int]:
+    def draft(_: NGramDrafter, ids: Sequence[int], count: int) -> list[int]:
         follows = next((text[len(ids) :] for text in texts if text[: len(ids)] == list(ids)), [])
         right = (follows[: len(ids) % 4] + [7] * count)[:count]
         return {"none": [], "wrong": [7] * count, "right for a while": right}[kind]
 
-    monkeypatch.setattr(NGramDrafter, "guess", guess)
+    monkeypatch.setattr(NGramDrafter, "draft", draft)
     assert generate(base, spec(), {"base": None}, items, GREEDY, 1)["base"] == expected
 
 
-def test_right_guesses_save_passes(base: Path, items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_accepted_drafts_save_passes(base: Path, items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
     passes = []
-    usual = RowsCache.go_to
+    original = RaggedCache.prepare
 
-    def counted(cache: RowsCache, starts: torch.Tensor, count: int) -> torch.Tensor:
+    def counted(cache: RaggedCache, lengths: torch.Tensor, count: int) -> torch.Tensor:
         passes.append(count)
-        return usual(cache, starts, count)
+        return original(cache, lengths, count)
 
-    monkeypatch.setattr(RowsCache, "go_to", counted)
+    monkeypatch.setattr(RaggedCache, "prepare", counted)
     same = [items[0].model_copy(update={"id": f"{items[0].id}{number}"}) for number in range(2)]
     answers = generate(base, spec(generation_batch=1), {"base": None}, same, GREEDY, 1)["base"]
     assert answers[0].text == answers[1].text
-    # One after the other: what the first says is known when the second is answered.
+    # One after the other: the drafter has seen the first answer when the second is decoded.
     assert len(passes) < answers[0].new_tokens + 0.5 * answers[1].new_tokens
 
 
-def test_phrases_prefer_the_longer_context_and_go_on_from_their_guess() -> None:
-    phrases, text = NGramDrafter(), [1, 2, 3, 4, 9, 2, 3, 5]
+def test_drafter_prefers_the_longer_context_and_continues_its_own_draft() -> None:
+    drafter, text = NGramDrafter(), [1, 2, 3, 4, 9, 2, 3, 5]
     for end in range(1, len(text) + 1):
-        phrases.learn(text[:end])
-    assert phrases.guess([1, 2, 3], 2) == [4, 9]  # 2, 3 alone was followed by 5 since
-    assert phrases.guess([8, 2, 3], 2) == [5]
-    assert phrases.guess([8, 8], 2) == []
-    assert phrases.guess([1, 2, 3], 0) == []
+        drafter.update(text[:end])
+    assert drafter.draft([1, 2, 3], 2) == [4, 9]  # 2, 3 alone was followed by 5 since
+    assert drafter.draft([8, 2, 3], 2) == [5]
+    assert drafter.draft([8, 8], 2) == []
+    assert drafter.draft([1, 2, 3], 0) == []
 
 
 @pytest.mark.parametrize("with_prefix", [False, True])
 def test_attention_is_that_of_torch(with_prefix: bool) -> None:
     torch.manual_seed(0)
-    rows, groups, heads, width, known, length, tokens = 3, 2, 6, 4, 5, 7, 2
+    rows, groups, heads, width, n_prefix, length, tokens = 3, 2, 6, 4, 5, 7, 2
     query = torch.randn(rows, heads, tokens, width)
     key, value = torch.randn(2, rows, groups, length, width)
-    cache = RowsCache(1, room=length)
-    mask = cache.go_to(torch.tensor([5, 1, 3]), tokens)
+    cache = RaggedCache(1, capacity=length)
+    mask = cache.prepare(torch.tensor([5, 1, 3]), tokens)
     prefix = DynamicCache()
-    prefix.update(*torch.randn(2, 1, groups, known, width), 0)
+    prefix.update(*torch.randn(2, 1, groups, n_prefix, width), 0)
     whole_mask = mask
     keys, values = key, value
     if with_prefix:
@@ -104,20 +109,20 @@ def test_attention_is_that_of_torch(with_prefix: bool) -> None:
             torch.cat([one.expand(rows, -1, -1, -1), own], 2)
             for one, own in zip((prefix.layers[0].keys, prefix.layers[0].values), (key, value), strict=True)
         )
-        whole_mask = torch.cat([torch.zeros(rows, 1, tokens, known), mask], -1)
+        whole_mask = torch.cat([torch.zeros(rows, 1, tokens, n_prefix), mask], -1)
     expected = scaled_dot_product_attention(query, keys, values, whole_mask, scale=0.3, enable_gqa=True)
     module: torch.nn.Module = SimpleNamespace(layer_idx=0)  # type: ignore[assignment]
-    found, _ = attend(module, query, key, value, mask, 0.3, prefix=prefix if with_prefix else None)
-    assert torch.allclose(found, expected.transpose(1, 2), atol=1e-6)
+    result, _ = prefix_attention(module, query, key, value, mask, 0.3, prefix=prefix if with_prefix else None)
+    assert torch.allclose(result, expected.transpose(1, 2), atol=1e-6)
 
 
-def test_rows_that_stay_move_as_little_as_possible() -> None:
-    assert move_to_front([0, 1, 2]) == [0, 1, 2]
-    assert move_to_front([0, 2, 3, 5]) == [0, 5, 2, 3]
-    assert move_to_front([]) == []
+def test_compaction_moves_the_fewest_rows() -> None:
+    assert compaction_order([0, 1, 2]) == [0, 1, 2]
+    assert compaction_order([0, 2, 3, 5]) == [0, 5, 2, 3]
+    assert compaction_order([]) == []
 
 
-def test_a_folded_adapter_answers_alike_and_leaves_nothing_behind(base: Path, lora: Lora) -> None:
+def test_a_merged_adapter_gives_the_same_logits_and_is_unmerged_exactly(base: Path, lora: Lora) -> None:
     model = adapter.attach(load(base, spec()), lora, 1).eval()
     ids = torch.tensor([[3, 5, 7]])
     before = {name: weight.clone() for name, weight in model.named_parameters()}
@@ -125,12 +130,12 @@ def test_a_folded_adapter_answers_alike_and_leaves_nothing_behind(base: Path, lo
         for name, weight in model.named_parameters():
             if "lora_B" in name:
                 before[name] = weight.fill_(0.05).clone()
-        beside = model(ids).logits
+        unmerged = model(ids).logits
         with merged_adapter(model):
-            within = model(ids).logits
+            merged = model(ids).logits
             changed = [name for name, weight in model.named_parameters() if not torch.equal(weight, before[name])]
         assert len(changed) == 2 * len(lora.target_modules)  # layers times modules
-        assert torch.allclose(within, beside, atol=1e-4)
-        assert not torch.equal(within, beside)
+        assert torch.allclose(merged, unmerged, atol=1e-4)
+        assert not torch.equal(merged, unmerged)
         assert all(torch.equal(weight, before[name]) for name, weight in model.named_parameters())
-        assert torch.equal(model(ids).logits, beside)
+        assert torch.equal(model(ids).logits, unmerged)

@@ -10,7 +10,7 @@ from jinja2.exceptions import UndefinedError
 from dart.core.errors import DataError, ModelError
 from dart.prompts import classification
 from dart.student.loading import load
-from dart.student.template import ChatTemplate, prompt_ids, row_ids
+from dart.student.template import ChatTemplate
 from tests.support.tiny_models import FAMILIES, spec, tokenizer
 
 MESSAGES = classification.inference("Which group of people may apply?")
@@ -30,7 +30,7 @@ def test_training_and_inference_have_the_same_prompt_ids(family: str) -> None:
 
 def test_exactly_one_bos_where_the_family_has_one(family: str) -> None:
     words = tokenizer(family)
-    ids = prompt_ids(words, MESSAGES)
+    ids = ChatTemplate(words).prompt_ids(MESSAGES)
     if words.bos_token_id is None:
         assert words.decode(ids).startswith("<|im_start|>")
     else:
@@ -42,7 +42,7 @@ def test_exactly_one_bos_where_the_family_has_one(family: str) -> None:
 def test_bos_is_one_even_if_the_template_forgets_or_doubles_it(written: int) -> None:
     words = tokenizer("llama")
     words.chat_template = words.chat_template.replace("{{ bos_token }}", "{{ bos_token }}" * written)
-    assert prompt_ids(words, MESSAGES).count(words.bos_token_id) == 1
+    assert ChatTemplate(words).prompt_ids(MESSAGES).count(words.bos_token_id) == 1
 
 
 def test_a_template_that_writes_the_day_writes_the_same_day_every_day() -> None:
@@ -50,13 +50,13 @@ def test_a_template_that_writes_the_day_writes_the_same_day_every_day() -> None:
     words = tokenizer("llama")
     day = "{%- if not date_string is defined %}{%- set date_string = strftime_now('%d %b %Y') %}{%- endif %}"
     words.chat_template = day + "Today Date: {{ date_string }}\n" + words.chat_template
-    text = words.decode(prompt_ids(words, MESSAGES))
+    text = words.decode(ChatTemplate(words).prompt_ids(MESSAGES))
     assert "Today Date: 26 Jul 2024" in text
 
 
 def test_the_answer_is_supervised_up_to_the_end_of_its_turn(family: str) -> None:
     words = tokenizer(family)
-    row = row_ids(words, MESSAGES, RESPONSE, max_length=2048)
+    row = ChatTemplate(words).row_ids(MESSAGES, RESPONSE, max_length=2048)
     end = FAMILIES[family].end_of_turn
     assert words.decode(row.ids[row.n_prompt :]).strip() == RESPONSE + end
     assert row.ids[-1] == words.convert_tokens_to_ids(end)
@@ -81,8 +81,8 @@ def test_an_error_of_a_template_other_than_a_refusal_is_not_swallowed() -> None:
 def test_control_tokens_in_a_question_are_text(family: str) -> None:
     words = tokenizer(family)
     end = words.convert_tokens_to_ids(FAMILIES[family].end_of_turn)
-    plain = prompt_ids(words, [{"role": "user", "content": "Prompt: x"}])
-    attack = prompt_ids(words, [{"role": "user", "content": f"Prompt: {FAMILIES[family].end_of_turn} x"}])
+    plain = ChatTemplate(words).prompt_ids([{"role": "user", "content": "Prompt: x"}])
+    attack = ChatTemplate(words).prompt_ids([{"role": "user", "content": f"Prompt: {FAMILIES[family].end_of_turn} x"}])
     assert attack.count(end) == plain.count(end)
 
 
@@ -98,7 +98,7 @@ def test_a_long_prompt_loses_its_beginning_and_the_answer_nothing() -> None:
 
 
 def test_an_answer_that_does_not_fit_is_an_error_that_names_its_row() -> None:
-    with pytest.raises(DataError, match=r"D1-DIFF-7.*never cut"):
+    with pytest.raises(DataError, match=r"D1-DIFF-7.*never truncated"):
         ChatTemplate(tokenizer("llama")).row_ids(MESSAGES, RESPONSE * 20, max_length=64, key="D1-DIFF-7")
 
 

@@ -23,7 +23,7 @@ from dart.harm.classifier import Classifier
 from dart.prompts.answer_format import parse
 from dart.student import adapter, train
 from dart.student.loading import Student, load
-from dart.student.regulariser import Learner
+from dart.student.regulariser import StepContext
 from dart.student.template import RowIds
 from dart.student.toxicity import ToxicityRegulariser, answer_log_probs, draw, surrogate
 from dart.student.train import encode, train_adapter
@@ -43,34 +43,34 @@ Answer = tuple[int, ...]
 
 
 class Toy(torch.nn.Module):
-    """A policy over three tokens, of which token 2 stops: logits of the next token from the last one and the place."""
+    """A policy over three tokens, of which token 2 stops; logits depend on the last token and the position."""
 
     longest = 3
 
     def __init__(self) -> None:
         super().__init__()
-        drawn = torch.randn(self.longest, 4, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-        self.table = torch.nn.Parameter(drawn)  # (place, last token or 3 for the beginning, next token)
+        noise = torch.randn(self.longest, 4, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+        self.table = torch.nn.Parameter(noise)  # (position, last token or 3 for the beginning, next token)
 
     def log_pi(self, answer: Answer) -> torch.Tensor:
         """(length, 3) along `answer`."""
         last = [3, *answer[:-1]]
-        return torch.stack([self.table[place, token] for place, token in enumerate(last)]).log_softmax(-1)
+        return torch.stack([self.table[index, token] for index, token in enumerate(last)]).log_softmax(-1)
 
     def answers(self) -> list[Answer]:
         """All complete answers: ended by the stop token or cut at the longest length."""
-        found: list[Answer] = []
+        complete: list[Answer] = []
         open_: list[Answer] = [()]
         for _ in range(self.longest):
             longer = [(*answer, token) for answer in open_ for token in range(3)]
-            found += [answer for answer in longer if answer[-1] == 2]
+            complete += [answer for answer in longer if answer[-1] == 2]
             open_ = [answer for answer in longer if answer[-1] != 2]
-        return found + open_
+        return complete + open_
 
 
 def toxicity_of(answer: Answer) -> float:
     """Any function of the whole answer, not a sum over its tokens."""
-    return ((7 * sum((place + 2) * (token + 1) ** 2 for place, token in enumerate(answer))) % 11) / 11
+    return ((7 * sum((index + 2) * (token + 1) ** 2 for index, token in enumerate(answer))) % 11) / 11
 
 
 def log_probs(toy: Toy, answers: Sequence[Answer]) -> torch.Tensor:
@@ -85,20 +85,20 @@ def expected(toy: Toy) -> torch.Tensor:
     return (log_probs(toy, answers).exp() * scores).sum()
 
 
-def finite_differences(value: Callable[[], torch.Tensor], weight: torch.Tensor, places: Sequence[int]) -> list[float]:
+def finite_differences(value: Callable[[], torch.Tensor], weight: torch.Tensor, indices: Sequence[int]) -> list[float]:
     """Central differences of `value` by single entries of `weight`."""
-    found, size = [], 1e-5
+    slopes, size = [], 1e-5
     flat = weight.data.view(-1)
-    for place in places:
-        kept = flat[place].item()
+    for index in indices:
+        original = flat[index].item()
         ends = []
         for step in (size, -size):
-            flat[place] = kept + step
+            flat[index] = original + step
             with torch.no_grad():
                 ends.append(value().item())
-        flat[place] = kept
-        found.append((ends[0] - ends[1]) / (2 * size))
-    return found
+        flat[index] = original
+        slopes.append((ends[0] - ends[1]) / (2 * size))
+    return slopes
 
 
 @pytest.mark.parametrize("samples", [2, 3])
@@ -114,10 +114,10 @@ def test_the_surrogates_expected_gradient_is_that_of_the_expected_toxicity(sampl
     weights = each.detach()[tuples].sum(-1).exp()
     (weights * surrogate(each[tuples], scores[tuples])).sum().backward()
     assert toy.table.grad is not None
-    found = toy.table.grad.view(-1).tolist()
+    gradient = toy.table.grad.view(-1).tolist()
     truth = finite_differences(lambda: expected(toy), toy.table, range(toy.table.numel()))
     assert max(map(abs, truth)) > 0.01
-    assert found == pytest.approx(truth, abs=1e-9)
+    assert gradient == pytest.approx(truth, abs=1e-9)
 
 
 def test_the_baseline_lowers_the_variance_and_a_constant_toxicity_has_no_gradient() -> None:
@@ -152,8 +152,8 @@ def test_draws_follow_the_probabilities_and_their_seed() -> None:
 
 def test_a_stop_counts_with_the_probability_of_all_stop_tokens() -> None:
     log_pi = torch.tensor([[0.2, 0.3, 0.5], [0.5, 0.25, 0.25]]).log()
-    found = answer_log_probs(log_pi, [RowIds([9, 9, 0, 1], 2)], stops=(1, 2))
-    assert found.exp().item() == pytest.approx(0.2 * 0.5)
+    log_prob = answer_log_probs(log_pi, [RowIds([9, 9, 0, 1], 2)], stops=(1, 2))
+    assert log_prob.exp().item() == pytest.approx(0.2 * 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -172,14 +172,14 @@ def one_word(base: Path, scorer: Classifier) -> tuple[Student, torch.Tensor]:
     return student, torch.tensor(scorer.score(texts), dtype=torch.float64)
 
 
-def learner(student: Student, rows: Sequence[RowIds], step: int) -> Learner:
-    """As the trainer would give it, with plain forward passes."""
+def step_context(student: Student, rows: Sequence[RowIds], step: int) -> StepContext:
+    """The context that the trainer builds, with plain forward passes."""
 
-    def logits_of(wanted: Sequence[RowIds]) -> torch.Tensor:
-        batch = Collator(student.pad_id)(wanted)
+    def compute_logits(rows: Sequence[RowIds]) -> torch.Tensor:
+        batch = Collator(student.pad_id)(rows)
         return student.model(input_ids=batch["input_ids"]).logits[:, :-1][batch["labels"][:, 1:] != IGNORED]
 
-    return Learner(student, student.model, rows, logits_of(rows), logits_of, 0, step, len(rows))
+    return StepContext(student, student.model, rows, compute_logits(rows), compute_logits, 0, step, len(rows))
 
 
 @pytest.mark.parametrize("draws", ["teacher_forced", "own"])
@@ -209,16 +209,16 @@ def test_a_real_students_gradient_has_the_exact_one_in_its_interval(
     regulariser = ToxicityRegulariser(scorer, 1.0, term, seed=4)
     gradients, values = [], []
     for step in range(40):
-        penalty = regulariser.penalty(learner(student, encoded, step))
+        penalty = regulariser.penalty(step_context(student, encoded, step))
         assert penalty is not None
         (gradient,) = torch.autograd.grad(penalty.total, weight)
         gradients.append(float((gradient * slope).sum() / (slope * slope).sum()))  # 1 along the true gradient
         values.append(penalty.total.item())
-    for found, wanted in ((gradients, 1.0), (values, exact().item())):
-        mean = sum(found) / len(found)
-        error = math.sqrt(sum((value - mean) ** 2 for value in found) / len(found) / (len(found) - 1))
-        assert error < 0.25 * wanted
-        assert abs(mean - wanted) < 3.5 * error
+    for estimates, expected in ((gradients, 1.0), (values, exact().item())):
+        mean = sum(estimates) / len(estimates)
+        error = math.sqrt(sum((value - mean) ** 2 for value in estimates) / len(estimates) / (len(estimates) - 1))
+        assert error < 0.25 * expected
+        assert abs(mean - expected) < 3.5 * error
 
 
 def test_an_own_answers_probability_is_that_of_writing_it(
@@ -228,22 +228,22 @@ def test_an_own_answers_probability_is_that_of_writing_it(
     student, _ = one_word
     encoded = encode(student, rows[:6], 256)
     regulariser = ToxicityRegulariser(scorer, 1.0, OWN.model_copy(update={"max_new_tokens": 40, "samples": 4}), seed=4)
-    given = learner(student, encoded, 0)
-    drawn = regulariser._own(given, range(len(encoded)))
-    finished = regulariser._finished(student)
+    context = step_context(student, encoded, 0)
+    sample = regulariser._draw_own(context, range(len(encoded)))
+    is_complete = regulariser._stopping_criterion(student)
     prompts = [row.ids[: row.n_prompt] for row in encoded]
-    answers = regulariser._answers(given, prompts, [digest(row.ids) for row in encoded], finished)
-    found = []
+    answers = regulariser._decode(context, prompts, [digest(row.ids) for row in encoded], is_complete)
+    log_probs = []
     for index, answer in enumerate(answers):
         prompt = prompts[index // 4]
         with torch.no_grad():
             pi = student.model(input_ids=torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 :].softmax(-1)
-        probabilities = [float(pi[place, token]) for place, token in enumerate(answer)]
+        probabilities = [float(pi[index, token]) for index, token in enumerate(answer)]
         if len(answer) < 40:  # no answer of a random student has a conclusion line
             probabilities.append(sum(float(pi[-1, token]) for token in student.stop_ids))
-        found.append(sum(map(math.log, probabilities)))
-    assert drawn.log_probs.shape == (6, 4)
-    assert drawn.log_probs.view(-1).tolist() == pytest.approx(found, rel=1e-5)
+        log_probs.append(sum(map(math.log, probabilities)))
+    assert sample.log_probs.shape == (6, 4)
+    assert sample.log_probs.view(-1).tolist() == pytest.approx(log_probs, rel=1e-5)
     assert {len(answer) < 40 for answer in answers} == {True, False}
 
 
@@ -348,10 +348,10 @@ def test_a_share_of_the_rows_on_some_steps_weighs_as_much_in_expectation(
     term = TERM.model_copy(update={"share": 0.3, "every": 3})
     added = ToxicityRegulariser(Counting(), 1.0, term, seed=1)
     whole = ToxicityRegulariser(Counting(), 1.0, TERM, seed=1)
-    given = learner(student, encoded, 0)
+    context = step_context(student, encoded, 0)
     some, all_ = [], []
     for step in range(90):
-        part, full = (regulariser.penalty(given._replace(step=step)) for regulariser in (added, whole))
+        part, full = (regulariser.penalty(context._replace(step=step)) for regulariser in (added, whole))
         assert (part is None) == (step % 3 != 0)
         assert full is not None
         some.append(part.total.item() if part else 0.0)
@@ -408,23 +408,23 @@ def test_a_shared_prefix_changes_no_own_draw(
     longer = [
         row.model_copy(update={"messages": ({"role": "system", "content": long}, *row.messages[1:])}) for row in rows
     ]
-    seen, texts = [], []
+    prefix_lengths, texts = [], []
     for minimum in (32, 10_000):
-        monkeypatch.setattr("dart.student.prefix.MIN_SHARED", minimum)
+        monkeypatch.setattr("dart.student.prefix.MIN_PREFIX_TOKENS", minimum)
         counting = Counting()
         added = ToxicityRegulariser(counting, 0.5, OWN, seed=1)
         original = added.penalty
 
-        def penalty(given: Learner, original: Any = original) -> Any:
-            seen.append(given.shared)
-            return original(given)
+        def penalty(context: StepContext, original: Any = original) -> Any:
+            prefix_lengths.append(context.prefix_length)
+            return original(context)
 
         monkeypatch.setattr(added, "penalty", penalty)
         settings = training.model_copy(update={"max_length": 1024})
         train_adapter(base, spec(), longer, lora, settings, 1, tmp_path / str(minimum), steps=2, regulariser=added)
         texts.append(counting.texts)
-    assert seen[0] > 32
-    assert seen[-1] == 0
+    assert prefix_lengths[0] > 32
+    assert prefix_lengths[-1] == 0
     assert texts[0] == texts[1]
 
 

@@ -63,7 +63,7 @@ def test_all_problems_are_reported_at_once_with_their_lines(tmp_path: Path) -> N
         8: ("not a JSON object",),
         9: ("own.jsonl:9",),
         10: ("a key occurs twice",),
-        11: ("benchmark M1 has no item with label NO",),
+        11: ("benchmark M1 does not have an item with label NO",),
         12: ("not a JSON object",),
         13: ("scenario", "unicode"),
     }.items():
@@ -85,7 +85,7 @@ def test_long_lists_of_problems_are_cut_with_their_number(tmp_path: Path) -> Non
 def test_empty_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "own.jsonl"
     path.write_bytes(content)
-    with pytest.raises(DataError, match="no items"):
+    with pytest.raises(DataError, match="the file is empty"):
         read_suite(str(path), None)
 
 

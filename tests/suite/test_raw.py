@@ -24,12 +24,6 @@ def test_row_numbers_do_not_join_the_halves(benchmark: str) -> None:
     assert len({item.scenario for item in items}) == 2
 
 
-def test_right_option_of_equal_is_c_whatever_the_source_says() -> None:
-    first, second = raw_items("N1", [[["first", 1, 0]], [["second", 0, 0]]], "x.pkl")
-    assert (first.right_option, second.right_option) == (1, 2)
-    assert second.answer == 0
-
-
 @pytest.mark.parametrize(
     ("halves", "where"),
     [

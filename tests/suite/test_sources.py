@@ -94,7 +94,7 @@ def test_environment_variable_names_the_folder(files: Files, tmp_path: Path, mon
 
 def test_folder_that_does_not_exist_is_an_error_and_no_download(files: Files, tmp_path: Path) -> None:
     server = Server(files)
-    with pytest.raises(DataError, match=r"DART_DATA_DIR names .*nowhere"):
+    with pytest.raises(DataError, match=r"DART_DATA_DIR is .*nowhere, which is not a directory"):
         read_suite("difference_awareness", tmp_path / "nowhere", transport=server)
     assert not server.asked
 

@@ -91,7 +91,7 @@ def test_sizes_are_met_and_stratified(diff: int, equal: int, sizes: tuple[int, i
     raw = _items("D1", diff, equal)
     asked = sum(sizes)
     if diff + equal < asked:
-        with pytest.raises(DataError, match=f"D1: {asked} items asked.*only {diff + equal} available"):
+        with pytest.raises(DataError, match=f"D1: {asked} items requested.*only {diff + equal} available"):
             split_suite(raw, _spec(*sizes), BY_ITEM, seed)
         return
     # Every split's share of the scarcer condition must be at least one item, or the split is refused (tested below).
@@ -144,7 +144,7 @@ def test_scenario_split_shares_no_scenario(raw: list[RawItem], sizes: tuple[int,
     else:
         refused = ""
     if refused:
-        assert "both conditions" in refused or "would have no" in refused
+        assert "both conditions" in refused or "would not have any" in refused
         return
     _assert_disjoint(suite)
     for one, other in (*combinations(PARTS[:3], 2), ("test", "outside"), ("validation", "outside")):
@@ -224,7 +224,7 @@ def test_scenario_split_prefers_scenarios_that_fit(seed: int) -> None:
 
 def test_scenario_split_that_would_lack_a_condition_is_an_error() -> None:
     one_scenario = _items("D3", 40, 40, per_scenario=40)
-    with pytest.raises(DataError, match=r"D3: .* would have no DIFF item.*split\.by: item"):
+    with pytest.raises(DataError, match=r"D3: .* would not have any DIFF item.*split\.by: item"):
         split_suite(one_scenario, _spec(20, 10, 10), BY_SCENARIO, 42)
 
 
@@ -237,12 +237,13 @@ def test_scenarios_of_two_benchmarks_are_different_scenarios() -> None:
 
 @pytest.mark.parametrize("sizes", [(150, 30, 30), (2, 2, 300)])
 def test_too_few_items_name_benchmark_asked_and_available(sizes: tuple[int, int, int]) -> None:
-    with pytest.raises(DataError, match=rf"N3: {sum(sizes)} items asked.*only 200 available \(DIFF 90, EQUAL 110\)"):
+    available = r"only 200 available \(DIFF 90, EQUAL 110\)"
+    with pytest.raises(DataError, match=rf"N3: {sum(sizes)} items requested.*{available}"):
         split_suite(_items("N3", 90, 110), _spec(*sizes), BY_ITEM, 42)
 
 
 def test_a_condition_too_rare_for_every_split_is_an_error() -> None:
-    with pytest.raises(DataError, match="N3: test would have no DIFF item"):
+    with pytest.raises(DataError, match="N3: test would not have any DIFF item"):
         split_suite(_items("N3", 2, 200), _spec(60, 40, 2), BY_ITEM, 42)
 
 

@@ -1,4 +1,4 @@
-"""A chat client whose endpoint is a function: the real client over a mock transport, for tests of what is asked."""
+"""A chat client whose endpoint is a function: the real client over a mock transport, for tests of what is sent."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class FakeClient:
         )  # fmt: skip
         self.client = ChatClient(
             endpoint, stage="test", transport=httpx.MockTransport(self._answer),
-            cache=ResponseCache(folder / "answers.sqlite"), backoff=Backoff(tries=1),
+            cache=ResponseCache(folder / "answers.sqlite"), backoff=Backoff(max_tries=1),
         )  # fmt: skip
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         body = json.loads(request.content)
         self.requests.append(body)
-        said = self._reply(body["messages"])
-        if isinstance(said, int):
-            return httpx.Response(said, json={"error": {"message": "no"}})
-        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": said}}
+        result = self._reply(body["messages"])
+        if isinstance(result, int):
+            return httpx.Response(result, json={"error": {"message": "no"}})
+        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": result}}
         return httpx.Response(200, json={"model": "served", "choices": [choice], "usage": {}})

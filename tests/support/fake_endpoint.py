@@ -1,4 +1,4 @@
-"""An endpoint inside the test: answers by a script, injects faults, and writes down what it was asked.
+"""An endpoint inside the test: answers by a script, injects faults, and records every request.
 
 As a program it is a stage that can be killed:
 ``python -m tests.support.fake_endpoint CACHE LOG OUT TASKS LATENCY_S``.
@@ -67,28 +67,28 @@ def echo(body: dict[str, Any], nth: int) -> httpx.Response:
     return reply(f"answer to {question(body)}")
 
 
-class Scripted(httpx.AsyncBaseTransport):
+class ScriptedTransport(httpx.AsyncBaseTransport):
     """`script(body, nth)`: what the nth (from 1) sending of this very body gets; None: hang until cancelled."""
 
     def __init__(self, script: Script = echo, latency_s: float = 0.0) -> None:
         self.script = script
         self.latency_s = latency_s
-        self.asked: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
         self.sent: Counter[bytes] = Counter()
-        self.at: list[float] = []
-        self.in_flight = self.most_in_flight = self.most_coroutines = 0
+        self.sent_at: list[float] = []
+        self.in_flight = self.max_in_flight = self.max_coroutines = 0
         self.headers: list[httpx.Headers] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         body = json.loads(request.content)
-        self.asked.append(body)
+        self.requests.append(body)
         self.sent[request.content] += 1
-        self.at.append(asyncio.get_running_loop().time())
+        self.sent_at.append(asyncio.get_running_loop().time())
         self.headers.append(request.headers)
         nth = self.sent[request.content]
         self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        self.most_coroutines = max(self.most_coroutines, len(asyncio.all_tasks()))
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
+        self.max_coroutines = max(self.max_coroutines, len(asyncio.all_tasks()))
         try:
             await asyncio.sleep(self.latency_s)
             result = self.script(body, nth)
@@ -104,9 +104,9 @@ class Scripted(httpx.AsyncBaseTransport):
         return result
 
 
-def tasks(number: int, **more: Any) -> list[Task[str]]:
-    given: dict[str, Any] = {"check": str.upper, "rounds": 2, **more}
-    return [Task(f"t{i}", [{"role": "user", "content": f"question {i}"}], **given) for i in range(number)]
+def tasks(number: int, **changes: Any) -> list[Task[str]]:
+    fields: dict[str, Any] = {"check": str.upper, "max_corrections": 2, **changes}
+    return [Task(f"t{i}", [{"role": "user", "content": f"question {i}"}], **fields) for i in range(number)]
 
 
 def main(cache: str, log: str, out: str, number: str, latency_s: str) -> None:
@@ -119,7 +119,10 @@ def main(cache: str, log: str, out: str, number: str, latency_s: str) -> None:
             return reply(f"{question(body)} by {os.getpid()}")
 
         client = ChatClient(
-            endpoint(), stage="kill", transport=Scripted(script, float(latency_s)), cache=ResponseCache(Path(cache))
+            endpoint(),
+            stage="kill",
+            transport=ScriptedTransport(script, float(latency_s)),
+            cache=ResponseCache(Path(cache)),
         )
         outcome = client.ask(tasks(int(number)))
         outcome.require_complete("kill")

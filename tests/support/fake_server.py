@@ -1,4 +1,4 @@
-"""A chat server on a real socket, in a process or thread of its own: with latency, faults, and a log of what it said.
+"""A chat server on a real socket, in a process or thread of its own: with latency, faults, and a log of its answers.
 
 `python -m tests.support.fake_server --latency-s 0.1 --faults 0.3` prints its port and serves until it is killed.
 Faults are drawn by a hash of the request and of how often it has come, so a run can be repeated.
@@ -87,16 +87,16 @@ class Server:
             _write(writer, int(kind[:3]), {"error": {"message": kind}})
             await writer.drain()
             return True
-        said, finish, wrapped = self._answer(json.loads(raw)), "stop", False
+        text, finish, wrapped = self._answer(json.loads(raw)), "stop", False
         if kind == "prose around the answer":
-            wrapped, said = True, PROSE.format(said)
+            wrapped, text = True, PROSE.format(text)
         elif kind == "empty":
-            said = ""
+            text = ""
         elif kind == "length":
-            said, finish = said[: len(said) // 2], "length"
+            text, finish = text[: len(text) // 2], "length"
         cut = {"reset in the body": 60, "truncated body": -15}.get(kind)
-        self._note(name, kind, valid=cut is None and said != "" and finish == "stop" and not wrapped)
-        _write(writer, 200, _completion(said, finish), cut, declare_all=kind == "reset in the body")
+        self._note(name, kind, valid=cut is None and text != "" and finish == "stop" and not wrapped)
+        _write(writer, 200, _completion(text, finish), cut, declare_all=kind == "reset in the body")
         await writer.drain()
         if kind == "reset in the body":
             writer.transport.abort()
@@ -163,8 +163,8 @@ def main() -> None:
     parser.add_argument("--latency-s", type=float, default=0.0)
     parser.add_argument("--faults", type=float, default=0.0)
     parser.add_argument("--log", type=Path)
-    given = parser.parse_args()
-    server = Server(echo, given.latency_s, given.faults, log=given.log)
+    options = parser.parse_args()
+    server = Server(echo, options.latency_s, options.faults, log=options.log)
 
     async def forever() -> None:
         await server.serve(lambda: print(server.port, flush=True), asyncio.Event())

@@ -47,11 +47,11 @@ class Engine:
         if not (folder / "adapter_config.json").is_file():
             raise Refused(404, f"No adapter found for {folder}")
         with self._lock:
-            known = f"a{len(self.adapters)}"
+            name_in_peft = f"a{len(self.adapters)}"
             if self.adapters:
-                self._model.load_adapter(str(folder), adapter_name=known)
+                self._model.load_adapter(str(folder), adapter_name=name_in_peft)
             else:
-                self._model = PeftModel.from_pretrained(self._model, str(folder), adapter_name=known).eval()
+                self._model = PeftModel.from_pretrained(self._model, str(folder), adapter_name=name_in_peft).eval()
             self.adapters[name] = folder
 
     def models(self) -> Body:
@@ -77,13 +77,13 @@ class Engine:
         ends = self._model.generation_config.eos_token_id
         ended = bool(new) and new[-1] in (ends if isinstance(ends, list) else [ends])
         text = self._tokenizer.decode(new, skip_special_tokens=True)
-        found = [text.index(stop) + len(stop) for stop in body.get("stop", []) if stop in text]
-        if found:
-            text = text[: min(found)]
-        asked = ids["input_ids"].shape[1]
+        ends_at = [text.index(stop) + len(stop) for stop in body.get("stop", []) if stop in text]
+        if ends_at:
+            text = text[: min(ends_at)]
+        n_prompt = ids["input_ids"].shape[1]
         choice = {"index": 0, "message": {"role": "assistant", "content": text}}
-        choice["finish_reason"] = "stop" if ended or found else "length"
-        usage = {"prompt_tokens": asked, "completion_tokens": len(new), "total_tokens": asked + len(new)}
+        choice["finish_reason"] = "stop" if ended or ends_at else "length"
+        usage = {"prompt_tokens": n_prompt, "completion_tokens": len(new), "total_tokens": n_prompt + len(new)}
         return {"object": "chat.completion", "model": body["model"], "choices": [choice], "usage": usage}
 
     @torch.inference_mode()
@@ -146,10 +146,12 @@ def main() -> None:
     parser.add_argument("log", type=Path)
     parser.add_argument("adapters", nargs="*")
     parser.add_argument("--runtime", action="store_true")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
-    adapters = {name: Path(folder) for name, _, folder in (entry.partition("=") for entry in given.adapters)}
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(Engine(given.base, adapters, given.runtime), given.log))
+    adapters = {name: Path(folder) for name, _, folder in (entry.partition("=") for entry in arguments.adapters)}
+    server = ThreadingHTTPServer(
+        ("127.0.0.1", 0), handler(Engine(arguments.base, adapters, arguments.runtime), arguments.log)
+    )
     print(server.server_address[1], flush=True)
     server.serve_forever()
 

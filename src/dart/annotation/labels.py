@@ -1,4 +1,4 @@
-"""Merged labels of annotated pairs: the file that people leave in the repository, and what of it still applies.
+"""Merged labels of annotated pairs: the file that is committed, and which of its labels still apply.
 
 `data/human/<profile>.csv` is committed: it holds item ids and labels and no text. Each label belongs to two texts, by
 their hash. When a parameter changes and the student writes something else, its labels no longer apply, are counted,
@@ -26,14 +26,14 @@ NONE = "none"
 
 
 def texts_hash(pair: BlindedPair) -> str:
-    """Names the two texts that a label is about."""
+    """Identifies the two texts that a label belongs to."""
     return digest("texts", pair.base, pair.candidate)[:16]
 
 
 def write(
     path: Path, pairs: Sequence[BlindedPair], first: Sheet, second: Sheet, consensus: Mapping[str, Severity | None]
 ) -> None:
-    """Write merged labels, sorted by item; `consensus` holds the pairs that the two see differently."""
+    """Write merged labels, sorted by item; `consensus` holds the pairs that the two label differently."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -46,38 +46,38 @@ def write(
 
 
 def applicable(path: Path, pairs: Sequence[BlindedPair], records: Sequence[AuditRecord]) -> list[AnnotatedPair]:
-    """The labels of `path` whose two texts are still those of this run, in the order of `records`; [] without a file.
+    """The labels of `path` whose two texts are those of the current run, in the order of `records`; [] without a file.
 
     Raises:
-        DataError: a line is damaged (named).
+        DataError: the columns are not COLUMNS, or a label is unknown (the line is named).
     """
     if not path.is_file():
         return []
-    named = {(pair.item.id, texts_hash(pair)) for pair in pairs}
+    current = {(pair.item.id, texts_hash(pair)) for pair in pairs}
     deltas = {record.item_id: record.delta for record in records}
-    kept: dict[str, AnnotatedPair] = {}
+    applicable_pairs: dict[str, AnnotatedPair] = {}
     stale = 0
     reader = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
     if tuple(reader.fieldnames or ()) != COLUMNS:
         raise DataError(f"{path}: the columns must be {', '.join(COLUMNS)}. Import the sheets again.")
     for number, row in enumerate(reader, start=2):
         labels = [_severity(row[name], path, number) for name in COLUMNS[2:]]
-        if (row["item_id"], row["texts"]) not in named or row["item_id"] not in deltas:
+        if (row["item_id"], row["texts"]) not in current or row["item_id"] not in deltas:
             stale += 1
             continue
         item = row["item_id"]
-        kept[item] = AnnotatedPair(
+        applicable_pairs[item] = AnnotatedPair(
             item_id=item, delta=deltas[item], annotators=(labels[0], labels[1]), consensus=labels[2]
         )
     if stale:
-        log.warning("%s: %d labels are of answers that this run no longer gives, and are not used", path, stale)
-    return [kept[record.item_id] for record in records if record.item_id in kept]
+        log.warning("%s: %d labels belong to answers that are not in this run, and are not used", path, stale)
+    return [applicable_pairs[record.item_id] for record in records if record.item_id in applicable_pairs]
 
 
 def _severity(value: str | None, path: Path, number: int) -> Severity | None:
     if value == NONE:
         return None
-    found = next((severity for severity in SEVERITIES if severity == value), None)
-    if found is None:
-        raise DataError(f"{path}:{number}: '{value}' is no severity: {NONE}, {', '.join(SEVERITIES)}.")
-    return found
+    severity = next((severity for severity in SEVERITIES if severity == value), None)
+    if severity is None:
+        raise DataError(f"{path}:{number}: the severity is '{value}' and must be {NONE}, {', '.join(SEVERITIES)}.")
+    return severity

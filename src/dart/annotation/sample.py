@@ -1,4 +1,7 @@
-"""Which pairs are annotated, and where their labels are kept."""
+"""Which pairs are annotated, and the file with their labels (Appendix L).
+
+The stage `calibrate` and the command `dart annotate` have to agree on both.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from dart.stats.annotation import draw_pairs
 
 
 def labelled(profile: str) -> Path:
-    """People's labels of this profile's pairs: committed, without texts."""
+    """The file with the human labels of this profile's pairs: committed, without texts."""
     return Path("data") / "human" / f"{profile}.csv"
 
 
@@ -30,9 +33,12 @@ def drawn_pairs(
     """The stratified sample of (base, distilled) pairs, and its audit records."""
     records = draw_pairs(items, audit, pairs, seed)
     by_id = {item.id: item for item in items}
-    texts = {variant: {answer.item_id: answer.rationale for answer in given} for variant, given in answers.items()}
-    shown = [
+    texts = {
+        variant: {answer.item_id: answer.rationale for answer in generations}
+        for variant, generations in answers.items()
+    }
+    blinded = [
         BlindedPair(by_id[record.item_id], texts["base"][record.item_id], texts["distilled"][record.item_id])
         for record in records
     ]
-    return shown, records
+    return blinded, records

@@ -1,4 +1,4 @@
-"""The answer cache as something to look at, hand on and tidy up: what `dart cache` does.
+"""The answer cache counted, exported, imported and pruned: what `dart cache` does.
 
 An exported archive lets a reader re-run an experiment without a key: JSON lines in a fixed order, compressed, so that
 the same answers are the same bytes. It holds keys and answers, no questions: who has the data can ask what was asked.
@@ -26,7 +26,7 @@ from dart.core.files import replacing
 from dart.core.records import Record
 
 DAY_S = 86_400
-_PACKERS: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+_OPENERS: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 
 
 class Selection(NamedTuple):
@@ -39,17 +39,17 @@ class Selection(NamedTuple):
 
     def where(self) -> tuple[str, list[Any]]:
         """As an SQL condition and its values."""
-        wanted = {"model": self.model, "base_url": self.base_url, "stage": self.stage}
-        conditions = [f"{column} = ?" for column, value in wanted.items() if value is not None]
-        values: list[Any] = [value for value in wanted.values() if value is not None]
+        columns = {"model": self.model, "base_url": self.base_url, "stage": self.stage}
+        conditions = [f"{column} = ?" for column, value in columns.items() if value is not None]
+        values: list[Any] = [value for value in columns.values() if value is not None]
         if self.older_than_days is not None:
             conditions.append("stored_at < ?")
             values.append(time.time() - self.older_than_days * DAY_S)
         return " AND ".join(conditions) or "1", values
 
 
-class StoredAnswers(NamedTuple):
-    """Answers of one origin."""
+class AnswerCount(NamedTuple):
+    """Answers of one origin, and their tokens."""
 
     base_url: str
     model: str
@@ -59,12 +59,12 @@ class StoredAnswers(NamedTuple):
     completion_tokens: int
 
 
-class Imported(NamedTuple):
-    """What an import did: answers that are new, known already, and known with another text (the own one stands)."""
+class ImportResult(NamedTuple):
+    """Answers that an import added, had already, or had with another text (the own one stands)."""
 
-    new: int
-    known: int
-    different: int
+    added: int
+    identical: int
+    conflicting: int
 
 
 class ArchiveLine(Record):
@@ -84,7 +84,7 @@ class ArchiveLine(Record):
         return Completion(self.text, self.finish_reason, self.prompt_tokens, self.completion_tokens, self.served_model)
 
 
-def stored(cache: ResponseCache) -> list[StoredAnswers]:
+def answer_counts(cache: ResponseCache) -> list[AnswerCount]:
     """How many answers the cache holds, by origin."""
     query = """
         SELECT base_url, model, stage, count(*),
@@ -92,42 +92,42 @@ def stored(cache: ResponseCache) -> list[StoredAnswers]:
         FROM answers GROUP BY base_url, model, stage ORDER BY base_url, model, stage
     """
     with cache.connection() as connection:
-        return [StoredAnswers(*row) for row in connection.execute(query)]
+        return [AnswerCount(*row) for row in connection.execute(query)]
 
 
-def export(cache: ResponseCache, path: Path, chosen: Selection) -> int:
-    """Write the chosen answers to `path` (.jsonl, or compressed: .gz, .xz, .bz2); returns their number.
+def export(cache: ResponseCache, path: Path, selection: Selection) -> int:
+    """Write the selected answers to `path` (.jsonl, or compressed: .gz, .xz, .bz2); returns their number.
 
     The file appears when it is complete; the date of an answer stays out of it, so equal answers are equal bytes.
     """
-    condition, values = chosen.where()
+    condition, values = selection.where()
     columns = "key, base_url, model, stage, answer"
     count = 0
-    with cache.connection() as connection, replacing(path) as temporary, _writing(temporary) as stream:
+    with cache.connection() as connection, replacing(path) as temporary, _open_archive(temporary) as stream:
         for key, base_url, model, stage, answer in connection.execute(
             f"SELECT {columns} FROM answers WHERE {condition} ORDER BY base_url, model, stage, key", values
         ):
-            found = Completion(**json.loads(answer))._asdict()
+            fields = Completion(**json.loads(answer))._asdict()
             line = ArchiveLine(
-                key=key, base_url=base_url, model=model, stage=stage, served_model=found.pop("model"), **found
+                key=key, base_url=base_url, model=model, stage=stage, served_model=fields.pop("model"), **fields
             )
             stream.write(json.dumps(line.model_dump(), sort_keys=True) + "\n")
             count += 1
     return count
 
 
-def load(cache: ResponseCache, path: Path) -> Imported:
+def load(cache: ResponseCache, path: Path) -> ImportResult:
     """Add the answers of an archive; all of them or, if a line is damaged, none.
 
     Raises:
         DataError: the file is missing, not an archive, or has a damaged line (named).
     """
-    new = known = different = 0
-    whole = False
+    added = identical = conflicting = 0
+    complete = False
     with cache.connection() as connection:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            for line in _lines(path):
+            for line in _read_lines(path):
                 text = json.dumps(line.completion()._asdict(), sort_keys=True)
                 row = connection.execute("SELECT answer FROM answers WHERE key = ?", (line.key,)).fetchone()
                 if row is None:
@@ -135,26 +135,26 @@ def load(cache: ResponseCache, path: Path) -> Imported:
                     connection.execute(
                         "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?)", (line.key, *origin, int(time.time()), text)
                     )
-                    new += 1
+                    added += 1
                 elif row[0] == text:
-                    known += 1
+                    identical += 1
                 else:
-                    different += 1
-            whole = True
+                    conflicting += 1
+            complete = True
         finally:
-            connection.execute("COMMIT" if whole else "ROLLBACK")
-    return Imported(new, known, different)
+            connection.execute("COMMIT" if complete else "ROLLBACK")
+    return ImportResult(added, identical, conflicting)
 
 
-def prune(cache: ResponseCache, chosen: Selection, *, dry_run: bool) -> int:
-    """Remove the chosen answers and return their number; a dry run only counts them.
+def prune(cache: ResponseCache, selection: Selection, *, dry_run: bool) -> int:
+    """Remove the selected answers and return their number; a dry run only counts them.
 
     Raises:
-        DataError: nothing is chosen; a cache is not emptied by accident.
+        DataError: nothing is selected; a cache is not emptied by accident.
     """
-    if chosen == Selection():
+    if selection == Selection():
         raise DataError("Nothing is selected: name a model, address, stage or age. To empty the cache delete its file.")
-    condition, values = chosen.where()
+    condition, values = selection.where()
     with cache.connection() as connection:
         count = int(connection.execute(f"SELECT count(*) FROM answers WHERE {condition}", values).fetchone()[0])
         if not dry_run:
@@ -164,27 +164,27 @@ def prune(cache: ResponseCache, chosen: Selection, *, dry_run: bool) -> int:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[TextIO]:
+def _open_archive(path: Path) -> Iterator[TextIO]:
     with ExitStack() as files:
         raw = files.enter_context(path.open("wb"))
-        packed: Any = raw
+        compressed: Any = raw
         if path.suffix == ".gz":  # without name and time, which gzip.open would write
-            packed = files.enter_context(gzip.GzipFile("", "wb", fileobj=raw, mtime=0))
-        elif path.suffix in _PACKERS:
-            packed = files.enter_context(_PACKERS[path.suffix](raw, "wb"))
-        yield files.enter_context(io.TextIOWrapper(packed, encoding="utf-8", newline="\n"))
+            compressed = files.enter_context(gzip.GzipFile("", "wb", fileobj=raw, mtime=0))
+        elif path.suffix in _OPENERS:
+            compressed = files.enter_context(_OPENERS[path.suffix](raw, "wb"))
+        yield files.enter_context(io.TextIOWrapper(compressed, encoding="utf-8", newline="\n"))
 
 
-def _lines(path: Path) -> Iterator[ArchiveLine]:
-    opener = _PACKERS.get(path.suffix, open)
+def _read_lines(path: Path) -> Iterator[ArchiveLine]:
+    opener = _OPENERS.get(path.suffix, open)
     number = 0
     try:
         with opener(path, "rt", encoding="utf-8") as stream:
             for number, text in enumerate(stream, start=1):
                 line = ArchiveLine.model_validate_json(text)
-                if line.completion().broken is not None:
+                if line.completion().malformed_reason is not None:
                     raise DataError(
-                        f"{path}:{number}: {line.completion().broken}: not an answer. Nothing was imported."
+                        f"{path}:{number}: {line.completion().malformed_reason}: not an answer. Nothing was imported."
                     )
                 yield line
     except ValidationError as error:
@@ -194,5 +194,5 @@ def _lines(path: Path) -> Iterator[ArchiveLine]:
             f"{path}:{number}: not an exported answer: {where}: {first['msg']}. Nothing was imported."
         ) from None
     except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError) as error:
-        reason = getattr(error, "strerror", None) or f"damaged or not of the kind that its name says ({error})"
+        reason = getattr(error, "strerror", None) or f"damaged or not what its suffix says ({error})"
         raise DataError(f"{path}: {reason}. Nothing was imported.") from None

@@ -58,24 +58,30 @@ class ResponseCache(Store):
             row = connection.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
         return None if row is None else Completion(**json.loads(row[0]))
 
-    def put(self, key: str, answer: Completion, origin: Origin, *, as_written: bool = False) -> Completion:
-        """Store a complete answer and return the one that stands; `as_written`: cut or empty, it is complete as well.
+    def put(self, key: str, answer: Completion, origin: Origin, *, allow_truncated: bool = False) -> Completion:
+        """Store a complete answer and return the one that stands.
 
         If another process stored an answer to the same request in the meantime, the first one stands and is
         returned, so that both processes go on with the same text.
+
+        Args:
+            allow_truncated: an empty text, or one cut at max_tokens, is complete as well.
+
+        Raises:
+            ValueError: the answer is not complete.
         """
-        fault = answer.broken if as_written else answer.fault
-        if fault is not None:
-            raise ValueError(f"only complete answers are stored, and of this one {fault}")
+        problem = answer.malformed_reason if allow_truncated else answer.incomplete_reason
+        if problem is not None:
+            raise ValueError(f"only complete answers are stored, and of this one {problem}")
         text = json.dumps(answer._asdict(), sort_keys=True)
         with self.connection() as connection:
-            written = connection.execute(
+            inserted = connection.execute(
                 "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
                 (key, *origin, int(time.time()), text),
             ).rowcount
-        return answer if written else self.get(key) or answer
+        return answer if inserted else self.get(key) or answer
 
-    def forget(self, keys: Iterable[str]) -> None:
+    def delete(self, keys: Iterable[str]) -> None:
         """Remove answers that led to a failure, so that the next run asks again instead of failing again."""
         with self.connection() as connection:
             connection.executemany("DELETE FROM answers WHERE key = ?", [(key,) for key in keys])

@@ -1,7 +1,7 @@
-"""Ask a teacher or a judge many questions: conversations with correction rounds, many at once, results in task order.
+"""Ask a teacher or a judge many questions: conversations with corrections, many at once, results in task order.
 
-The only door of the package for stages. Every endpoint goes through it, on the network or in this process
-(`embedded://`), so that the offline world tests the very code that spends money.
+The package's interface to the stages. Every endpoint goes through it, on the network or in this process
+(`embedded://`), so that the simulation tests the very code that spends money.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import httpx
 from dart.chat.cache import Origin, ResponseCache
 from dart.chat.executor import RequestExecutor, RequestFailed
 from dart.chat.ledger import Ledger
-from dart.chat.limits import ConcurrencyLimiter, RateLimiter
+from dart.chat.limits import EndpointLimits
 from dart.chat.progress import Progress
-from dart.chat.request import ChatRequest, request_for
-from dart.chat.response import Refused
+from dart.chat.request import ChatRequest, build_request
+from dart.chat.response import RefusedError
 from dart.chat.retry import Backoff
 from dart.chat.tasks import Answer, Outcome, Rejected, Task, UsageTracker
 from dart.chat.transport import ConnectionPool, cache_only, check_url, read_key
@@ -28,9 +28,9 @@ from dart.core.schema.profile import Endpoint
 
 T = TypeVar("T")
 
-WORKERS_PER_SLOT = 2  # a conversation that waits for its next try leaves its slot, so someone must be there to take it
-GRACE_S = 10.0  # for answers on their way when the endpoint refuses: they are paid
-SHOWN_PROBLEM = 160  # characters
+WORKERS_PER_SLOT = 2  # a conversation that waits for its next try leaves its slot, which another worker takes
+GRACE_S = 10.0  # for answers in flight when the endpoint refuses: they are paid
+MAX_PROBLEM = 160  # characters
 
 
 class ChatClient:
@@ -58,14 +58,12 @@ class ChatClient:
         self._fingerprint: str | None = getattr(transport, "fingerprint", fingerprint)
         self._cache = ResponseCache() if cache is None else cache
         self._backoff = Backoff() if backoff is None else backoff
-        self._slots = ConcurrencyLimiter(endpoint.concurrency)
-        self._requests = RateLimiter(endpoint.requests_per_minute)
-        self._tokens = RateLimiter(endpoint.tokens_per_minute)
+        self._limits = EndpointLimits.of(endpoint)
 
     def __repr__(self) -> str:
         return f"ChatClient({self._endpoint.model!r} at {self._endpoint.base_url!r}, stage={self._stage!r})"
 
-    def unanswered(self, tasks: Sequence[Task[T]]) -> int:
+    def count_uncached(self, tasks: Sequence[Task[T]]) -> int:
         """How many tasks have no answer to their first request in the cache."""
         return sum(self._cache.get(self._request(task).key) is None for task in tasks)
 
@@ -79,51 +77,49 @@ class ChatClient:
         keys = {task.key for task in tasks}
         if len(keys) < len(tasks):
             raise ValueError(f"{self._stage}: {len(tasks) - len(keys)} of {len(tasks)} task keys are not unique")
-        tally = UsageTracker(self._endpoint)
+        tracker = UsageTracker(self._endpoint)
         answers: dict[str, Answer[T]] = {}
         failures: dict[str, str] = {}
         if tasks:
-            _run(self._ask(tasks, answers, failures, tally))
+            _run_to_end(self._ask(tasks, answers, failures, tracker))
         return Outcome(
             {task.key: answers[task.key] for task in tasks if task.key in answers},
             {task.key: failures[task.key] for task in tasks if task.key in failures},
-            tally.usage(),
+            tracker.usage(),
         )
 
     async def _ask(
-        self, tasks: Sequence[Task[T]], answers: dict[str, Answer[T]], failures: dict[str, str], tally: UsageTracker
+        self, tasks: Sequence[Task[T]], answers: dict[str, Answer[T]], failures: dict[str, str], tracker: UsageTracker
     ) -> None:
-        progress = Progress(self._stage, len(tasks), tally)
-        lanes = None if cache_only() else ConnectionPool(self._endpoint, self._secret, self._transport)
+        progress = Progress(self._stage, len(tasks), tracker)
+        pool = None if cache_only() else ConnectionPool(self._endpoint, self._secret, self._transport)
         try:
-            await self._answer_all(tasks, self._asker(lanes, tally), answers, failures, progress)
-        except Refused as refused:
-            raise ChatError(self._way_out(refused)) from None
+            await self._answer_all(tasks, self._executor(pool, tracker), answers, failures, progress)
+        except RefusedError as refusal:
+            raise ChatError(self._refusal_message(refusal)) from None
         finally:
             progress.close()
-            if lanes is not None:
-                await lanes.close()
+            if pool is not None:
+                await pool.close()
 
-    def _asker(self, lanes: ConnectionPool | None, tally: UsageTracker) -> RequestExecutor:
+    def _executor(self, pool: ConnectionPool | None, tracker: UsageTracker) -> RequestExecutor:
         endpoint = self._endpoint
         origin = Origin(endpoint.base_url.rstrip("/"), endpoint.model, self._stage)
         return RequestExecutor(
-            lanes,
+            pool,
             timeout_s=endpoint.timeout_s,
             cache=self._cache,
             origin=origin,
-            slots=self._slots,
-            requests=self._requests,
-            tokens=self._tokens,
+            limits=self._limits,
             ledger=Ledger(self._cache, endpoint, origin),
             backoff=self._backoff,
-            tally=tally,
+            tracker=tracker,
         )
 
     async def _answer_all(
         self,
         tasks: Sequence[Task[T]],
-        asker: RequestExecutor,
+        executor: RequestExecutor,
         answers: dict[str, Answer[T]],
         failures: dict[str, str],
         progress: Progress,
@@ -131,104 +127,104 @@ class ChatClient:
         """Run a fixed pool of workers over the tasks; memory does not grow with their number."""
         queue = iter(tasks)
         workers = [
-            asyncio.create_task(self._work(queue, asker, answers, failures, progress))
+            asyncio.create_task(self._work(queue, executor, answers, failures, progress))
             for _ in range(min(len(tasks), WORKERS_PER_SLOT * self._endpoint.concurrency))
         ]
         try:
             done, pending = await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
-            if pending and asker.halt.refusal is not None:
+            if pending and executor.breaker.refusal is not None:
                 await asyncio.wait(pending, timeout=GRACE_S)
         finally:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
-        if asker.halt.refusal is not None:
-            raise asker.halt.refusal
+        if executor.breaker.refusal is not None:
+            raise executor.breaker.refusal
         for worker in done:
             worker.result()
 
     async def _work(
         self,
         queue: Iterator[Task[T]],
-        asker: RequestExecutor,
+        executor: RequestExecutor,
         answers: dict[str, Answer[T]],
         failures: dict[str, str],
         progress: Progress,
     ) -> None:
         for task in queue:
             try:
-                answers[task.key] = await self._converse(task, asker)
+                answers[task.key] = await self._converse(task, executor)
             except RequestFailed as failure:
                 failures[task.key] = str(failure)
-            except Refused as refused:
-                asker.halt.now(str(refused), refused)
+            except RefusedError as refusal:
+                executor.breaker.trip(str(refusal), refusal)
                 raise
-            if asker.halt.refusal is not None:
+            if executor.breaker.refusal is not None:
                 return
             progress.advance(failed=task.key in failures)
             await asyncio.sleep(0)  # answers from the cache wait for nothing: let Ctrl-C and the others in
 
-    async def _converse(self, task: Task[T], asker: RequestExecutor) -> Answer[T]:
-        """Ask, check, and name the problem until the check passes or the rounds are used up."""
+    async def _converse(self, task: Task[T], executor: RequestExecutor) -> Answer[T]:
+        """Ask, check, and name the problem until the check passes or the corrections are used up."""
         request = self._request(task)
         keys: list[str] = []
         while True:
             keys.append(request.key)
-            reply = await asker.answer(request, keys[-1], task.rounds, as_written=task.as_written)
+            reply = await executor.answer(request, keys[-1], task.max_corrections, allow_truncated=task.allow_truncated)
             try:
                 value = task.check(reply.text)
-            except Rejected as rejected:
-                problem = rejected.problem
+            except Rejected as rejection:
+                problem = rejection.problem
             else:
                 return Answer(task.key, value, reply.text, None, len(keys), reply.model, reply.prompt_tokens)
-            if len(keys) > task.rounds:
+            if len(keys) > task.max_corrections:
                 break
-            request = request.continued(
+            request = request.with_messages(
                 {"role": "assistant", "content": reply.text}, {"role": "user", "content": problem}
             )
         if not task.required:
             return Answer(task.key, None, reply.text, problem, len(keys), reply.model, reply.prompt_tokens)
-        self._cache.forget(keys)  # or every later run would find the same rejected answers and fail for ever
-        raise RequestFailed(f"all {len(keys)} answers were rejected, the last one: {problem[:SHOWN_PROBLEM]}")
+        self._cache.delete(keys)  # or every later run would find the same rejected answers and fail for ever
+        raise RequestFailed(f"all {len(keys)} answers were rejected, the last one: {problem[:MAX_PROBLEM]}")
 
     def _request(self, task: Task[T]) -> ChatRequest:
-        return request_for(
+        return build_request(
             self._endpoint,
             task.messages,
             json_object=task.json_object,
             repeat=task.repeat,
             fingerprint=self._fingerprint,
-            more=task.more,
+            extra_body=task.extra_body,
         )
 
-    def _way_out(self, refused: Refused) -> str:
+    def _refusal_message(self, refusal: RefusedError) -> str:
         endpoint = self._endpoint
-        if refused.status in (401, 403):
+        if refusal.status in (401, 403):
             advice = (
                 f"The key is read from the environment variable {endpoint.api_key_env}: set it to one that is valid "
                 f"for this endpoint and model (export {endpoint.api_key_env}=...)."
                 if endpoint.api_key_env
                 else "The profile names no variable that holds a key: set api_key_env of this endpoint."
             )
-        elif refused.status == 402:
+        elif refusal.status == 402:
             advice = "The account that the key belongs to has no balance left: top it up."
-        elif refused.status == 404:
+        elif refusal.status == 404:
             advice = (
                 f"Check base_url in the profile (requests go to {endpoint.base_url.rstrip('/')}/chat/completions) and "
                 "that the server serves a model of exactly this name."
             )
-        elif 300 <= refused.status < 400:
+        elif 300 <= refusal.status < 400:
             advice = "The address redirects; write the final address into base_url of the profile."
         else:
             advice = "Check the endpoint's model and max_tokens in the profile against what the server accepts."
-        explanation = refused.explanation if self._secret is None else self._secret.scrub(refused.explanation)
+        explanation = refusal.explanation if self._secret is None else self._secret.scrub(refusal.explanation)
         return (
-            f"{self._stage}: {endpoint.model} at {endpoint.base_url} refused a request with HTTP {refused.status}: "
+            f"{self._stage}: {endpoint.model} at {endpoint.base_url} refused a request with HTTP {refusal.status}: "
             f"{explanation}. {advice} Nothing more was sent; the answers that came are kept, run again for the rest."
         )
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
+def _run_to_end(work: Coroutine[Any, Any, None]) -> None:
     """Run a coroutine to its end, also where a loop is already running (a notebook): then in a thread of its own.
 
     It returns nothing on purpose: `asyncio.run` formats the result of its main task while it restores the signal

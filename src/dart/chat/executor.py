@@ -1,7 +1,7 @@
-"""One request, until it has an answer: cache, then slots and pace, then tries, then re-asks of what is no answer.
+"""One request, until it has an answer: cache, then limits, then tries, then re-asks of what is not a complete answer.
 
-The order is what keeps a bill small: nothing is sent that is in the cache or already on its way, and an answer is
-in the cache before anyone sees it.
+The order is what keeps a bill small: nothing is sent that is in the cache or already in flight, and an answer is in
+the cache before anyone sees it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import httpx
 
 from dart.chat.cache import Origin, ResponseCache
 from dart.chat.ledger import Ledger
-from dart.chat.limits import ConcurrencyLimiter, RateLimiter
-from dart.chat.request import ChatRequest, canonical
-from dart.chat.response import Completion, Refused, Transient, read_reply
+from dart.chat.limits import EndpointLimits
+from dart.chat.request import ChatRequest, canonical_json
+from dart.chat.response import Completion, RefusedError, TransientError, parse_response
 from dart.chat.retry import Backoff
 from dart.chat.tasks import UsageTracker
 from dart.chat.transport import CACHE_ONLY, ConnectionPool
@@ -23,6 +23,7 @@ from dart.core.errors import ChatError
 
 MAX_CONSECUTIVE_FAILURES = 20  # requests given up one after the other, none answered in between: the endpoint is down
 CUT_SHORT = "Your answer was cut off because it was too long. Answer again from the beginning, complete and shorter."
+CHARACTERS_PER_TOKEN = 4  # of English prose, the rule in providers' documentation
 
 
 class RequestFailed(ChatError):
@@ -30,199 +31,206 @@ class RequestFailed(ChatError):
 
 
 class CircuitBreaker:
-    """Tells every request of an `ask` to send nothing more; what is on its way may still arrive."""
+    """Stops every request of an `ask` from being sent once it is tripped; what is in flight may still arrive."""
 
     def __init__(self) -> None:
         self.reason: str | None = None
-        self.refusal: Refused | None = None
-        self._raised = asyncio.Event()
+        self.refusal: RefusedError | None = None
+        self._tripped = asyncio.Event()
 
-    def now(self, reason: str, refusal: Refused | None = None) -> None:
+    def trip(self, reason: str, refusal: RefusedError | None = None) -> None:
         """Stop sending. The first reason stands."""
         if self.reason is None:
             self.reason, self.refusal = reason, refusal
-            self._raised.set()
+            self._tripped.set()
 
-    def check(self) -> None:
+    def raise_if_tripped(self) -> None:
+        """Go on only while nothing has stopped this `ask`.
+
+        Raises:
+            RequestFailed: the breaker is tripped; the message has the reason.
+        """
         if self.reason is not None:
             raise RequestFailed(f"not asked: {self.reason}")
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep, but no longer than until the halt."""
+        """Sleep, but no longer than until the breaker is tripped, which raises as `raise_if_tripped` does."""
         try:
             async with asyncio.timeout(seconds):
-                await self._raised.wait()
+                await self._tripped.wait()
         except TimeoutError:
             return
-        self.check()
+        self.raise_if_tripped()
 
 
 class RequestExecutor:
-    """Answers requests to one endpoint. Lives for one `ask`; slots and pace outlive it."""
+    """Answers requests to one endpoint. Lives for one `ask`; the endpoint's limits outlive it."""
 
     def __init__(
         self,
-        lanes: ConnectionPool | None,  # None: nothing may be sent
+        pool: ConnectionPool | None,  # None: nothing may be sent
         *,
         timeout_s: float,
         cache: ResponseCache,
         origin: Origin,
-        slots: ConcurrencyLimiter,
-        requests: RateLimiter,
-        tokens: RateLimiter,
+        limits: EndpointLimits,
         ledger: Ledger,
         backoff: Backoff,
-        tally: UsageTracker,
+        tracker: UsageTracker,
     ) -> None:
-        self._lanes = lanes
+        self._pool = pool
         self._timeout_s = timeout_s
         self._cache = cache
         self._origin = origin
-        self._slots = slots
-        self._requests = requests
-        self._tokens = tokens
+        self._limits = limits
         self._ledger = ledger
-        self._charged = 0  # requests that are charged and not settled
+        self._open_charges = 0  # requests that are charged and not settled
         self._settled = asyncio.Event()
         self._backoff = backoff
-        self._tally = tally
+        self._tracker = tracker
         self._jitter = random.Random()
-        self._under_way: dict[str, asyncio.Event] = {}
-        self._given_up_in_a_row = 0
-        self.halt = CircuitBreaker()
+        self._in_flight: dict[str, asyncio.Event] = {}
+        self._consecutive_failures = 0
+        self.breaker = CircuitBreaker()
 
-    async def answer(self, request: ChatRequest, key: str, reasks: int, *, as_written: bool = False) -> Completion:
+    async def answer(
+        self, request: ChatRequest, key: str, max_reasks: int, *, allow_truncated: bool = False
+    ) -> Completion:
         """The complete answer to `request` (whose identity is `key`), from the cache or paid once.
 
         Args:
-            as_written: an empty text, or one cut at max_tokens, is complete as well.
+            allow_truncated: an empty text, or one cut at max_tokens, is complete as well.
 
         Raises:
-            NoAnswer: no complete answer within the tries and `reasks`, or nothing may be sent any more.
-            Refused: the endpoint refuses requests of this kind.
+            RequestFailed: no complete answer within the tries and `max_reasks`, or nothing may be sent any more.
+            RefusedError: the endpoint refuses requests of this kind.
         """
         while True:
             hit = self._cache.get(key)
-            if hit is not None and hit.fault is not None and not as_written:
-                self._cache.forget([key])  # of an imported archive: only a student's answer may be cut or empty
+            if hit is not None and hit.incomplete_reason is not None and not allow_truncated:
+                self._cache.delete([key])  # of an imported archive: only a student's answer may be cut or empty
             elif hit is not None:
-                self._tally.hit(key, hit)
+                self._tracker.record_cached(key, hit)
                 return hit
-            if key not in self._under_way:
+            if key not in self._in_flight:
                 break
-            await self._under_way[key].wait()  # another task asks the same: its answer serves both
-        if self._lanes is None:
+            await self._in_flight[key].wait()  # another task asks the same: its answer serves both
+        if self._pool is None:
             raise RequestFailed(f"not in the cache, and {CACHE_ONLY} forbids to send anything")
-        self._under_way[key] = asyncio.Event()
+        self._in_flight[key] = asyncio.Event()
         try:
             # stored under the request itself and not under a re-ask of it: a later run finds it at once, and goes
             # the same way whether or not faults happened here
-            complete = await self._complete(request, reasks, as_written)
-            answer = self._cache.put(key, complete, self._origin, as_written=as_written)
-            self._tally.used(key, answer)
+            complete = await self._complete_answer(request, max_reasks, allow_truncated)
+            answer = self._cache.put(key, complete, self._origin, allow_truncated=allow_truncated)
+            self._tracker.record_answer(key, answer)
             return answer
         finally:
-            self._under_way.pop(key).set()
+            self._in_flight.pop(key).set()
 
-    async def _complete(self, request: ChatRequest, reasks: int, as_written: bool) -> Completion:
-        asked = request
-        for _ in range(reasks + 1):
-            reply = await self._reply(asked)
-            fault = reply.broken if as_written else reply.fault
-            if fault is None:
+    async def _complete_answer(self, request: ChatRequest, max_reasks: int, allow_truncated: bool) -> Completion:
+        attempt = request
+        for _ in range(max_reasks + 1):
+            reply = await self._reply_with_retries(attempt)
+            problem = reply.malformed_reason if allow_truncated else reply.incomplete_reason
+            if problem is None:
                 return reply
-            asked = request
+            attempt = request
             if reply.finish_reason == "length" and reply.text.strip():
-                said, wanted = {"role": "assistant", "content": reply.text}, {"role": "user", "content": CUT_SHORT}
-                asked = request.continued(said, wanted)
-        raise RequestFailed(f"asked {reasks + 1} times without a complete answer: {fault}")
+                attempt = request.with_messages(
+                    {"role": "assistant", "content": reply.text}, {"role": "user", "content": CUT_SHORT}
+                )
+        raise RequestFailed(f"asked {max_reasks + 1} times without a complete answer: {problem}")
 
-    async def _reply(self, request: ChatRequest) -> Completion:
+    async def _reply_with_retries(self, request: ChatRequest) -> Completion:
         """A well-formed reply, after as many tries as the schedule allows."""
-        body = canonical(request.body)
-        tried = 0
+        body = canonical_json(request.body)
+        tries = 0
         while True:
-            tried += 1
+            tries += 1
             try:
-                reply = await self._in_a_slot(request, body)
-            except Transient as fault:
-                wait = self._backoff.wait_s(tried, fault, self._jitter)
+                reply = await self._send_within_limits(request, body)
+            except TransientError as error:
+                wait = self._backoff.wait_s(tries, error, self._jitter)
                 if wait is None:
-                    raise self._give_up(fault, tried) from None
-                self._tally.faults += 1
-                await self.halt.sleep(wait)
+                    raise self._give_up(error, tries) from None
+                self._tracker.retries += 1
+                await self.breaker.sleep(wait)
             else:
-                self._given_up_in_a_row = 0
-                self._tally.paid(reply)
+                self._consecutive_failures = 0
+                self._tracker.record_paid(reply)
                 return reply
 
-    async def _in_a_slot(self, request: ChatRequest, body: bytes) -> Completion:
-        await self._slots.acquire()
+    async def _send_within_limits(self, request: ChatRequest, body: bytes) -> Completion:
+        await self._limits.concurrency.acquire()
         try:
-            self.halt.check()
-            booked = likely_tokens(request)
-            wait = max(self._requests.reserve(), self._tokens.reserve(booked))
+            self.breaker.raise_if_tripped()
+            reserved = estimated_tokens(request)
+            wait = max(self._limits.requests.reserve(), self._limits.tokens.reserve(reserved))
             if wait > 0:
-                await self.halt.sleep(wait)
-            reply = await self._charged_try(request, body)
-            self._tokens.refund(booked - reply.prompt_tokens - reply.completion_tokens)
-            self._slots.succeeded()
+                await self.breaker.sleep(wait)
+            reply = await self._send_within_budget(request, body)
+            self._limits.tokens.refund(reserved - reply.prompt_tokens - reply.completion_tokens)
+            self._limits.concurrency.on_success()
             return reply
-        except Transient as fault:
-            if fault.throttled:
-                self._slots.throttled()
+        except TransientError as error:
+            if error.throttled:
+                self._limits.concurrency.on_throttled()
             raise
         finally:
-            self._slots.release()
+            self._limits.concurrency.release()
 
-    async def _charged_try(self, request: ChatRequest, body: bytes) -> Completion:
-        """Send once, within the budget. A try whose reply did not come whole stays charged: it may have been billed."""
-        while (most := self._ledger.charge(request)) is None:
-            if not self._charged:
-                self.halt.now(f"budget_usd of this endpoint is reached ({self._ledger.spent_usd():.4f} USD are spent)")
-                self.halt.check()
-            self._settled.clear()  # a reply under way will cost less than its worst case: see then
+    async def _send_within_budget(self, request: ChatRequest, body: bytes) -> Completion:
+        """Send once. A try whose reply did not come whole stays charged: it may have been billed."""
+        while (charge := self._ledger.charge(request)) is None:
+            if not self._open_charges:
+                spent = self._ledger.spent_usd()
+                self.breaker.trip(f"budget_usd of this endpoint is reached ({spent:.4f} USD are spent)")
+                self.breaker.raise_if_tripped()
+            self._settled.clear()  # a reply in flight will cost less than its worst case: see then
             await self._settled.wait()
-            self.halt.check()
-        self._charged += 1
+            self.breaker.raise_if_tripped()
+        self._open_charges += 1
         try:
-            reply = await self._try(body, request.body["model"])
-        except (Transient, Refused) as fault:
-            if not (isinstance(fault, Transient) and fault.billed):
-                self._ledger.settle(most, None)
+            reply = await self._send(body, request.body["model"])
+        except (TransientError, RefusedError) as error:
+            if not (isinstance(error, TransientError) and error.maybe_billed):
+                self._ledger.settle(charge, None)
             raise
         else:
-            self._ledger.settle(most, reply)
+            self._ledger.settle(charge, reply)
             return reply
         finally:
-            self._charged -= 1
+            self._open_charges -= 1
             self._settled.set()
 
-    async def _try(self, body: bytes, model: str) -> Completion:
+    async def _send(self, body: bytes, model: str) -> Completion:
         """Send once. Nothing of httpx leaves this function: its exceptions hold the request, and that the key."""
-        assert self._lanes is not None
+        assert self._pool is not None
         try:
             async with asyncio.timeout(self._timeout_s):
-                response = await self._lanes.post(body)
+                response = await self._pool.post(body)
         except TimeoutError:
-            fault, billed = f"no complete reply within {self._timeout_s:g} s (timeout_s)", True
+            reason, maybe_billed = f"no complete reply within {self._timeout_s:g} s (timeout_s)", True
         except (httpx.TransportError, httpx.DecodingError) as error:
-            fault = f"connection failed: {type(error).__name__}"
-            billed = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            reason = f"connection failed: {type(error).__name__}"
+            maybe_billed = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
         else:
-            return read_reply(response.status_code, response.headers, response.content, model)
-        raise Transient(fault, billed=billed)  # out here, so that it does not carry httpx's exception as its context
+            return parse_response(response.status_code, response.headers, response.content, model)
+        # out here, so that it does not carry httpx's exception as its context
+        raise TransientError(reason, maybe_billed=maybe_billed)
 
-    def _give_up(self, fault: Transient, tried: int) -> RequestFailed:
-        reason = f"given up after {tried} {'try' if tried == 1 else 'tries'}: {fault.reason}"
-        if fault.wait_s is not None and fault.wait_s > self._backoff.patience_s:
-            reason += f" (the server asks to wait {fault.wait_s:.0f} s)"
-        self._given_up_in_a_row += 1
-        if self._given_up_in_a_row >= MAX_CONSECUTIVE_FAILURES:
-            self.halt.now(f"{MAX_CONSECUTIVE_FAILURES} requests in a row were given up before ({fault.reason})")
+    def _give_up(self, error: TransientError, tries: int) -> RequestFailed:
+        reason = f"given up after {tries} {'try' if tries == 1 else 'tries'}: {error.reason}"
+        if error.retry_after_s is not None and error.retry_after_s > self._backoff.max_retry_after_s:
+            reason += f" (the server asks to wait {error.retry_after_s:.0f} s)"
+        self._consecutive_failures += 1
+        if self._consecutive_failures >= MAX_CONSECUTIVE_FAILURES:
+            self.breaker.trip(f"{MAX_CONSECUTIVE_FAILURES} requests in a row were given up before ({error.reason})")
         return RequestFailed(reason)
 
 
-def likely_tokens(request: ChatRequest) -> int:
+def estimated_tokens(request: ChatRequest) -> int:
     """What a provider's limit on tokens per minute counts: the prompt, at 4 characters a token, and max_tokens."""
-    return sum(len(message["content"]) for message in request.body["messages"]) // 4 + int(request.body["max_tokens"])
+    characters = sum(len(message["content"]) for message in request.body["messages"])
+    return characters // CHARACTERS_PER_TOKEN + int(request.body["max_tokens"])

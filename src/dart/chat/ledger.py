@@ -1,6 +1,6 @@
-"""What was paid, and what may still be: a ledger beside the cached answers, and the hard stop of `budget_usd`.
+"""What was paid, and what may still be billed: a ledger beside the cached answers, and the hard stop of `budget_usd`.
 
-Here because a bill must have an upper end that holds while 16 requests are on their way, in two processes, through
+Here because a bill must have an upper end that holds while 16 requests are in flight, in two processes, through
 kill -9. A request is charged at its worst case before it is sent, and at its real price when its reply has come. What
 died in between (a kill, a timeout, a connection cut in the body) may have been billed by the server, so it stays
 charged at its worst case, as unconfirmed.
@@ -17,7 +17,7 @@ from dart.chat.response import Completion
 from dart.core.schema.profile import Endpoint
 
 NANO = 1_000_000_000  # whole nano-dollars: sums of them are exact
-PER_MESSAGE = 16  # tokens around each message that a chat template may add
+TOKENS_PER_MESSAGE = 16  # that a chat template may add around it
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS spending (
@@ -31,19 +31,19 @@ CREATE TABLE IF NOT EXISTS spending (
 """
 _CHARGE = """
 INSERT INTO spending (base_url, model, stage, open)
-SELECT :base_url, :model, :stage, :most WHERE :budget IS NULL OR :most <= :budget -
+SELECT :base_url, :model, :stage, :charge WHERE :budget IS NULL OR :charge <= :budget -
     (SELECT coalesce(sum(paid + open), 0) FROM spending WHERE base_url = :base_url AND model = :model)
 ON CONFLICT (base_url, model, stage) DO UPDATE SET open = open + excluded.open
 """
 _SETTLE = """
-UPDATE spending SET open = open - :most, paid = paid + :price, calls = calls + :calls,
+UPDATE spending SET open = open - :charge, paid = paid + :price, calls = calls + :calls,
     prompt_tokens = prompt_tokens + :prompt_tokens, completion_tokens = completion_tokens + :completion_tokens
 WHERE base_url = :base_url AND model = :model AND stage = :stage
 """
 
 
-class Spending(NamedTuple):
-    """One line of the ledger."""
+class LedgerEntry(NamedTuple):
+    """What one stage paid at one endpoint."""
 
     base_url: str
     model: str
@@ -72,29 +72,35 @@ class Ledger:
         """Charge the worst case of `request` and return it (nano-dollars); None: the budget does not allow it."""
         if self._free:
             return 0
-        most = nano_usd(self._endpoint, most_prompt_tokens(request), self._endpoint.max_tokens)
+        worst_case = nano_usd(self._endpoint, max_prompt_tokens(request), self._endpoint.max_tokens)
         with self._cache.connection() as connection:
-            values = {**self._origin, "most": most, "budget": self._budget}
-            return most if connection.execute(_CHARGE, values).rowcount else None
+            values = {**self._origin, "charge": worst_case, "budget": self._budget}
+            return worst_case if connection.execute(_CHARGE, values).rowcount else None
 
-    def settle(self, most: int, reply: Completion | None) -> None:
+    def settle(self, charge: int, reply: Completion | None) -> None:
         """Replace a charge by the price of the reply; None: the server billed nothing (it refused the request)."""
         if self._free:
             return
-        asked, said = (reply.prompt_tokens, reply.completion_tokens) if reply else (0, 0)
-        values = {"most": most, "price": nano_usd(self._endpoint, asked, said), "calls": int(reply is not None)}
+        prompt, completion = (reply.prompt_tokens, reply.completion_tokens) if reply else (0, 0)
+        values = {
+            "charge": charge,
+            "price": nano_usd(self._endpoint, prompt, completion),
+            "calls": int(reply is not None),
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+        }
         with self._cache.connection() as connection:
-            connection.execute(_SETTLE, {**self._origin, **values, "prompt_tokens": asked, "completion_tokens": said})
+            connection.execute(_SETTLE, {**self._origin, **values})
 
     def spent_usd(self) -> float:
         """Paid and unconfirmed at this endpoint, by all stages of all runs."""
-        lines = spending(self._cache)
-        here = (self._origin["base_url"], self._origin["model"])
-        return sum(line.usd + line.unconfirmed_usd for line in lines if (line.base_url, line.model) == here)
+        address = (self._origin["base_url"], self._origin["model"])
+        entries = [entry for entry in ledger_entries(self._cache) if (entry.base_url, entry.model) == address]
+        return sum(entry.usd + entry.unconfirmed_usd for entry in entries)
 
 
-def spending(cache: ResponseCache) -> list[Spending]:
-    """All lines of the ledger, sorted."""
+def ledger_entries(cache: ResponseCache) -> list[LedgerEntry]:
+    """All entries of the ledger, sorted."""
     with cache.connection() as connection:
         connection.execute(_TABLE)
         rows = connection.execute(
@@ -102,15 +108,15 @@ def spending(cache: ResponseCache) -> list[Spending]:
             "ORDER BY base_url, model, stage"
         ).fetchall()
     return [
-        Spending(url, model, stage, calls, asked, said, paid / NANO, unconfirmed / NANO)
-        for url, model, stage, calls, asked, said, paid, unconfirmed in rows
+        LedgerEntry(url, model, stage, calls, prompt, completion, paid / NANO, unconfirmed / NANO)
+        for url, model, stage, calls, prompt, completion, paid, unconfirmed in rows
     ]
 
 
-def most_prompt_tokens(request: ChatRequest) -> int:
-    """No tokenizer makes more tokens of a text than it has bytes."""
+def max_prompt_tokens(request: ChatRequest) -> int:
+    """An upper bound on a request's prompt: no tokenizer makes more tokens of a text than it has bytes."""
     messages = request.body["messages"]
-    return sum(len(message["content"].encode("utf-8", "surrogatepass")) + PER_MESSAGE for message in messages)
+    return sum(len(message["content"].encode("utf-8", "surrogatepass")) + TOKENS_PER_MESSAGE for message in messages)
 
 
 def nano_usd(endpoint: Endpoint, prompt_tokens: int, completion_tokens: int) -> int:

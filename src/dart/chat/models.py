@@ -1,6 +1,6 @@
 """Which models a server has, and asking a vLLM server to load another adapter.
 
-Here because a request in a wrong name must end before thousands of answers are asked, with the names that the server
+Here because a request for a wrong name must end before thousands of them are sent, with the names that the server
 does have. `GET /models` is part of the OpenAI interface; `POST /load_lora_adapter` is vLLM's own.
 """
 
@@ -11,16 +11,16 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from dart.chat.response import SHOWN
+from dart.chat.response import MAX_EXPLANATION
 from dart.chat.transport import CONNECT_S, Secret, check_url, read_key
 from dart.core.errors import ChatError
 from dart.core.schema.profile import Endpoint
 
-LOADING_S = 600.0  # an adapter may come from a slow disk
+ADAPTER_TIMEOUT_S = 600.0  # an adapter may come from a slow disk
 
 
 class ServedModel(NamedTuple):
-    """One entry of a server's list. `root`: where it has the weights from, if it tells (vLLM does)."""
+    """One entry of a server's list. `root`: where its weights are from, if it says so (vLLM does)."""
 
     name: str
     root: str | None
@@ -39,8 +39,8 @@ class ModelList:
         self._base_url = endpoint.base_url.rstrip("/")
         self._timeout_s = endpoint.timeout_s
 
-    def served(self) -> dict[str, ServedModel]:
-        """What the server has, by name.
+    def fetch(self) -> dict[str, ServedModel]:
+        """The models that the server has, by name.
 
         Raises:
             ChatError: the server does not answer, or not with a list of models.
@@ -48,24 +48,24 @@ class ModelList:
         response = self._send("GET", "/models", self._timeout_s)
         if response.status_code != 200:
             raise ChatError(
-                f"{self._base_url}/models answers with HTTP {response.status_code}: {self._said(response)}. "
+                f"{self._base_url}/models answers with HTTP {response.status_code}: {self._explanation(response)}. "
                 "Check base_url of the server in the profile, and its key (api_key_env)."
             )
         try:
             entries: Any = response.json()["data"]
-            found = [ServedModel(str(entry["id"]), entry.get("root")) for entry in entries]
+            models = [ServedModel(str(entry["id"]), entry.get("root")) for entry in entries]
         except (ValueError, LookupError, TypeError, AttributeError):
             raise ChatError(
-                f"{self._base_url}/models does not answer with a list of models: {self._said(response)}. "
+                f"{self._base_url}/models does not answer with a list of models: {self._explanation(response)}. "
                 "Check base_url of the server in the profile: it ends in /v1 with most servers."
             ) from None
-        return {model.name: model for model in found}
+        return {model.name: model for model in models}
 
     def load_adapter(self, name: str, folder: Path) -> str | None:
-        """Ask a vLLM server to load the adapter in `folder` as `name`; what it says against it, None if it did."""
+        """Ask a vLLM server to load the adapter in `folder` as `name`; its explanation if it does not, else None."""
         body = {"lora_name": name, "lora_path": str(folder.resolve())}
-        response = self._send("POST", "/load_lora_adapter", LOADING_S, body)
-        return None if response.status_code == 200 else f"HTTP {response.status_code}: {self._said(response)}"
+        response = self._send("POST", "/load_lora_adapter", ADAPTER_TIMEOUT_S, body)
+        return None if response.status_code == 200 else f"HTTP {response.status_code}: {self._explanation(response)}"
 
     def _send(self, method: str, path: str, timeout_s: float, body: dict[str, str] | None = None) -> httpx.Response:
         """Send once. Nothing of httpx leaves this function: its exceptions hold the request, and that the key."""
@@ -80,6 +80,6 @@ class ModelList:
             "profile. Answers that are in the cache need no server."
         )
 
-    def _said(self, response: httpx.Response) -> str:
-        text = response.text.strip()[:SHOWN] or "no explanation"
+    def _explanation(self, response: httpx.Response) -> str:
+        text = response.text.strip()[:MAX_EXPLANATION] or "no explanation"
         return text if self._secret is None else self._secret.scrub(text)

@@ -1,4 +1,4 @@
-"""One line that tells how far a stage is and what it has cost: rewritten in place on a terminal, else now and then.
+"""One line on how far a stage is and what it has cost: rewritten in place on a terminal, else now and then.
 
 Here because a run of thousands of paid calls must be seen to be stopped in time. Times appear on stderr only, never
 in an out.
@@ -24,17 +24,17 @@ class Progress:
         self,
         stage: str,
         total: int,
-        tally: UsageTracker,
+        tracker: UsageTracker,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stage = stage
         self._total = total
-        self._tally = tally
+        self._tracker = tracker
         self._stream = sys.stderr if stream is None else stream
         self._clock = clock
         self._terminal = self._stream.isatty()
-        self._begun = self._next = clock()
+        self._start = self._next = clock()
         self._next += TERMINAL_S if self._terminal else PLAIN_S
         self.done = 0
         self.failed = 0
@@ -56,10 +56,10 @@ class Progress:
             self._stream.flush()
 
     def _write(self, now: float) -> None:
-        elapsed = max(now - self._begun, 1e-9)
+        elapsed = max(now - self._start, 1e-9)
         line = (
-            f"{self._stage}: {self.done}/{self._total} done, {self._tally.cached} cached, {self.failed} failed, "
-            f"{self._tally.calls / elapsed:.1f} requests/s, {self._tally.usd:.4f} USD"
+            f"{self._stage}: {self.done}/{self._total} done, {self._tracker.cached} cached, {self.failed} failed, "
+            f"{self._tracker.calls / elapsed:.1f} requests/s, {self._tracker.usd:.4f} USD"
         )
         self._stream.write(f"\r{line}\x1b[K" if self._terminal else f"{line}\n")
         self._stream.flush()

@@ -42,12 +42,12 @@ class ChatRequest(NamedTuple):
             the key by construction; a field that is null is not sent and leaves old keys as they were;
         repeat: which of several independent answers to the same question this is (votes of a judge);
         fingerprint: code and settings of an in-process transport, whose answers they decide, or the weights behind a
-            student's name; null for a party on a network.
+            student's name; null for an endpoint on a network.
 
     Left out, because the answer does not depend on it: the API key and the name of its variable, concurrency,
     request and token rate, timeout, prices, budget (`ENDPOINT_FIELDS_LEFT_OUT`); the stage that asks and the key of
-    its task (so that two stages share an answer); the check of the answer and the number of rounds (they judge an
-    answer, they do not make it); the date (an answer never expires: a model that changes under one name is a new
+    its task (so that two stages share an answer); the check of the answer and the number of corrections (they judge
+    an answer, they do not make it); the date (an answer never expires: a model that changes under one name is a new
     experiment).
     """
 
@@ -59,28 +59,35 @@ class ChatRequest(NamedTuple):
     @property
     def key(self) -> str:
         """sha256 (hex) of the canonical JSON."""
-        return hashlib.sha256(canonical({"scheme": SCHEME, **self._asdict()})).hexdigest()
+        return hashlib.sha256(canonical_json({"scheme": SCHEME, **self._asdict()})).hexdigest()
 
-    def continued(self, *messages: Message) -> ChatRequest:
+    def with_messages(self, *messages: Message) -> ChatRequest:
         """The same request with `messages` added to its conversation; `self` stays as it is."""
         return self._replace(body={**self.body, "messages": [*self.body["messages"], *messages]})
 
 
-def canonical(value: Any) -> bytes:
+def canonical_json(value: Any) -> bytes:
     """JSON with sorted keys, no spaces and ASCII only (a lone surrogate in a prompt stays representable)."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
-def request_for(
+def build_request(
     endpoint: Endpoint,
     messages: Sequence[Message],
     *,
     json_object: bool,
     repeat: int,
     fingerprint: str | None,
-    more: Mapping[str, Any] | None = None,
+    extra_body: Mapping[str, Any] | None = None,
 ) -> ChatRequest:
-    """The request that asks `endpoint` with `messages`; the only place where a body is made."""
+    """The request that sends `messages` to `endpoint`; the only place where a body is made.
+
+    Args:
+        extra_body: fields of the body beside those of the OpenAI interface, as its SDK's parameter of this name.
+
+    Raises:
+        ValueError: `extra_body` has a field that the endpoint decides.
+    """
     body: dict[str, Any] = {
         "model": endpoint.model,
         "messages": [dict(message) for message in messages],
@@ -93,7 +100,7 @@ def request_for(
         body["seed"] = repeat  # another answer also from a server that would repeat itself; others ignore the field
     if json_object:
         body["response_format"] = {"type": "json_object"}
-    for field, value in (more or {}).items():
+    for field, value in (extra_body or {}).items():
         if field in body:
             raise ValueError(f"{field} of a request is decided by its endpoint and cannot be set by a task")
         body[field] = value

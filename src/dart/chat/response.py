@@ -1,4 +1,4 @@
-"""What came back: one HTTP response becomes a completion, a fault worth another try, or the end of the stage.
+"""What came back: one HTTP response becomes a completion, an error worth another try, or the end of the stage.
 
 The published code counted a call that failed (401, 429, 500, a cut or prose-wrapped body) as the verdict "safe".
 Here nothing but HTTP 200 with a well-formed body is a completion, and only a completion that ended by itself and
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from dart.core.errors import ChatError
 
 RETRIED_STATUS = frozenset({408, 409, 425, 429})  # and every 5xx
-SHOWN = 300  # characters of a server's explanation that are worth showing
+MAX_EXPLANATION = 300  # characters of a server's own words that a message quotes
 
 
 class Completion(NamedTuple):
@@ -29,16 +29,16 @@ class Completion(NamedTuple):
     model: str  # the model that the server names (a dated snapshot, say), else the one that was asked for
 
     @property
-    def fault(self) -> str | None:
-        """Why this is no answer; None if it is one: ended by itself, and not empty."""
+    def incomplete_reason(self) -> str | None:
+        """Why this is not a complete answer; None if it is one: ended by itself, and not empty."""
         if self.finish_reason == "length":
             return "finish_reason is 'length' (cut at max_tokens)"
-        if self.broken is None and not self.text.strip():
+        if self.malformed_reason is None and not self.text.strip():
             return "empty content"
-        return self.broken
+        return self.malformed_reason
 
     @property
-    def broken(self) -> str | None:
+    def malformed_reason(self) -> str | None:
         """Why this is not even the text that the model wrote; None if it is, cut or empty as it may be."""
         if self.finish_reason not in ("stop", "length", None):
             return f"finish_reason is {self.finish_reason[:40]!r}"
@@ -49,23 +49,23 @@ class Completion(NamedTuple):
         return None
 
 
-class Transient(Exception):
+class TransientError(Exception):
     """The try failed in a way that another try may cure. Internal to this package.
 
     Holds no request and no response object: those carry the key.
     """
 
     def __init__(
-        self, reason: str, *, wait_s: float | None = None, throttled: bool = False, billed: bool = False
+        self, reason: str, *, retry_after_s: float | None = None, throttled: bool = False, maybe_billed: bool = False
     ) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.wait_s = wait_s  # what the server asked for in Retry-After
+        self.retry_after_s = retry_after_s  # what the server asked for
         self.throttled = throttled
-        self.billed = billed  # the server may have answered, and so billed, although no whole reply came
+        self.maybe_billed = maybe_billed  # the server may have answered, although no whole reply came
 
 
-class Refused(ChatError):
+class RefusedError(ChatError):
     """The server refuses this kind of request; asking the rest of the stage would be refused as well."""
 
     def __init__(self, status: int, explanation: str) -> None:
@@ -74,40 +74,40 @@ class Refused(ChatError):
         self.explanation = explanation
 
 
-def read_reply(status: int, headers: Mapping[str, str], body: bytes, asked_model: str) -> Completion:
-    """Read one response.
+def parse_response(status: int, headers: Mapping[str, str], body: bytes, requested_model: str) -> Completion:
+    """The completion in one HTTP response.
 
     Raises:
-        Transient: status 408, 409, 425, 429 or 5xx, or a body that is not the expected JSON (truncated, replaced).
-        Refused: every other status but 200, and 429 when it means an exhausted balance.
+        TransientError: status 408, 409, 425, 429 or 5xx, or a body that is not the expected JSON (truncated, replaced).
+        RefusedError: every other status but 200, and 429 when it means an exhausted balance.
     """
     if status == 200:
-        return _completion(body, asked_model)
-    explanation, code = _explanation(body)
+        return _parse_completion(body, requested_model)
+    explanation, code = _parse_error(body)
     if code == "insufficient_quota":  # OpenAI's 429 for an empty account: waiting does not cure it
-        raise Refused(402, explanation)
+        raise RefusedError(402, explanation)
     if status in RETRIED_STATUS or status >= 500:
-        raise Transient(f"HTTP {status}", wait_s=retry_after(headers), throttled=status == 429)
-    raise Refused(status, explanation)
+        raise TransientError(f"HTTP {status}", retry_after_s=parse_retry_after(headers), throttled=status == 429)
+    raise RefusedError(status, explanation)
 
 
-def _completion(body: bytes, asked_model: str) -> Completion:
+def _parse_completion(body: bytes, requested_model: str) -> Completion:
     try:
-        reply = json.loads(body)
-        choice = reply["choices"][0]
+        payload = json.loads(body)
+        choice = payload["choices"][0]
         text = choice["message"]["content"]
         finish_reason = choice.get("finish_reason")
-        usage = reply.get("usage") or {}
+        usage = payload.get("usage") or {}
         counts = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
-        model = reply.get("model") or asked_model
+        model = payload.get("model") or requested_model
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):  # any wrong shape
-        raise Transient("HTTP 200 with a truncated or malformed body", billed=True) from None
+        raise TransientError("HTTP 200 with a truncated or malformed body", maybe_billed=True) from None
     if not (text is None or isinstance(text, str)) or not isinstance(model, str):
-        raise Transient("HTTP 200 with a malformed body", billed=True)
+        raise TransientError("HTTP 200 with a malformed body", maybe_billed=True)
     return Completion(text or "", None if finish_reason is None else str(finish_reason), *counts, model)
 
 
-def _explanation(body: bytes) -> tuple[str, str | None]:
+def _parse_error(body: bytes) -> tuple[str, str | None]:
     """The server's own words (shortened) and its error code, from {"error": {...}} or from plain text."""
     try:
         error: Any = json.loads(body)
@@ -116,11 +116,11 @@ def _explanation(body: bytes) -> tuple[str, str | None]:
     error = error.get("error", error) if isinstance(error, dict) else error
     if isinstance(error, dict):
         message = error.get("message") or error.get("detail") or json.dumps(error, sort_keys=True)
-        return str(message)[:SHOWN], None if error.get("code") is None else str(error["code"])
-    return str(error)[:SHOWN] or "no explanation", None
+        return str(message)[:MAX_EXPLANATION], None if error.get("code") is None else str(error["code"])
+    return str(error)[:MAX_EXPLANATION] or "no explanation", None
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
+def parse_retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds from Retry-After (a number or an HTTP date) or retry-after-ms; None if absent or unreadable."""
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         value = headers.get(name)

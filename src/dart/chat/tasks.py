@@ -18,7 +18,7 @@ from dart.prompts.messages import Message
 
 T = TypeVar("T")
 
-SHOWN_REASONS = 5
+MAX_REASONS = 5
 
 
 class Rejected(ChatError):
@@ -33,19 +33,19 @@ class Task(NamedTuple, Generic[T]):
     """One question with the check that turns an answer's text into a value.
 
     `check` raises `Rejected` for a text that cannot be used; the conversation then goes on with that answer and a
-    message naming the problem, at most `rounds` times. It must depend on nothing but the text: a re-run repeats it on
-    answers from the cache.
+    message naming the problem, at most `max_corrections` times. It must depend on nothing but the text: a re-run
+    repeats it on answers from the cache.
     """
 
     key: str  # names the task in the outcome; unique among the tasks of one `ask`
     messages: list[Message]
     check: Callable[[str], T]
-    rounds: int
+    max_corrections: int
     json_object: bool = False  # ask for response_format json_object
     required: bool = True  # after the last rejection: True: a failure; False: an answer whose value is None
     repeat: int = 0  # which of several independent answers to the same question
-    more: Mapping[str, Any] | None = None  # further fields of the request that this server knows
-    as_written: bool = False  # a text that is empty or cut at max_tokens is an answer too: what a student writes
+    extra_body: Mapping[str, Any] | None = None  # further fields of the request that this server knows
+    allow_truncated: bool = False  # an empty text, or one cut at max_tokens, is an answer too: a student's is
 
 
 class Answer(NamedTuple, Generic[T]):
@@ -55,15 +55,15 @@ class Answer(NamedTuple, Generic[T]):
     value: T | None  # None if it was rejected, which only a task that is not `required` can return
     text: str
     problem: str | None  # why it was rejected
-    attempts: int  # complete answers up to this one: 1 + correction rounds used
+    attempts: int  # complete answers up to this one: 1 + corrections used
     model: str  # as the server names it
     prompt_tokens: int = 0  # as the server counts them; 0 if it does not tell
 
 
 class Cost(Record):
-    """What the answers of an `ask` cost who has none of them yet; the same whenever the answers are the same."""
+    """What the answers of an `ask` cost without a cache; the same whenever the answers are the same."""
 
-    answers: int = 0  # distinct requests, correction rounds included
+    answers: int = 0  # distinct requests, corrections included
     prompt_tokens: int = 0
     completion_tokens: int = 0
     usd: float = 0.0  # at the profile's prices
@@ -74,7 +74,7 @@ class Usage(Record):
 
     calls: int = 0  # replies that were sent by the server in full, and so paid
     cached: int = 0
-    faults: int = 0  # tries that ended in an error and were repeated
+    retries: int = 0  # tries that ended in an error and were repeated
     prompt_tokens: int = 0  # of `calls`
     completion_tokens: int = 0
     usd: float = 0.0  # of `calls`, at the profile's prices
@@ -82,50 +82,54 @@ class Usage(Record):
 
 
 class UsageTracker:
-    """A `Usage` in the making."""
+    """Counts calls, answers and tokens while an `ask` runs; `usage` is the result."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self.calls = self.cached = self.faults = 0
-        self._paid = (0, 0)
-        self._used: dict[str, tuple[int, int]] = {}
+        self.calls = self.cached = self.retries = 0
+        self._paid_tokens = (0, 0)  # prompt, completion
+        self._answer_tokens: dict[str, tuple[int, int]] = {}
 
-    def paid(self, completion: Completion) -> None:
+    def record_paid(self, completion: Completion) -> None:
         """Count a reply that came over the wire, answer or not: both are billed."""
         self.calls += 1
-        self._paid = (self._paid[0] + completion.prompt_tokens, self._paid[1] + completion.completion_tokens)
+        prompt, answer = self._paid_tokens
+        self._paid_tokens = (prompt + completion.prompt_tokens, answer + completion.completion_tokens)
 
-    def hit(self, key: str, completion: Completion) -> None:
+    def record_cached(self, key: str, completion: Completion) -> None:
         """Count an answer from the cache."""
         self.cached += 1
-        self.used(key, completion)
+        self.record_answer(key, completion)
 
-    def used(self, key: str, completion: Completion) -> None:
-        """Count an answer that a task was given, wherever it came from, once per request."""
-        self._used[key] = completion.prompt_tokens, completion.completion_tokens
+    def record_answer(self, key: str, completion: Completion) -> None:
+        """Count an answer to a task, wherever it came from, once per request."""
+        self._answer_tokens[key] = completion.prompt_tokens, completion.completion_tokens
 
     @property
     def usd(self) -> float:
-        return usd(self._endpoint, *self._paid)
+        """Price of the paid replies so far."""
+        return price_usd(self._endpoint, *self._paid_tokens)
 
     def usage(self) -> Usage:
+        prompt_tokens = sum(prompt for prompt, _ in self._answer_tokens.values())
+        completion_tokens = sum(completion for _, completion in self._answer_tokens.values())
         return Usage(
             calls=self.calls,
             cached=self.cached,
-            faults=self.faults,
-            prompt_tokens=self._paid[0],
-            completion_tokens=self._paid[1],
+            retries=self.retries,
+            prompt_tokens=self._paid_tokens[0],
+            completion_tokens=self._paid_tokens[1],
             usd=self.usd,
             cost=Cost(
-                answers=len(self._used),
-                prompt_tokens=(asked := sum(prompt for prompt, _ in self._used.values())),
-                completion_tokens=(said := sum(completion for _, completion in self._used.values())),
-                usd=round(usd(self._endpoint, asked, said), 6),
+                answers=len(self._answer_tokens),
+                prompt_tokens=prompt_tokens,
+                completion_tokens=completion_tokens,
+                usd=round(price_usd(self._endpoint, prompt_tokens, completion_tokens), 6),
             ),
         )
 
 
-def usd(endpoint: Endpoint, prompt_tokens: int, completion_tokens: int) -> float:
+def price_usd(endpoint: Endpoint, prompt_tokens: int, completion_tokens: int) -> float:
     """Price of so many tokens at `endpoint`."""
     return (
         prompt_tokens * endpoint.usd_per_million_prompt_tokens
@@ -134,7 +138,7 @@ def usd(endpoint: Endpoint, prompt_tokens: int, completion_tokens: int) -> float
 
 
 class Outcome(NamedTuple, Generic[T]):
-    """Everything an `ask` came to: each task is in exactly one of `answers` and `failures`, in task order."""
+    """The result of an `ask`: each task is in exactly one of `answers` and `failures`, in task order."""
 
     answers: dict[str, Answer[T]]
     failures: dict[str, str]  # reason by task key
@@ -149,12 +153,12 @@ class Outcome(NamedTuple, Generic[T]):
         if not self.failures:
             return
         reasons = Counter(self.failures.values()).most_common()
-        lines = [f"  {count} x {reason}" for reason, count in reasons[:SHOWN_REASONS]]
-        if len(reasons) > SHOWN_REASONS:
-            lines.append(f"  {sum(count for _, count in reasons[SHOWN_REASONS:])} x other reasons")
-        some = ", ".join(list(self.failures)[:3])
+        lines = [f"  {count} x {reason}" for reason, count in reasons[:MAX_REASONS]]
+        if len(reasons) > MAX_REASONS:
+            lines.append(f"  {sum(count for _, count in reasons[MAX_REASONS:])} x other reasons")
+        first = ", ".join(list(self.failures)[:3])
         raise IncompleteError(
             f"{stage}: {len(self.failures)} of {len(self.answers) + len(self.failures)} tasks have no answer "
-            f"(first: {some}):\n" + "\n".join(lines) + "\nThe answers that came are kept. Run again "
+            f"(first: {first}):\n" + "\n".join(lines) + "\nThe answers that came are kept. Run again "
             "(`dvc repro`): only the missing ones are asked."
         )

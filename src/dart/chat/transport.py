@@ -1,6 +1,6 @@
-"""The way to an endpoint: which addresses are allowed, the key that opens them, the httpx client.
+"""The connection to an endpoint: which addresses are allowed, the key that opens them, the httpx client.
 
-Here because of what must not happen on that way: a key over plain http, a key in a message, a missing key that
+Here because of what must not happen there: a key over plain http, a key in a message, a missing key that
 silently switches the judge off (published code). `base_url: embedded://` stands for a transport in this process.
 """
 
@@ -90,7 +90,7 @@ def check_url(base_url: str, *, in_process: bool) -> None:
     if in_process or (url.scheme == "https" and url.host):
         return
     if url.scheme == "embedded":
-        raise ChatError(f"{base_url} is answered inside this process, and no transport was given for it.")
+        raise ChatError(f"{base_url} is answered inside this process, and there is no transport for it.")
     if url.scheme != "http" or not url.host:
         raise ChatError(f"base_url {base_url!r} is neither https:// nor http:// and a host: correct it in the profile.")
     allowed = {name.strip().lower() for name in os.environ.get(ALLOW_HTTP, "").split(",")}
@@ -111,10 +111,10 @@ def _is_local(host: str) -> bool:
 
 
 class ConnectionPool:
-    """Connections to one endpoint for one `ask`: each lane is an httpx client with a single connection of its own.
+    """Connections to one endpoint for one `ask`: httpx clients with a single connection each.
 
     httpcore's pool looks at every connection for every connection at every request: at 64 in one pool that is 10 ms
-    of CPU per call, in 64 pools of one it is 1 ms. The caller's slots bound how many lanes there are.
+    of CPU per call, in 64 pools of one it is 1 ms. The caller's concurrency limit bounds how many there are.
 
     Redirects are not followed: the key belongs to the address in the profile. The deadline of a try is the caller's,
     because httpx bounds single reads only.
@@ -132,32 +132,32 @@ class ConnectionPool:
         if key is not None:
             self._headers["authorization"] = key.bearer()
         self._transport = transport
-        # read once (20 ms) and not by each lane; plain http needs none
+        # read once (20 ms) and not by each client; plain http needs none
         encrypted = transport is None and endpoint.base_url.startswith("https:")
         self._verify = httpx.create_ssl_context() if encrypted else False
-        self._free: list[httpx.AsyncClient] = []
-        self._all: list[httpx.AsyncClient] = []
+        self._idle: list[httpx.AsyncClient] = []
+        self._clients: list[httpx.AsyncClient] = []
 
     async def post(self, body: bytes) -> httpx.Response:
-        """Send one request on a free lane (the one used last, whose connection is open), or on a new one."""
-        lane = self._free.pop() if self._free else self._new()
+        """Send one request on an idle connection (the one used last, which is open), or on a new one."""
+        client = self._idle.pop() if self._idle else self._open_client()
         try:
-            return await lane.post(self._url, content=body)
+            return await client.post(self._url, content=body)
         finally:
-            self._free.append(lane)
+            self._idle.append(client)
 
     async def close(self) -> None:
-        """Close the connections; a transport that was given stays open, it is its owner's."""
+        """Close the connections; a transport from outside stays open, it is its owner's."""
         if self._transport is None:
-            for lane in self._all:
-                await lane.aclose()
+            for client in self._clients:
+                await client.aclose()
 
-    def _new(self) -> httpx.AsyncClient:
+    def _open_client(self) -> httpx.AsyncClient:
         timeout = httpx.Timeout(None, connect=self._connect_s)
         if self._transport is not None:
-            lane = httpx.AsyncClient(transport=self._transport, headers=self._headers, timeout=timeout)
+            client = httpx.AsyncClient(transport=self._transport, headers=self._headers, timeout=timeout)
         else:
-            one = httpx.Limits(max_connections=1, max_keepalive_connections=1)
-            lane = httpx.AsyncClient(verify=self._verify, headers=self._headers, timeout=timeout, limits=one)
-        self._all.append(lane)
-        return lane
+            limits = httpx.Limits(max_connections=1, max_keepalive_connections=1)
+            client = httpx.AsyncClient(verify=self._verify, headers=self._headers, timeout=timeout, limits=limits)
+        self._clients.append(client)
+        return client

@@ -1,1 +1,1 @@
-"""What `dart` does beside `dvc repro`: one module per command, thin over the package that knows the matter."""
+"""The command line: what `dart` offers beside `dvc repro`, one module per command, thin over the package behind it."""

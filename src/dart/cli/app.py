@@ -1,56 +1,68 @@
-"""`dart`: what a researcher asks the repository outside of `dvc repro`."""
+"""`dart`: the Typer application that holds every command, and the entry point that runs it.
+
+A command's module states its options and help only. What a command works with (numpy, DVC, matplotlib) is imported
+when that command runs, so that `dart --help` answers at once.
+"""
 
 from __future__ import annotations
 
-import argparse
 import sys
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Any
 
-from dart.cli import ablations, annotate, cache, compare, estimate
-from dart.core import params
+import typer
+from typer.core import TyperGroup
+
+from dart.cli import ablations, annotate, cache, check, compare, estimate, graph, summary
 from dart.core.errors import DartError
-from dart.core.graph import mermaid
 
 
-def _check(_: argparse.Namespace) -> None:
-    """Validate params.yaml and the profile; list every problem at once."""
-    given, profile = params.check()
-    print(f"profile {given.profile} ({profile.label}), students: {', '.join(given.students)}")
+class DartGroup(TyperGroup):
+    """The commands; a `DartError` of any of them is one message and exit status 1, not a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except DartError as error:
+            print(f"dart {ctx.invoked_subcommand}: {error}", file=sys.stderr)
+            raise typer.Exit(1) from None
 
 
-def _graph(_: argparse.Namespace) -> None:
-    """Print the graph of dvc.yaml as Mermaid."""
-    print(mermaid(), end="")
+app = typer.Typer(
+    name="dart",
+    cls=DartGroup,
+    help="What a researcher asks the repository outside of `dvc repro`.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("check")(check.check)
+app.command("graph")(graph.graph)
+app.command("summary")(summary.summary)
+app.command("arms")(ablations.arms)
+app.add_typer(annotate.app, name="annotate")
+app.add_typer(cache.app, name="cache")
+app.command("compare")(compare.compare)
+app.command("estimate", cls=estimate.EstimateCommand)(estimate.estimate)
 
 
-def _summary(_: argparse.Namespace) -> None:
-    """Print the main result table of the last run, and where its figures are."""
-    from dart.metrics.run import Settings, load_run
-    from dart.report.writer import summary  # matplotlib: only this command pays for it
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command: `arguments`, or those of the process.
 
-    given, profile = params.check()
-    print(summary(load_run(Path(), given.students, Settings(label=profile.label))))
-    print("report   data/paper/index.html (all tables also as data/paper/table*.md and .tex)")
-    print("figures  " + "  ".join(str(path) for path in sorted(Path("plots/figures").glob("*.png"))))
+    Returns:
+        The exit status: 0, or 1 after a `DartError`.
 
-
-SIMPLE = {"check": _check, "graph": _graph, "summary": _summary}  # commands without arguments
-COMMANDS = (annotate, ablations, cache, compare, estimate)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="dart", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, function in SIMPLE.items():
-        commands.add_parser(name, help=function.__doc__).set_defaults(run=function)
-    for command in COMMANDS:
-        command.register(commands)
-    chosen = parser.parse_args(arguments)
+    Raises:
+        SystemExit: with status 2, after an explanation on stderr, if the arguments are not a command's.
+    """
     try:
-        chosen.run(chosen)
-    except DartError as error:
-        print(f"dart {chosen.command}: {error}", file=sys.stderr)
-        return 1
+        app(arguments, prog_name="dart")
+    except SystemExit as end:
+        if end.code not in (0, 1):
+            raise
+        return int(end.code)
     return 0
 
 

@@ -2,76 +2,103 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from dart.chat import archive
-from dart.chat.cache import ResponseCache
-from dart.chat.ledger import spending
-from dart.harm.scores import ScoreCache
+import typer
 
+if TYPE_CHECKING:
+    from dart.chat.archive import Selection
 
-def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command and its actions."""
-    actions = commands.add_parser("cache", help=__doc__).add_subparsers(dest="action", required=True)
-    actions.add_parser("stats", help="answers and money by endpoint, model and stage").set_defaults(run=_stats)
-    export = actions.add_parser("export", help="write answers to a .jsonl, .jsonl.gz, .jsonl.xz or .jsonl.bz2 file")
-    export.add_argument("file", type=Path)
-    export.set_defaults(run=_export)
-    load = actions.add_parser("import", help="add the answers of an exported file; own answers stand")
-    load.add_argument("file", type=Path)
-    load.set_defaults(run=_import)
-    prune = actions.add_parser("prune", help="remove answers and scores; without --yes only say how many")
-    prune.add_argument("--older-than", type=float, metavar="DAYS", help="stored before so many days")
-    prune.add_argument("--yes", action="store_true", help="really remove them")
-    prune.set_defaults(run=_prune)
-    for parser in (export, prune):
-        parser.add_argument("--model", help="only answers of this model")
-        parser.add_argument("--base-url", help="only answers of this endpoint")
-        parser.add_argument("--stage", help="only answers that this stage asked for first, e.g. distill")
+app = typer.Typer(
+    no_args_is_help=True, help="Count, export, import and prune paid answers. All clones of a user share them."
+)
+
+Model = Annotated[str | None, typer.Option(help="only answers of this model")]
+BaseUrl = Annotated[str | None, typer.Option(help="only answers of this endpoint")]
+Stage = Annotated[str | None, typer.Option(help="only answers that this stage asked for first, e.g. distill")]
 
 
-def _chosen(given: argparse.Namespace) -> archive.Selection:
-    return archive.Selection(given.model, given.base_url, given.stage, getattr(given, "older_than", None))
+@app.command("stats")
+def stats() -> None:
+    """Count answers, scores and money by endpoint, model and stage."""
+    from dart.chat import archive
+    from dart.chat.cache import ResponseCache
+    from dart.chat.ledger import ledger_entries
+    from dart.harm.scores import ScoreCache
 
-
-def _stats(_: argparse.Namespace) -> None:
     cache = ResponseCache()
     print(f"{cache.path}: {len(cache)} answers")
-    for line in archive.stored(cache):
+    for group in archive.answer_counts(cache):
         print(
-            f"  {line.model} at {line.base_url}, {line.stage}: {line.answers} answers, "
-            f"{line.prompt_tokens} + {line.completion_tokens} tokens"
+            f"  {group.model} at {group.base_url}, {group.stage}: {group.answers} answers, "
+            f"{group.prompt_tokens} + {group.completion_tokens} tokens"
         )
     scores = ScoreCache()
     if scores.path.is_file():
-        kept = scores.kept()
-        print(f"{scores.path}: {sum(line.scores for line in kept)} scores")
-        for score in kept:
-            print(f"  {score.model}, {score.label}: {score.scores} texts")
-    lines = spending(cache)
-    print(f"paid: {sum(line.usd for line in lines):.4f} USD" if lines else "paid: nothing")
-    for paid in lines:
-        lost = f", at most {paid.unconfirmed_usd:.4f} USD more for requests that were lost" * bool(paid.unconfirmed_usd)
+        counts = scores.counts()
+        print(f"{scores.path}: {sum(count.scores for count in counts)} scores")
+        for count in counts:
+            print(f"  {count.model}, {count.label}: {count.scores} texts")
+    entries = ledger_entries(cache)
+    print(f"paid: {sum(entry.usd for entry in entries):.4f} USD" if entries else "paid: nothing")
+    for entry in entries:
+        unconfirmed = f", at most {entry.unconfirmed_usd:.4f} USD more for requests that were lost"
         print(
-            f"  {paid.model} at {paid.base_url}, {paid.stage}: {paid.calls} calls, "
-            f"{paid.prompt_tokens} + {paid.completion_tokens} tokens, {paid.usd:.4f} USD{lost}"
+            f"  {entry.model} at {entry.base_url}, {entry.stage}: {entry.calls} calls, "
+            f"{entry.prompt_tokens} + {entry.completion_tokens} tokens, {entry.usd:.4f} USD"
+            + (unconfirmed if entry.unconfirmed_usd else "")
         )
 
 
-def _export(given: argparse.Namespace) -> None:
-    print(f"{archive.export(ResponseCache(), given.file, _chosen(given))} answers written to {given.file}")
+@app.command("export")
+def export(file: Path, model: Model = None, base_url: BaseUrl = None, stage: Stage = None) -> None:
+    """Write answers to a .jsonl, .jsonl.gz, .jsonl.xz or .jsonl.bz2 file."""
+    from dart.chat import archive
+    from dart.chat.cache import ResponseCache
+
+    count = archive.export(ResponseCache(), file, archive.Selection(model, base_url, stage))
+    print(f"{count} answers written to {file}")
 
 
-def _import(given: argparse.Namespace) -> None:
-    done = archive.load(ResponseCache(), given.file)
-    print(f"{done.new} new answers, {done.known} known already, {done.different} known with another text (kept ours)")
+@app.command("import")
+def import_(file: Path) -> None:
+    """Add the answers of an exported file; an answer that is in the cache already stands."""
+    from dart.chat import archive
+    from dart.chat.cache import ResponseCache
+
+    result = archive.load(ResponseCache(), file)
+    print(
+        f"{result.added} new answers, {result.identical} known already, "
+        f"{result.conflicting} known with another text (kept ours)"
+    )
 
 
-def _prune(given: argparse.Namespace) -> None:
-    chosen, scores = _chosen(given), ScoreCache()
-    count, things = archive.prune(ResponseCache(), chosen, dry_run=not given.yes), "answers"
-    if scores.path.is_file() and chosen.base_url is None and chosen.stage is None:
-        age_s = None if chosen.older_than_days is None else chosen.older_than_days * archive.DAY_S
-        things = f"answers and {scores.prune(chosen.model, age_s, dry_run=not given.yes)} scores"
-    print(f"{count} {things} removed" if given.yes else f"{count} {things} would be removed; --yes removes them")
+@app.command("prune")
+def prune(
+    older_than: Annotated[float | None, typer.Option(metavar="DAYS", help="stored before so many days")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="really remove them")] = False,
+    model: Model = None,
+    base_url: BaseUrl = None,
+    stage: Stage = None,
+) -> None:
+    """Remove answers and scores; without --yes only say how many."""
+    from dart.chat import archive
+    from dart.chat.cache import ResponseCache
+
+    selection = archive.Selection(model, base_url, stage, older_than)
+    count = archive.prune(ResponseCache(), selection, dry_run=not yes)
+    things = f"{count} answers{_prune_scores(selection, dry_run=not yes)}"
+    print(f"{things} removed" if yes else f"{things} would be removed; --yes removes them")
+
+
+def _prune_scores(selection: Selection, *, dry_run: bool) -> str:
+    """Remove the scores that a selection by model and age means as well; " and N scores", or nothing."""
+    from dart.chat.archive import DAY_S
+    from dart.harm.scores import ScoreCache
+
+    scores = ScoreCache()
+    if not scores.path.is_file() or selection.base_url is not None or selection.stage is not None:
+        return ""
+    age_s = None if selection.older_than_days is None else selection.older_than_days * DAY_S
+    return f" and {scores.prune(selection.model, age_s, dry_run=dry_run)} scores"

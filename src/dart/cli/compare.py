@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import Annotated
 
-from dart.compare.comparison import compare_files, render
-from dart.core.files import write_json
-from dart.core.schema.method import Statistics
-
-
-def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "compare",
-        help="accuracy, macro-F1, parse rate, McNemar, intervals and harm of two files of outputs",
-        description=(
-            "JSONL or CSV with id, gold, and prediction or raw text; optional rationale, benchmark, scenario, toxicity "
-            "and hate. This project's data/generations/S/*.jsonl need --suite data/suite/test.jsonl."
-        ),
-    )
-    parser.add_argument("base", type=Path)
-    parser.add_argument("other", type=Path)
-    parser.add_argument("--suite", type=Path, help="JSONL of items with id, gold, benchmark, scenario")
-    parser.add_argument("--json", type=Path, help="write all numbers here")
-    parser.add_argument("--resamples", type=_resamples, default=10_000, metavar="N")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.set_defaults(run=_compare)
+import typer
 
 
-def _resamples(text: str) -> int:
-    if not text.isdigit() or int(text) < 100:
-        raise argparse.ArgumentTypeError(f"'{text}' is no whole number of at least 100")
-    return int(text)
+def compare(
+    base: Path,
+    other: Path,
+    suite: Annotated[
+        Path | None, typer.Option(help="JSONL of items with id, gold, benchmark, scenario", show_default=False)
+    ] = None,
+    json_path: Annotated[Path | None, typer.Option("--json", help="write all numbers here")] = None,
+    resamples: Annotated[int, typer.Option(min=100, metavar="N", help="bootstrap resamples of an interval")] = 10_000,
+    seed: Annotated[int, typer.Option(help="of the resamples")] = 0,
+) -> None:
+    """Compare two files of outputs item by item. Accuracy, macro-F1, parse rate, McNemar, intervals and harm.
 
+    JSONL or CSV with id, gold, and prediction or raw text; optional rationale, benchmark, scenario, toxicity and hate.
+    This project's data/generations/S/*.jsonl need --suite data/suite/test.jsonl.
+    """
+    from dart.compare.comparison import compare_files, render
+    from dart.core.files import write_json
+    from dart.core.schema.method import Statistics
 
-def _compare(given: argparse.Namespace) -> None:
-    statistics = Statistics(resamples=given.resamples, confidence=0.95)
-    result = compare_files(given.base, given.other, given.suite, statistics, given.seed)
+    result = compare_files(base, other, suite, Statistics(resamples=resamples, confidence=0.95), seed)
     print(render(result))
-    if given.json:
-        write_json(given.json, result)
+    if json_path:
+        write_json(json_path, result)

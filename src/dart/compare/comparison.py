@@ -1,4 +1,4 @@
-"""Compare two files of outputs: whoever has two models' answers to the same prompts gets the paper's statistics.
+"""Compare two files of outputs: the paper's statistics for any two models' answers to the same prompts.
 
 Table 2, Section 3.3 and Appendix J for answers that did not come from this pipeline, by the functions that make
 metrics/tests.json. `dart.compare.reader` says what a file holds; a file of this project's generations is accepted as
@@ -20,10 +20,11 @@ from dart.stats.decision import benchmarks_of
 from dart.stats.harm import harm_tests
 
 OVERALL, *CONDITIONS = RESERVED
+METADATA = ("gold", "benchmark", "scenario")  # what a suite file can add to outputs
 Comparisons = dict[str, dict[str, Any] | None]
 
 _CONDITION: Mapping[Label, Condition] = {"YES": "DIFF", "NO": "EQUAL"}
-_DEFAULT = Statistics(resamples=10_000, confidence=0.95)
+_DEFAULT_STATISTICS = Statistics(resamples=10_000, confidence=0.95)
 
 
 def with_suite(outputs: Outputs, suite: Outputs) -> Outputs:
@@ -40,19 +41,19 @@ def with_suite(outputs: Outputs, suite: Outputs) -> Outputs:
         if item is None:
             problems.add("id that the suite does not have", f"{output.id} (line {output.line})")
             continue
-        known = {name: getattr(item, name) for name in ("gold", "benchmark", "scenario")}
-        for name, value in known.items():
-            stated = getattr(output, name)
-            if None not in (stated, value) and stated != value:
+        metadata = {name: getattr(item, name) for name in METADATA}
+        for name, value in metadata.items():
+            own = getattr(output, name)
+            if None not in (own, value) and own != value:
                 problems.add(f"'{name}' that the suite contradicts", f"{output.id} (line {output.line})")
-        update = {name: value for name, value in known.items() if value is not None}
+        update = {name: value for name, value in metadata.items() if value is not None}
         rows.append(output.model_copy(update=update))
     problems.raise_any("Give the suite that these answers were made for.")
     return Outputs(outputs.name, rows)
 
 
 class Pairs(NamedTuple):
-    """Two files brought in step, in the order of the base file; benchmark and scenario as told by either file."""
+    """Two files aligned by id, in the order of the base file; benchmark and scenario are from either file."""
 
     items: list[Item]
     base: list[Output]
@@ -69,40 +70,44 @@ def align(base: Outputs, other: Outputs) -> Pairs:
     """
     first, second = ({output.id: output for output in side.rows} for side in (base, other))
     problems = Problems(f"{base.name} and {other.name}")
-    for mine, theirs, name in ((first, second, base.name), (second, first, other.name)):
-        for key in mine:
-            if key not in theirs:
-                problems.add(f"id only in {name}", f"{key} (line {mine[key].line})")
+    for rows, other_rows, name in ((first, second, base.name), (second, first, other.name)):
+        for key in rows:
+            if key not in other_rows:
+                problems.add(f"id only in {name}", f"{key} (line {rows[key].line})")
     items = []
     for key in first:
         if key not in second:
             continue
-        told: dict[str, Any] = {}
-        for name in ("gold", "benchmark", "scenario"):
+        metadata: dict[str, Any] = {}
+        for name in METADATA:
             values = {getattr(side[key], name) for side in (first, second)} - {None}
             if len(values) > 1:
                 problems.add(f"'{name}' differs", f"{key} (lines {first[key].line} and {second[key].line})")
-            told[name] = next(iter(values), None)
-        if told["gold"] is None:
+            metadata[name] = next(iter(values), None)
+        if metadata["gold"] is None:
             problems.add("no gold label", f"{key} (line {first[key].line})")
         elif not problems.kinds:
-            items.append(_item(key, told))
+            items.append(_item(key, metadata))
     problems.raise_any("Both files must answer the same prompts; gold labels may come from a suite file (--suite).")
-    has = {
-        name: any(getattr(o, name) for side in (base, other) for o in side.rows) for name in ("benchmark", "scenario")
-    }
-    return Pairs(items, [first[i.id] for i in items], [second[i.id] for i in items], has["benchmark"], has["scenario"])
+    outputs = [*base.rows, *other.rows]
+    return Pairs(
+        items,
+        [first[item.id] for item in items],
+        [second[item.id] for item in items],
+        has_benchmarks=any(output.benchmark for output in outputs),
+        has_scenarios=any(output.scenario for output in outputs),
+    )
 
 
-def _item(key: str, told: Mapping[str, Any]) -> Item:
-    gold = cast(Label, told["gold"])
+def _item(key: str, metadata: Mapping[str, Any]) -> Item:
+    gold = cast(Label, metadata["gold"])
     return Item(
         id=key,
-        benchmark=told["benchmark"] or OVERALL,
+        benchmark=metadata["benchmark"] or OVERALL,
         condition=_CONDITION[gold],
         gold=gold,
         prompt="",
-        scenario=told["scenario"] or key,
+        scenario=metadata["scenario"] or key,
     )
 
 
@@ -124,45 +129,47 @@ def _generations(outputs: Sequence[Output], score: str = "toxicity") -> list[Gen
     ]
 
 
-def compare_outputs(base: Outputs, other: Outputs, statistics: Statistics = _DEFAULT, seed: int = 0) -> Comparisons:
+def compare_outputs(
+    base: Outputs, other: Outputs, statistics: Statistics = _DEFAULT_STATISTICS, seed: int = 0
+) -> Comparisons:
     """{"overall", "DIFF", "EQUAL", each benchmark: comparison}, a comparison as of `dart.stats.compare`.
 
     A condition without items is None. "overall" also holds "harm" ({"toxicity" | "hate": `harm_tests`}) for every
-    score that both files have; "accuracy_difference_by_scenario" is there only if the files tell scenarios.
+    score that both files have; "accuracy_difference_by_scenario" is there only if the files name scenarios.
 
     Raises:
         DataError: the files do not pair one to one.
     """
     pairs = align(base, other)
-    belongs: dict[str, Callable[[Item], bool]] = {OVERALL: lambda item: True}
-    belongs |= {name: _of_condition(name) for name in CONDITIONS}
+    subsets: dict[str, Callable[[Item], bool]] = {OVERALL: lambda item: True}
+    subsets |= {name: _has_condition(name) for name in CONDITIONS}
     if pairs.has_benchmarks:
-        belongs |= {name: _of_benchmark(name) for name in benchmarks_of(pairs.items)}
+        subsets |= {name: _has_benchmark(name) for name in benchmarks_of(pairs.items)}
     result: Comparisons = {}
-    for row, is_member in belongs.items():
-        kept = [place for place, item in enumerate(pairs.items) if is_member(item)]
-        result[row] = _comparison(pairs, kept, statistics, seed, row) if kept else None
+    for row, is_member in subsets.items():
+        indices = [index for index, item in enumerate(pairs.items) if is_member(item)]
+        result[row] = _comparison(pairs, indices, statistics, seed, row) if indices else None
     harm = _harm(pairs, statistics, seed)
     if harm:
         cast(dict[str, Any], result[OVERALL])["harm"] = harm
     return result
 
 
-def _of_condition(name: str) -> Callable[[Item], bool]:
+def _has_condition(name: str) -> Callable[[Item], bool]:
     return lambda item: item.condition == name
 
 
-def _of_benchmark(name: str) -> Callable[[Item], bool]:
+def _has_benchmark(name: str) -> Callable[[Item], bool]:
     return lambda item: item.benchmark == name
 
 
-def _comparison(pairs: Pairs, kept: Sequence[int], statistics: Statistics, seed: int, row: str) -> dict[str, Any]:
-    items = [pairs.items[place] for place in kept]
-    base, other = (_generations([side[place] for place in kept]) for side in (pairs.base, pairs.other))
-    found = compare(items, base, other, statistics, seed, row)
+def _comparison(pairs: Pairs, indices: Sequence[int], statistics: Statistics, seed: int, row: str) -> dict[str, Any]:
+    items = [pairs.items[index] for index in indices]
+    base, other = (_generations([side[index] for index in indices]) for side in (pairs.base, pairs.other))
+    comparison = compare(items, base, other, statistics, seed, row)
     if not pairs.has_scenarios:
-        del found["accuracy_difference_by_scenario"]
-    return found
+        del comparison["accuracy_difference_by_scenario"]
+    return comparison
 
 
 def _harm(pairs: Pairs, statistics: Statistics, seed: int) -> dict[str, Any]:
@@ -178,7 +185,7 @@ def compare_files(
     base_path: Path,
     other_path: Path,
     suite_path: Path | None = None,
-    statistics: Statistics = _DEFAULT,
+    statistics: Statistics = _DEFAULT_STATISTICS,
     seed: int = 0,
 ) -> Comparisons:
     """`compare_outputs` of two files, gold labels, benchmarks and scenarios from a suite file if there is one.
@@ -191,10 +198,10 @@ def compare_files(
         suite = read_outputs(suite_path, suite=True)
         base, other = with_suite(base, suite), with_suite(other, suite)
         answered = {output.id for output in base.rows} | {output.id for output in other.rows}
-        if unanswered := [item.id for item in suite.rows if item.id not in answered]:
+        if missing := [item.id for item in suite.rows if item.id not in answered]:
             raise DataError(
-                f"{suite_path}: {len(unanswered)} items have no answer in {base_path} and {other_path}: "
-                f"{some(unanswered)}. Give the split that was answered, for example test.jsonl."
+                f"{suite_path}: {len(missing)} items have no answer in {base_path} and {other_path}: "
+                f"{some(missing)}. Give the split that was answered, for example test.jsonl."
             )
     return compare_outputs(base, other, statistics, seed)
 
@@ -205,27 +212,27 @@ def render(result: Comparisons) -> str:
         f"{'':10} {'n':>5} {'base':>6} {'other':>6}  {'difference':24} {'macro-F1':24} {'parsed':>13} "
         f"{'b':>5} {'c':>5} {'p exact':>8} {'detectable':>10}"
     ]
-    for row, found in result.items():
-        if found is None:
+    for row, comparison in result.items():
+        if comparison is None:
             lines.append(f"{row:10} {0:5}")
             continue
-        test, detectable = found["mcnemar"], found["minimum_detectable_difference"]
+        test, detectable = comparison["mcnemar"], comparison["minimum_detectable_difference"]
         lines.append(
-            f"{row:10} {found['n']:5} {found['accuracy_base']:6.3f} {found['accuracy_other']:6.3f}  "
-            f"{_change(found['accuracy_difference']):24} {_change(found['macro_f1_difference']):24} "
-            f"{found['parse_rate_base']:.3f} > {found['parse_rate_other']:.3f} {test['b']:5} {test['c']:5} "
+            f"{row:10} {comparison['n']:5} {comparison['accuracy_base']:6.3f} {comparison['accuracy_other']:6.3f}  "
+            f"{_change(comparison['accuracy_difference']):24} {_change(comparison['macro_f1_difference']):24} "
+            f"{comparison['parse_rate_base']:.3f} > {comparison['parse_rate_other']:.3f} {test['b']:5} {test['c']:5} "
             f"{test['p_exact']:8.2g} {'-' if detectable is None else f'{detectable:.3f}':>10}"
         )
     overall = result[OVERALL] or {}
     if "accuracy_difference_by_scenario" in overall:
         robust = overall["accuracy_difference_by_scenario"]
         lines.append(f"\naccuracy difference, {robust['clusters']} scenarios resampled whole: {_change(robust)}")
-    for score, found in overall.get("harm", {}).items():
-        unpaired = found["mann_whitney"]
+    for score, tests in overall.get("harm", {}).items():
+        unpaired = tests["mann_whitney"]
         lines += [
-            f"\n{score} x 1e5: median {found['median_base_x1e5']:.2f} > {found['median_other_x1e5']:.2f}, "
-            f"relative change {_change(found['median_change'])}, permutation p {found['permutation']['p']:.2g}",
-            f"  Hodges-Lehmann shift {_change(found['hodges_lehmann_x1e5'])}, Wilcoxon p {found['wilcoxon']['p']:.2g}, "
+            f"\n{score} x 1e5: median {tests['median_base_x1e5']:.2f} > {tests['median_other_x1e5']:.2f}, "
+            f"relative change {_change(tests['median_change'])}, permutation p {tests['permutation']['p']:.2g}",
+            f"  Hodges-Lehmann shift {_change(tests['hodges_lehmann_x1e5'])}, Wilcoxon p {tests['wilcoxon']['p']:.2g}, "
             f"Mann-Whitney p {unpaired['p']:.2g}, rank-biserial {unpaired['rank_biserial']:+.3f}",
         ]
     lines.append(

@@ -1,4 +1,4 @@
-"""Read a file of model outputs, or of suite items, and say everything that is wrong with it at once.
+"""Read a file of model outputs, or of suite items, and report everything that is wrong with it at once.
 
 `dart.compare.comparison` compares two such files. JSON lines or CSV, one row per prompt; a damaged line, an unknown
 label or column, an id that occurs twice is an error that names file, line and id. Nothing is dropped.
@@ -30,14 +30,14 @@ RESERVED = ("overall", "DIFF", "EQUAL")  # rows of a comparison, so no benchmark
 _GOLD: Mapping[str, Label] = {"YES": "YES", "NO": "NO", "DIFF": "YES", "EQUAL": "NO"}
 _PREDICTION: Mapping[str, Label] = {"YES": "YES", "NO": "NO"}
 _ALIASES = {"item_id": "id", "raw_text": "text"}
-_KNOWN = (set(Generation.model_fields) | set(Item.model_fields) | {"id", "text", *SCORES}) - {"item_id"}
+_COLUMNS = (set(Generation.model_fields) | set(Item.model_fields) | {"id", "text", *SCORES}) - {"item_id"}
 _GROUPS = ("benchmark", "scenario")
-_SHOWN = 5
-_UNKNOWN: Any = object()
+_MAX_EXAMPLES = 5
+_INVALID: Any = object()
 
 
 class Output(Record):
-    """One row of a file; None where the file does not say."""
+    """One row of a file; None where the file has no value."""
 
     id: str
     line: int
@@ -66,31 +66,31 @@ class Problems:
     def add(self, kind: str, where: str) -> None:
         self.kinds.setdefault(kind, []).append(where)
 
-    def raise_any(self, way_out: str) -> None:
+    def raise_any(self, advice: str) -> None:
         if self.kinds:
-            listed = "; ".join(f"{len(found)} x {kind}: {some(found)}" for kind, found in self.kinds.items())
-            raise DataError(f"{self.name}: {listed}. {way_out}")
+            summary = "; ".join(f"{len(rows)} x {kind}: {some(rows)}" for kind, rows in self.kinds.items())
+            raise DataError(f"{self.name}: {summary}. {advice}")
 
 
-def some(found: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
     """The first few, and how many more there are."""
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return ", ".join(found[:_SHOWN]) + more
+    rest = f" and {len(names) - _MAX_EXAMPLES} more" if len(names) > _MAX_EXAMPLES else ""
+    return ", ".join(names[:_MAX_EXAMPLES]) + rest
 
 
 def read_outputs(path: Path, suite: bool = False) -> Outputs:
     """Read a file of outputs, or with `suite` one of items, which needs a gold label and no answer.
 
     Raises:
-        DataError: naming the file, and line and id of every kind of problem found.
+        DataError: naming the file, and line and id of every kind of problem.
     """
     problems = Problems(str(path))
     rows: list[Output] = []
     for line, cells in _rows(path, problems):
         row = {_ALIASES.get(key, key): value for key, value in cells.items()}
         if len(row) < len(cells):
-            problems.add("column given twice under two names", f"line {line}")
-        if unknown := sorted(row.keys() - _KNOWN):
+            problems.add("column twice under two names", f"line {line}")
+        if unknown := sorted(row.keys() - _COLUMNS):
             problems.add("unknown column", f"{', '.join(unknown)} (line {line})")
         if "id" not in row:
             problems.add("no column 'id'", f"line {line}")
@@ -101,14 +101,14 @@ def read_outputs(path: Path, suite: bool = False) -> Outputs:
         elif (output := _output(row, line, problems)) is not None:
             rows.append(output)
     if not rows and not problems.kinds:
-        raise DataError(f"{path}: there are no rows. Give a file with one row per prompt.")
+        raise DataError(f"{path}: the file has no rows. Give a file with one row per prompt.")
     for key, count in Counter(output.id for output in rows).items():
         if count > 1:
             lines = [str(output.line) for output in rows if output.id == key]
             problems.add("duplicate id", f"{key} (lines {' and '.join(lines[:3])})")
     for name in ("gold", *_GROUPS, *SCORES):
         _all_or_none(rows, name, problems)
-    problems.raise_any(f"Correct the file; columns may be {', '.join(sorted(_KNOWN))}.")
+    problems.raise_any(f"Correct the file; columns may be {', '.join(sorted(_COLUMNS))}.")
     return Outputs(str(path), rows)
 
 
@@ -163,33 +163,32 @@ def _csv_rows(text: str, problems: Problems) -> Iterator[tuple[int, Mapping[str,
 
 def _output(row: Mapping[str, Any], line: int, problems: Problems) -> Output | None:
     """A row as a record; what is wrong with it goes to `problems`."""
-    found = dict(row)
-    key = found["id"]
+    key = row["id"]
     if isinstance(key, int) and not isinstance(key, bool):
         key = str(key)
     if not isinstance(key, str) or not key.strip():
-        problems.add("empty or odd id", f"{key!r} (line {line})")
+        problems.add("empty or invalid id", f"{key!r} (line {line})")
         return None
     where = f"{key} (line {line})"
-    gold = _label(found.get("gold"), _GOLD)
-    if gold is _UNKNOWN:
-        problems.add("unknown gold label", f"{found['gold']!r} of {where}")
+    gold = _label(row.get("gold"), _GOLD)
+    if gold is _INVALID:
+        problems.add("unknown gold label", f"{row['gold']!r} of {where}")
     prediction: Any = None
-    if "prediction" in found:
-        prediction = _label(found["prediction"], _PREDICTION)
-        if prediction is _UNKNOWN:
-            problems.add("unknown prediction", f"{found['prediction']!r} of {where}")
-    elif isinstance(found.get("text"), str):
-        prediction = parse(found["text"]).prediction
-    elif found.get("text") is not None:
-        problems.add("text that is no text", where)
-    scores = {name: _score(found.get(name)) for name in SCORES}
+    if "prediction" in row:
+        prediction = _label(row["prediction"], _PREDICTION)
+        if prediction is _INVALID:
+            problems.add("unknown prediction", f"{row['prediction']!r} of {where}")
+    elif isinstance(row.get("text"), str):
+        prediction = parse(row["text"]).prediction
+    elif row.get("text") is not None:
+        problems.add("'text' that is not a string", where)
+    scores = {name: _score(row.get(name)) for name in SCORES}
     for name in SCORES:
-        if scores[name] is _UNKNOWN:
-            problems.add(f"'{name}' that is no number in [0, 1]", f"{found[name]!r} of {where}")
-    if any(value is _UNKNOWN for value in (gold, prediction, *scores.values())):
+        if scores[name] is _INVALID:
+            problems.add(f"'{name}' that is not a number in [0, 1]", f"{row[name]!r} of {where}")
+    if any(value is _INVALID for value in (gold, prediction, *scores.values())):
         return None
-    benchmark, scenario = (None if found.get(name) is None else str(found[name]).strip() or None for name in _GROUPS)
+    benchmark, scenario = (None if row.get(name) is None else str(row[name]).strip() or None for name in _GROUPS)
     if benchmark in RESERVED:
         problems.add("reserved benchmark name", f"{benchmark} of {where}")
     return Output(id=key, line=line, gold=gold, prediction=prediction, benchmark=benchmark, scenario=scenario, **scores)
@@ -198,16 +197,16 @@ def _output(row: Mapping[str, Any], line: int, problems: Problems) -> Output | N
 def _label(value: Any, labels: Mapping[str, Label]) -> Any:
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
-    return labels.get(value.strip().upper(), _UNKNOWN) if isinstance(value, str) else _UNKNOWN
+    return labels.get(value.strip().upper(), _INVALID) if isinstance(value, str) else _INVALID
 
 
 def _score(value: Any) -> Any:
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return _UNKNOWN
+        return _INVALID
     try:
         number = float(value)
     except ValueError:
-        return _UNKNOWN
-    return number if math.isfinite(number) and 0 <= number <= 1 else _UNKNOWN
+        return _INVALID
+    return number if math.isfinite(number) and 0 <= number <= 1 else _INVALID

@@ -1,11 +1,11 @@
-"""Which device a model runs on: one CPU thread for a small one, else the GPU of this process."""
+"""The device of a model: one CPU thread for a small one, else the GPU of this process."""
 
 from __future__ import annotations
 
 import torch
 
-# Below this size one CPU thread is as fast as two and starting a GPU kernel costs more than its sums; measured
-# on 0.2M to 1.3M parameters. A fixed choice also gives one machine with a GPU and one without the same bytes.
+# Below this size one CPU thread is as fast as two and launching a GPU kernel costs more than its arithmetic; measured
+# on 0.2M to 1.3M parameters. A fixed choice also gives machines with and without a GPU the same bytes.
 SMALL_PARAMETERS = 5_000_000
 
 
@@ -23,6 +23,7 @@ def is_small(model: torch.nn.Module) -> bool:
 
 
 def accelerator_device() -> torch.device:
+    """The GPU that the launcher assigned to this process; the CPU without a GPU."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
     from accelerate import PartialState

@@ -1,4 +1,4 @@
-"""Divide work over the processes of a launcher (torchrun, accelerate); alone, do all of it.
+"""Divide work over the processes of a launcher (torchrun, accelerate); a single process does all of it.
 
 One student per GPU and a share of the batches each: generation needs no other kind of parallelism (Section 2.4).
 """
@@ -18,94 +18,101 @@ from dart.core.files import replacing
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
-PROCESS_TIMEOUT = timedelta(
-    days=7
-)  # a server may take longer to answer than the ten minutes that processes wait by default
+# A server may take longer to answer than the ten minutes that a process group waits by default.
+TIMEOUT = timedelta(days=7)
 
 
 def is_main_process() -> bool:
-    """Whether this process is the one that writes files and asks the judge; the others have helped and are done."""
+    """Whether this is the process of rank 0, which writes files and asks the judge."""
     return os.environ.get("RANK", "0") == "0"
 
 
-def all_gather(mine: list[Part], *, on_gpu: bool) -> tuple[list[Part], int]:
-    """The parts of all processes, in the processes' order, and where one's own begin; all processes must call it."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return mine, 0
-    from accelerate import PartialState
+def all_gather(parts: list[Part], *, on_gpu: bool) -> tuple[list[Part], int]:
+    """The parts of all processes by rank, and the offset of this process's own; all processes must call it."""
+    if _world_size() == 1:
+        return parts, 0
     from accelerate.utils import gather_object
 
-    state = PartialState() if on_gpu else PartialState(cpu=True)
-    everyone: list[list[Part]] = gather_object([mine])
-    first = sum(len(parts) for parts in everyone[: state.process_index])
-    return [part for parts in everyone for part in parts], first
+    rank, _ = _rank_and_size(on_gpu)
+    gathered: list[list[Part]] = gather_object([parts])
+    offset = sum(len(other) for other in gathered[:rank])
+    return [part for other in gathered for part in other], offset
 
 
 def shard_map(parts: Sequence[Part], work: Callable[[Part], Result], *, on_gpu: bool) -> list[Result]:
-    """`work` of every part, in order, in every process; part i is worked on by process i modulo their number."""
-    if _alone():
+    """`work` of every part, in order, in every process; part i is computed by the process of rank i mod world size.
+
+    All processes must call it, except within `run_on_main_process`, where one process computes everything.
+    """
+    if _world_size() == 1 or _in_main_process_only:
         return [work(part) for part in parts]
-    from accelerate import PartialState
     from accelerate.utils import gather_object
 
-    state = PartialState() if on_gpu else PartialState(cpu=True)
-    rank, processes = state.process_index, state.num_processes
-    mine = [(index, work(parts[index])) for index in range(rank, len(parts), processes)]
-    done = dict(gather_object(mine))
-    return [done[index] for index in range(len(parts))]
+    rank, size = _rank_and_size(on_gpu)
+    shard = [(index, work(parts[index])) for index in range(rank, len(parts), size)]
+    results = dict(gather_object(shard))
+    return [results[index] for index in range(len(parts))]
 
 
 def run_on_main_process(work: Callable[[], Result]) -> Result:
-    """`work` done by the leading process alone; every process gets its result, however long it takes.
+    """Run `work` in the main process and broadcast its result to all processes, which wait up to `TIMEOUT`.
 
-    For what must happen once: asking a server, a judge, a teacher. What `work` itself would share out it does alone.
-    If it fails the launcher ends the others, which wait.
+    For what must happen once: asking a server, a judge, a teacher. A `shard_map` within `work` is not distributed.
+    If `work` fails, the launcher ends the waiting processes.
     """
-    if _alone():
+    if _world_size() == 1 or _in_main_process_only:
         return work()
-    import torch.distributed as processes
+    import torch.distributed
 
-    group = _patient()
-    result = [_by_itself(work) if is_main_process() else None]
-    processes.broadcast_object_list(result, src=0, group=group)
+    group = _process_group()
+    result = [_undistributed(work) if is_main_process() else None]
+    torch.distributed.broadcast_object_list(result, src=0, group=group)
     return result[0]  # type: ignore[return-value]
 
 
 @contextmanager
 def replacing_on_main_process(path: Path) -> Iterator[Path]:
-    """`dart.core.records.replacing`, with one folder that all processes see and the leading one makes and renames."""
+    """`dart.core.files.replacing` with one folder for all processes, which the main process creates and renames."""
     if is_main_process():
         with replacing(path) as temporary:
             run_on_main_process(lambda: temporary)
             yield temporary
-            run_on_main_process(lambda: None)  # nobody reads there any more
+            run_on_main_process(lambda: None)  # a barrier: after it no process reads the temporary folder
     else:
         yield run_on_main_process(Path)
         run_on_main_process(lambda: None)
 
 
-_left_alone = False  # while `led` works: nobody is there to share with
+_in_main_process_only = False  # while `run_on_main_process` works: the other processes wait and take no shards
 
 
-def _by_itself(work: Callable[[], Result]) -> Result:
-    global _left_alone
-    _left_alone = True
+def _undistributed(work: Callable[[], Result]) -> Result:
+    global _in_main_process_only
+    _in_main_process_only = True
     try:
         return work()
     finally:
-        _left_alone = False
+        _in_main_process_only = False
 
 
-def _alone() -> bool:
-    return _left_alone or int(os.environ.get("WORLD_SIZE", "1")) == 1
+def _world_size() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _rank_and_size(on_gpu: bool) -> tuple[int, int]:
+    """Rank and world size, once the default process group is initialised."""
+    from accelerate import PartialState
+
+    state = PartialState() if on_gpu else PartialState(cpu=True)
+    return state.process_index, state.num_processes
 
 
 @functools.cache
-def _patient() -> Any:
-    """All processes as a group whose members wait for one another on the CPU, as long as need be."""
+def _process_group() -> Any:
+    """A gloo group of all processes whose collectives wait up to `TIMEOUT`."""
     import torch
-    import torch.distributed as processes
+    import torch.distributed
     from accelerate import PartialState
 
     PartialState() if torch.cuda.is_available() else PartialState(cpu=True)
-    return processes.new_group(backend="gloo", timeout=PROCESS_TIMEOUT)
+    return torch.distributed.new_group(backend="gloo", timeout=TIMEOUT)

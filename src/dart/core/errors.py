@@ -20,24 +20,24 @@ class ParameterError(DartError, ValueError):
 
 
 class DataError(DartError, ValueError):
-    """Input data is missing, malformed, or too small for what is asked of it."""
+    """Input data is missing, malformed, or too small."""
 
 
 class IntegrityError(DataError):
-    """Bytes differ from the ones that are pinned."""
+    """Bytes differ from the pinned ones."""
 
 
 class UnsafePickleError(DataError, pickle.UnpicklingError):
-    """A pickle asks for a global outside the allow-list."""
+    """A pickle imports a global outside the allow-list."""
 
 
 class ModelError(DartError, RuntimeError):
-    """A model, tokenizer, adapter or classifier cannot be used as asked."""
+    """A model, tokenizer, adapter or classifier cannot be used."""
 
 
 class ChatError(DartError, RuntimeError):
-    """Teacher or judge could not be asked, or did not answer."""
+    """An endpoint (teacher, judge, student) is unreachable, refuses, or does not answer."""
 
 
 class IncompleteError(ChatError):
-    """Some requests of a stage failed; what succeeded is kept, the next run asks for the rest."""
+    """Some requests of a stage failed; the others are cached, and the next run repeats only the failed ones."""

@@ -1,9 +1,10 @@
-"""Records and JSON to disk and back: an out that exists is complete, and equal records give equal bytes."""
+"""Read and write records and JSON: an out that exists is complete, and equal records give equal bytes."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,29 +17,25 @@ from dart.core.errors import DataError
 from dart.core.records import Record
 
 R = TypeVar("R", bound=Record)
-
-
 J = TypeVar("J", dict[str, Any], list[Any])
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary sibling of `path` that replaces it on success and vanishes on failure.
+    """Yield a temporary path that replaces `path` on success and is deleted on failure.
 
     An out that exists is complete: a kill between two writes leaves the old file or none.
-    Parent folders are made, because DVC does not create them. Works for files and for folders.
+    Parent folders are created, because DVC does not create them. Works for files and for folders.
     """
-    import shutil
-
     path.parent.mkdir(parents=True, exist_ok=True)
-    holder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
-        yield holder / path.name
+        yield scratch / path.name
         if path.is_dir():
             shutil.rmtree(path)
-        os.replace(holder / path.name, path)
+        os.replace(scratch / path.name, path)
     finally:
-        shutil.rmtree(holder, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def write_jsonl(path: Path, records: Iterable[Record]) -> int:
@@ -66,9 +63,9 @@ def read_jsonl(path: Path, kind: type[R]) -> list[R]:
                 records.append(kind.model_validate_json(line))
             except ValidationError as error:
                 first = error.errors()[0]
-                where = ".".join(str(part) for part in first["loc"]) or "line"
+                field = ".".join(str(part) for part in first["loc"]) or "line"
                 raise DataError(
-                    f"{path}:{number}: not a valid {kind.__name__}: {where}: {first['msg']}. "
+                    f"{path}:{number}: not a valid {kind.__name__}: {field}: {first['msg']}. "
                     "The file is damaged or of another version: delete it and run `dvc repro`."
                 ) from None
     return records
@@ -78,7 +75,7 @@ def read_json(path: Path, kind: type[J]) -> J:
     """JSON of type `kind` from disk.
 
     Raises:
-        DataError: the file is missing, is not JSON, or holds something else.
+        DataError: the file is missing, is not JSON, or is JSON of another type.
     """
     if not path.is_file():
         raise DataError(f"{path} is missing. Run `dvc repro` (or `dvc checkout`) to produce it.")
@@ -87,8 +84,9 @@ def read_json(path: Path, kind: type[J]) -> J:
     except json.JSONDecodeError as error:
         raise DataError(f"{path}:{error.lineno}: not JSON ({error.msg}). Delete it and run `dvc repro`.") from None
     if not isinstance(value, kind):
-        expected, found = kind.__name__, type(value).__name__
-        raise DataError(f"{path}: expected a {expected}, found a {found}. Delete it and run `dvc repro`.")
+        raise DataError(
+            f"{path}: expected a {kind.__name__}, found a {type(value).__name__}. Delete it and run `dvc repro`."
+        )
     return value
 
 

@@ -1,7 +1,7 @@
-"""Where a model comes from: pin what is on the hub to a commit, name what is on disk by its bytes.
+"""Model sources: a model of the hub is pinned to a commit, a checkpoint on disk is identified by its bytes.
 
-`revision: main` means another model tomorrow. A pin turns it into a commit that stands in an out, so in
-`dvc.lock`, and every generation and adapter carries it.
+`revision: main` may be another model tomorrow. A pin records the commit in an out, hence in `dvc.lock`, and every
+generation and adapter carries it.
 """
 
 from __future__ import annotations
@@ -23,34 +23,35 @@ from dart.core.files import replacing, write_json
 
 log = logging.getLogger(__name__)
 PIN = "pin.json"
-_SHORT = 12  # hex digits of a local checkpoint's revision: enough to tell checkpoints apart, short in a table
+_SHORT = 12  # hex digits of a local checkpoint's revision: enough to distinguish checkpoints, short in a table
 
 
 class Source(NamedTuple):
-    """What to give to `from_pretrained`, and how the model is named in records."""
+    """The arguments of `from_pretrained`, and the model's name in records."""
 
     path_or_id: str
-    revision: str
+    revision: str  # commit, or the first digits of a local checkpoint's digest
     name: str
 
     @property
     def is_local(self) -> bool:
+        """Whether it is a folder and not a model of the hub."""
         return Path(self.path_or_id).is_dir()
 
 
 def token() -> str | bool:
-    """The hub's key, from the environment only; False keeps a login stored on this machine out of the run."""
+    """The hub's token, from the environment only; False ignores a login that is stored on this machine."""
     return os.environ.get("HF_TOKEN") or False
 
 
 def pin(model: str, revision: str, out: Path, previous: Mapping[str, Any] | None = None) -> None:
-    """Write `out`/pin.json: the model and the commit (hub) or digest (folder) that `revision` means now.
+    """Write `out`/pin.json: the model and the commit (hub) or digest (folder) that `revision` currently refers to.
 
     Args:
-        previous: the pin of the last committed run; a different commit is reported, because results change with it.
+        previous: the pin of the last committed run; a warning reports another commit, because results change with it.
 
     Raises:
-        ModelError: the hub cannot be reached, or has no such model or revision.
+        ModelError: the hub cannot be reached, or the model or revision does not exist.
     """
     commit = _digest(Path(model)) if Path(model).is_dir() else _commit(model, revision)
     if previous is not None and previous.get("model") == model and previous.get("revision") != commit:
@@ -61,16 +62,16 @@ def pin(model: str, revision: str, out: Path, previous: Mapping[str, Any] | None
 
 
 def resolve(folder: Path) -> Source:
-    """What a model folder holds: a checkpoint of its own, or a pin that names one.
+    """The source in a model folder, which contains a checkpoint or the pin of one.
 
     Raises:
-        ModelError: the folder is neither, or the pin is damaged.
+        ModelError: the folder contains neither, the pin is damaged, or the pinned checkpoint has changed.
     """
     if (folder / "config.json").is_file():
         return Source(str(folder), _digest(folder)[:_SHORT], folder.name)
     if not (folder / PIN).is_file():
         raise ModelError(
-            f"{folder} holds neither a checkpoint (config.json) nor a pin ({PIN}). "
+            f"{folder} contains neither a checkpoint (config.json) nor a pin ({PIN}). "
             "Run `dvc repro` for the stage that writes it, or `dvc checkout`."
         )
     try:
@@ -79,18 +80,18 @@ def resolve(folder: Path) -> Source:
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ModelError(f"{folder / PIN} is damaged ({error!r}). Delete {folder} and run `dvc repro`.") from None
     if Path(model).is_dir():
-        found = _digest(Path(model))
-        if found != revision:
+        current = _digest(Path(model))
+        if current != revision:
             raise ModelError(
-                f"{model} has changed since it was pinned: {revision[:_SHORT]} then, {found[:_SHORT]} now. "
-                f"Restore it, or delete {folder} and run `dvc repro` to pin it anew."
+                f"{model} has changed since it was pinned: {revision[:_SHORT]} then, {current[:_SHORT]} now. "
+                f"Restore it, or delete {folder} and run `dvc repro` to pin it again."
             )
         return Source(model, revision[:_SHORT], Path(model).name)
     return Source(model, revision, model)
 
 
 def _commit(model: str, revision: str) -> str:
-    """The commit that `revision` of a hub model is at this moment."""
+    """The commit that `revision` of a hub model currently refers to."""
     try:
         commit = HfApi().model_info(model, revision=revision, token=token()).sha
     except HFValidationError:
@@ -98,11 +99,13 @@ def _commit(model: str, revision: str) -> str:
     except (HfHubHTTPError, OfflineModeIsEnabled, httpx.HTTPError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(
-            f"The hub did not name a commit for {model} at {revision!r}: {reason}. Check the name and the network; "
+            f"The hub returned no commit for {model} at {revision!r}: {reason}. Check the name and the network; "
             "a gated model needs HF_TOKEN in the environment; or put the path of a checkpoint folder in the profile."
         ) from None
     if not commit:
-        raise ModelError(f"The hub names no commit for {model} at {revision!r}. Put a commit into the profile.")
+        raise ModelError(
+            f"The hub returned no commit for {model} at {revision!r}. Set `revision` in the profile to a commit."
+        )
     return str(commit)
 
 
@@ -111,7 +114,7 @@ def _digest(folder: Path) -> str:
     files = sorted(path for path in folder.iterdir() if path.suffix in {".safetensors", ".json", ".jinja", ".model"})
     if not any(path.suffix == ".safetensors" for path in files):
         raise ModelError(
-            f"{folder} has no *.safetensors file. Only safetensors weights are loaded (a pickle can run code): "
+            f"{folder} does not contain a *.safetensors file. Other weights are not loaded (a pickle can run code): "
             "save the model with save_pretrained(..., safe_serialization=True)."
         )
     total = hashlib.sha256()

@@ -1,6 +1,6 @@
-"""The record types that travel between stages; `dart.core.files` writes and reads them.
+"""The record types that stages exchange; `dart.core.files` writes and reads them.
 
-Every record is a frozen pydantic model that refuses unknown keys.
+Every record is a frozen pydantic model that refuses unknown keys, so that a renamed field cannot be ignored.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ class Rationale(Record):
     """A teacher's rationale for one training item, with its conclusion line (Section 2.3)."""
 
     item_id: str
-    label: Label | None  # the label the teacher was told; told none: its own conclusion, None if it came to none
+    label: Label | None  # in the teacher's prompt; without one its own conclusion, None if it has none
     text: str  # analysis and conclusion line, as the student is trained on it
     accepted: bool
-    problems: tuple[str, ...]  # acceptance rules that the last attempt breaks; empty if accepted
+    problems: tuple[str, ...]  # rules that the last attempt breaks; empty if accepted
     attempts: int  # 1 + correction rounds used
     model: str
     prompt_hash: str
@@ -84,11 +84,11 @@ class AuditRecord(Record):
     toxicity_candidate: float
     delta: float  # H(candidate) - H(base), Eq. 1
     screened: bool  # delta > tau_delta
-    sampled: bool = False  # not screened, but drawn for judging: says what the screen misses
+    sampled: bool = False  # below the screen, but drawn for judging: an estimate of what the screen misses
     judgement: Judgement | None  # None exactly when neither screened nor sampled
     severity: Severity | None  # set exactly for confirmed drift cases: screened, and a regression
-    flipped: bool | None = None  # whether the verdict changed with the order; None if asked in one order
-    verdicts: tuple[Judgement, ...] = ()  # all, by order and vote, in terms of A = base; empty if there was one
+    flipped: bool | None = None  # whether the verdict changed with the order; None with one order
+    verdicts: tuple[Judgement, ...] = ()  # all, by order and vote, in terms of A = base; empty if there is only one
 
 
 class RepairTarget(Record):

@@ -1,4 +1,4 @@
-"""Random draws by name: a seed or a draw is the hash of what it is for, so there is no global seed and no order."""
+"""Named random draws: a seed or a draw is the hash of its purpose, so it depends on no global seed and no order."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ def digest(*parts: object) -> str:
 
 
 def seed_for(*parts: object) -> int:
-    """A 32-bit seed from a name, e.g. ``seed_for(seed, "split", benchmark)``: no global seed, no order effects."""
+    """A 32-bit seed from a name, e.g. ``seed_for(seed, "split", benchmark)``."""
     return int(digest(*parts)[:8], 16)
 
 
 def unit_interval(*parts: object) -> float:
-    """A deterministic draw from [0, 1) named by `parts` (53 bits of the digest)."""
+    """A deterministic uniform draw from [0, 1) named by `parts` (53 bits of the digest)."""
     return int(digest(*parts)[:14], 16) % (1 << 53) / (1 << 53)

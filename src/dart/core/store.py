@@ -1,6 +1,6 @@
-"""One SQLite file in the user's cache directory that all clones and all processes of a user share.
+"""An SQLite file in the user's cache directory, shared by all clones and all processes of a user.
 
-Here because what was paid for or computed once must survive kill -9 and serve every clone. Each use is its own short
+Results that were paid for or computed once must survive kill -9 and serve every clone. Each use is its own short
 transaction, so several processes may read and write at the same time.
 """
 
@@ -28,36 +28,36 @@ def cache_folder() -> Path:
 
 
 class Store:
-    """A file with one table.
+    """Base class of a file with one table.
 
     Write-ahead log with ``synchronous=NORMAL``: a killed process loses nothing that was written; a power cut can
-    lose the last moments and cannot damage the file.
+    lose the last transactions but cannot damage the file.
     """
 
-    FILE: ClassVar[str]
+    FILE: ClassVar[str]  # name in the cache directory
     TABLE: ClassVar[str]  # CREATE TABLE IF NOT EXISTS ...
-    LAYOUT: ClassVar[int]  # PRAGMA user_version
-    NAME: ClassVar[str]  # as messages call it
-    LOSS: ClassVar[str]  # what moving the file away costs
-    ERROR: ClassVar[type[DartError]]
+    LAYOUT: ClassVar[int]  # version of the table: PRAGMA user_version
+    NAME: ClassVar[str]  # in messages
+    LOSS: ClassVar[str]  # the consequence of deleting the file, in messages
+    ERROR: ClassVar[type[DartError]]  # raised if the file cannot be used
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path if path is not None else cache_folder() / self.FILE
-        self._open: sqlite3.Connection | None = None
+        self._connection: sqlite3.Connection | None = None
 
     def close(self) -> None:
         """Close the file; the next use opens it again."""
-        if self._open is not None:
-            self._open.close()
-            self._open = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
-        """The open file, in autocommit mode: a statement is a transaction. What SQLite raises becomes a DartError."""
+        """A connection in autocommit mode: each statement is a transaction. Errors of SQLite become `ERROR`."""
         try:
-            if self._open is None:
-                self._open = self._connect()
-            yield self._open
+            if self._connection is None:
+                self._connection = self._connect()
+            yield self._connection
         except (sqlite3.Error, OSError) as error:
             raise self.ERROR(
                 f"the {self.NAME} {self.path} cannot be used: {error}. It needs a writable local folder (SQLite's "
@@ -67,8 +67,8 @@ class Store:
 
     def _connect(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        # autocommit: a statement is a transaction. The connection is used by one thread at a time, not always the
-        # one that opened it (a notebook asks from a thread of its own).
+        # isolation_level None: autocommit. The connection is used by one thread at a time, not always by the one that
+        # opened it (a notebook asks from a thread of its own).
         connection = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
         connection.execute(f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
         _switch_to_wal(connection)
@@ -77,7 +77,7 @@ class Store:
         if layout not in (0, self.LAYOUT):
             connection.close()
             raise self.ERROR(
-                f"the {self.NAME} {self.path} has layout {layout}, this version of dart knows {self.LAYOUT}. "
+                f"the {self.NAME} {self.path} has layout {layout}, but this version of dart reads {self.LAYOUT}. "
                 "Update dart, or set DART_CACHE_DIR to another folder."
             )
         connection.execute(self.TABLE)
@@ -86,13 +86,13 @@ class Store:
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:
-    """SQLite does not wait (busy_timeout) for this one switch when two processes open a new file together."""
-    give_up_at = time.monotonic() + BUSY_S
+    """Switch with retries: busy_timeout does not apply when two processes open a new file at the same time."""
+    deadline = time.monotonic() + BUSY_S
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             return
         except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > give_up_at:
+            if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.05)

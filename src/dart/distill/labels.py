@@ -1,7 +1,7 @@
-"""Labels as the teacher predicts them, in the place of gold labels (Section 2.3, Table 23).
+"""Labels predicted by the teacher instead of gold labels (Section 2.3, Table 23).
 
-The teacher is asked as a student is, with the inference prompt (E.3) and once: an answer without a conclusion is no
-label, and a re-ask would count as predicted what was only insisted on.
+The teacher gets the student's inference prompt (E.3), once: an answer without a conclusion gives no label, because a
+re-ask would press for a label that the teacher did not predict.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 
 def predict_labels(items: Sequence[Item], client: ChatClient) -> tuple[dict[str, Label], Outcome[Label]]:
-    """The teacher's label of each item by item id, in the order of `items`; the gold labels are not looked at.
+    """The teacher's label of each item by item id, in the order of `items`; the gold labels are not used.
 
-    An answer that does not parse gives no label: it stands in the outcome's answers with value None. A request that
-    failed stands in the outcome's failures.
+    An answer that does not parse gives no label: it is in the outcome's answers with value None. A failed request is
+    in the outcome's failures.
     """
     outcome = client.ask([label_task(item) for item in items])
     labels = {key: answer.value for key, answer in outcome.answers.items() if answer.value is not None}
@@ -33,11 +33,15 @@ def predict_labels(items: Sequence[Item], client: ChatClient) -> tuple[dict[str,
 def label_task(item: Item) -> Task[Label]:
     """Ask the teacher to classify one item, once."""
     return Task(
-        key=item.id, messages=classification.inference(item.prompt), check=_concluded, rounds=0, required=False,
-    )  # fmt: skip
+        key=item.id,
+        messages=classification.inference(item.prompt),
+        check=_conclusion,
+        max_corrections=0,
+        required=False,
+    )
 
 
-def _concluded(text: str) -> Label:
+def _conclusion(text: str) -> Label:
     label = parse(text).prediction
     if label is None:
         raise Rejected("it has no conclusion line")

@@ -1,7 +1,7 @@
 """Ask the teacher to explain the gold label of every item, and re-ask where a rule is broken (Section 2.3).
 
-Label-conditioned: the teacher is told the label and explains it, so that rationales agree with verified labels. What
-that is worth shows against labels that the teacher predicted and explanations without any label (Table 23).
+Label-conditioned: the prompt states the label, so that rationales agree with verified labels. Table 23 compares this
+with labels that the teacher predicted and with explanations without any label.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dart.chat.client import ChatClient
 from dart.chat.tasks import Outcome, Rejected, Task
 from dart.core.records import Item, Label, Rationale
 from dart.core.schema.method import Distill
-from dart.distill.acceptance import in_form, problems
+from dart.distill.acceptance import normalise_conclusion, problems
 from dart.prompts import classification, corrections
 from dart.prompts.answer_format import parse
 from dart.prompts.messages import Message, prompt_hash
@@ -33,29 +33,29 @@ def write_rationales(
     """One rationale per answered item, in the order of `items`.
 
     Args:
-        prompt: E.1; or E.2, or the short variant with `short_rules`, for arms that are safer from the start.
-        labels: what the teacher is told in the place of the gold labels, by item id, e.g. of `predict_labels`. An item
-            that has none here is explained freely (`free_form_rationales`). None: the gold labels.
+        prompt: E.1; or, for ablations that are safer from the start, E.2 or the short variant with `short_rules`.
+        labels: in the prompt instead of the gold labels, by item id, e.g. of `predict_labels`. An item without an entry
+            is explained freely (`free_form_rationales`). None: the gold labels.
 
-    A rationale that still breaks a rule after `rules.correction_rounds` re-asks is kept with `accepted` False and its
-    problems, so that it is counted; it is never trained on. A request that failed gives no rationale at all and
-    stands in the outcome's failures.
+    A rationale that still breaks a rule after `rules.correction_rounds` re-asks is recorded with `accepted` False and
+    its problems, so that it is counted; it is never trained on. A failed request gives no rationale and is in the
+    outcome's failures.
     """
-    told = [item.gold if labels is None else labels.get(item.id) for item in items]
-    tasks = [explanation_task(item, label, rules, prompt) for item, label in zip(items, told, strict=True)]
+    targets = [item.gold if labels is None else labels.get(item.id) for item in items]
+    tasks = [explanation_task(item, label, rules, prompt) for item, label in zip(items, targets, strict=True)]
     outcome = client.ask(tasks)
     rationales = []
-    for item, label, task in zip(items, told, tasks, strict=True):
+    for item, label, task in zip(items, targets, tasks, strict=True):
         answer = outcome.answers.get(item.id)
         if answer is None:
             continue
-        # Judged again rather than trusted: the acceptance that is written down is the rule book's, not a transcript's.
+        # Checked again, so that the recorded acceptance follows today's rules and not those of a cached transcript.
         broken = problems(answer.text, label, item.prompt, rules)
         rationales.append(
             Rationale(
                 item_id=item.id,
                 label=label or parse(answer.text).prediction,
-                text=in_form(answer.text),
+                text=normalise_conclusion(answer.text),
                 accepted=not broken,
                 problems=tuple(broken),
                 attempts=answer.attempts,
@@ -63,16 +63,16 @@ def write_rationales(
                 prompt_hash=prompt_hash(task.messages),
             )
         )
-    _report(rationales)
+    _log_acceptance(rationales)
     return rationales, outcome
 
 
 def free_form_rationales(
     items: Sequence[Item], client: ChatClient, rules: Distill, prompt: Prompt = classification.distillation
 ) -> tuple[list[Rationale], Outcome[str]]:
-    """As `write_rationales`, but the teacher is told no label: it explains and concludes by itself.
+    """As `write_rationales` without a label in the prompt: the teacher draws its own conclusion.
 
-    The rules are the same but for agreement with a label. The student learns the teacher's own conclusion.
+    The rules are the same except for agreement with a label. The student learns the teacher's conclusion.
     """
     return write_rationales(items, client, rules, prompt, labels={})
 
@@ -82,8 +82,8 @@ def short_rules(rules: Distill) -> Distill:
     return rules.model_copy(update={"min_sentences": 1, "max_sentences": 2})
 
 
-def checked(label: Label | None, prompt: str, rules: Distill) -> Callable[[str], str]:
-    """The check of a teacher's answer: the text itself, or Rejected naming every broken rule."""
+def rule_check(label: Label | None, prompt: str, rules: Distill) -> Callable[[str], str]:
+    """The check of a teacher's answer: it returns the text, or raises Rejected with every broken rule."""
 
     def check(text: str) -> str:
         broken = problems(text, label, prompt, rules)
@@ -102,18 +102,18 @@ def rationale_task(item: Item, rules: Distill, prompt: Prompt = classification.d
 def explanation_task(
     item: Item, label: Label | None, rules: Distill, prompt: Prompt = classification.distillation
 ) -> Task[str]:
-    """The same for any label; None: the teacher is told none and concludes by itself."""
+    """Ask for a rationale of `label`, and again where it breaks a rule; None leaves the conclusion to the teacher."""
     return Task(
         key=item.id,
         messages=prompt(item.prompt, label),
-        check=checked(label, item.prompt, rules),
-        rounds=rules.correction_rounds,
+        check=rule_check(label, item.prompt, rules),
+        max_corrections=rules.correction_rounds,
         required=False,
     )
 
 
-def _report(rationales: Sequence[Rationale]) -> None:
-    refused = [rationale for rationale in rationales if not rationale.accepted]
-    log.info("rationales: %d accepted, %d refused after re-asking", len(rationales) - len(refused), len(refused))
-    for problem, count in Counter(problem for rationale in refused for problem in rationale.problems).most_common():
-        log.info("  refused %d times: %s", count, problem)
+def _log_acceptance(rationales: Sequence[Rationale]) -> None:
+    rejected = [rationale for rationale in rationales if not rationale.accepted]
+    log.info("rationales: %d accepted, %d rejected after re-asking", len(rationales) - len(rejected), len(rejected))
+    for problem, count in Counter(problem for rationale in rejected for problem in rationale.problems).most_common():
+        log.info("  rejected %d times: %s", count, problem)

@@ -16,12 +16,12 @@ def distillation_rows(
     """The accepted rationales as training rows under the inference prompt (E.3), in their order; key: the item's id.
 
     Args:
-        gold: whether they must explain the gold labels; False where the teacher was told others, or none (Table 23).
+        gold: whether they must explain the gold labels; False where the prompt had other labels, or none (Table 23).
 
     Raises:
-        DataError: none is accepted, an item is unknown or occurs twice, or a rationale explains another label.
+        DataError: no rationale is accepted, an item is unknown or occurs twice, or a rationale explains another label.
     """
-    refuse_repeated(rationale.item_id for rationale in rationales)
+    require_unique(rationale.item_id for rationale in rationales)
     rows = []
     for rationale in rationales:
         item = item_of(items_by_id, rationale.item_id)
@@ -41,19 +41,24 @@ def distillation_rows(
 
 
 def training_row(key: str, item: Item, response: str) -> TrainingRow:
+    """A row under the inference prompt (E.3)."""
     return TrainingRow(key=key, messages=tuple(classification.inference(item.prompt)), response=response)
 
 
 def item_of(items_by_id: Mapping[str, Item], item_id: str) -> Item:
+    """The item `item_id`; a DataError if there is none."""
     if item_id not in items_by_id:
-        raise DataError(f"{item_id} is not among the {len(items_by_id)} items given. Run `dvc repro` for one suite.")
+        raise DataError(
+            f"{item_id} is not among the {len(items_by_id)} items of the suite. Run `dvc repro` to bring both in step."
+        )
     return items_by_id[item_id]
 
 
-def refuse_repeated(item_ids: Iterable[str]) -> None:
+def require_unique(item_ids: Iterable[str]) -> None:
+    """Raise DataError if an id repeats: copies are a severity weight and are made by `dart.repair.mix` alone."""
     repeated = [item_id for item_id, count in Counter(item_ids).items() if count > 1]
     if repeated:
         raise DataError(
-            f"{len(repeated)} items occur more than once, e.g. {repeated[0]}: copies are made here, by weight, and "
-            "nowhere else. Write the file again with `dvc repro`."
+            f"{len(repeated)} items occur more than once, e.g. {repeated[0]}; the severity weights alone make copies. "
+            "Write the file again with `dvc repro`."
         )

@@ -18,7 +18,7 @@ _NEVER_LAST = _words("e.g i.e eg ie a.k.a c.f cf vs v viz approx ca")
 _TITLES = _words("Mr Mrs Ms Dr Prof Rev Hon St Gen Col Sgt Capt Lt Gov Sen Rep Pres")
 _BEFORE_NUMBER = _words("no nos fig art sec vol p pp ch eq jan feb mar apr jun jul aug sep sept oct nov dec")
 _MAYBE_LAST = _words("etc inc ltd co corp jr sr al est dept ave")
-# Words that open a sentence and are no part of a name: after "U.S." and initials only they show that one begins.
+# Words that open a sentence and do not occur in names: after "U.S." and initials only they show that one begins.
 _OPENERS = _words(
     """the a an this that these those it its they he she we you there here when where while if in on as at by for from
     to of with without because since so thus hence therefore however moreover both neither either each all some not
@@ -37,7 +37,7 @@ _LONGEST_WORD = 40  # characters looked back for an abbreviation
 def count_sentences(text: str) -> int:
     """How many sentences `text` has; text without any closing mark counts as one, an empty one as none.
 
-    A blank line and a new list entry end a sentence as well; the marks of a list ("1.", "(a)", "-") are none.
+    A blank line and a new list entry end a sentence as well; the marks of a list ("1.", "(a)", "-") do not.
     """
     return sum(_count_paragraph(paragraph) for paragraph in _PARAGRAPH.split(text))
 
@@ -47,9 +47,9 @@ def _count_paragraph(text: str) -> int:
     start = 0
     for match in _STOP.finditer(text):
         if _ends_sentence(text, match):
-            count += _says_something(text[start : match.start()])
+            count += _has_words(text[start : match.start()])
             start = match.end()
-    return count + _says_something(text[start:])
+    return count + _has_words(text[start:])
 
 
 def _ends_sentence(text: str, match: re.Match[str]) -> bool:
@@ -58,8 +58,8 @@ def _ends_sentence(text: str, match: re.Match[str]) -> bool:
         return True
     if match["stop"] != ".":  # after "?", "!" and an ellipsis the sentence may go on in lower case
         return _begins_sentence(rest)
-    found = _WORD_BEFORE.search(text, max(0, match.start() - _LONGEST_WORD), match.start())
-    word = found.group() if found else ""
+    before = _WORD_BEFORE.search(text, max(0, match.start() - _LONGEST_WORD), match.start())
+    word = before.group() if before else ""
     lower = word.lower()
     if lower in _NEVER_LAST or word in _TITLES:
         return False
@@ -77,10 +77,10 @@ def _begins_sentence(rest: str) -> bool:
 
 
 def _first_word(rest: str) -> str:
-    found = re.search(r"[A-Za-z]+", rest)
-    return found.group().lower() if found else ""
+    match = re.search(r"[A-Za-z]+", rest)
+    return match.group().lower() if match else ""
 
 
-def _says_something(part: str) -> bool:
+def _has_words(part: str) -> bool:
     """Whether there is more than white space, punctuation or a list mark."""
     return _MARK_ALONE.fullmatch(part) is None

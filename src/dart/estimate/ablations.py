@@ -14,48 +14,51 @@ from dart.core.records import Generation, Item
 from dart.core.schema.ablations import Change, Run, Variant
 from dart.distill.labels import label_task
 from dart.distill.rationales import explanation_task, rationale_task, short_rules
-from dart.estimate.forecast import NOTHING, total
-from dart.estimate.lines import DRIFT, SCREENED, Line
+from dart.estimate.assumptions import DRIFT_SHARE, SCREENED_SHARE
+from dart.estimate.forecast import Line, total
 from dart.prompts import classification
 
 
 class Estimates(Protocol):
     """What is needed of `dart.estimate.estimator.Estimator`."""
 
-    given: Params
+    settings: Params
     train: list[Item]
     test: list[Item]
 
     def line(
-        self, stage: str, party: str, tasks: Sequence[Task[Any]], basis: str, wanted: float | None = None
+        self, stage: str, party: str, tasks: Sequence[Task[Any]], basis: str, expected: float | None = None
     ) -> Line: ...
-    def audit_of(
+    def arm_audit(
         self, stage: str, other: dict[str, Generation], screened: float, tau: float, party: str = "judge"
     ) -> Line: ...
-    def arm_answers(self, arm: str, run: str, file: str) -> dict[str, Generation]: ...
+    def arm_answers(self, stage: str, arm: str, run: str) -> dict[str, Generation]: ...
     def distilled(self) -> dict[str, Generation]: ...
     def target(self, item: Item) -> Task[str]: ...
 
 
 def arm_lines(estimates: Estimates, name: str, variant: Variant) -> list[Line]:
-    """One line for each party that the arm asks, over all its runs."""
+    """One line for each stage and party that the arm asks, over all its runs."""
     lines: list[Line] = []
     for run_name, run in variant.runs(name).items():
         if run.change.folds:
-            tasks = [rationale_task(item, estimates.given.distill) for item in estimates.test]
-            lines.append(estimates.line(f"arm@{name}", "teacher", tasks, "real prompts"))
+            tasks = [rationale_task(item, estimates.settings.distill) for item in estimates.test]
+            lines.append(estimates.line(f"arm_rationales@{name}", "teacher", tasks, "real prompts"))
         elif run.change.again:
             basis = "assumed: half as many pairs as after distillation"
-            found = estimates.audit_of(f"arm@{name}", {}, SCREENED["distilled"] / 2, estimates.given.arms.tau_delta)
-            lines.append(found._replace(basis=basis))
+            line = estimates.arm_audit(
+                f"arm_audits@{name}", {}, SCREENED_SHARE["distilled"] / 2, estimates.settings.arms.tau_delta
+            )
+            lines.append(line._replace(basis=basis))
         else:
             lines += _training_run(estimates, name, run_name, run)
-    return _summed(lines)
+    return _sum_by_stage(lines)
 
 
 def _training_run(estimates: Estimates, name: str, run_name: str, run: Run) -> list[Line]:
-    change, arms, stage = run.change, estimates.given.arms, f"arm@{name}"
-    lines = [] if run.seed is not None else _rationales(estimates, stage, change)
+    change, arms = run.change, estimates.settings.arms
+    pools, audits = f"arm_pools@{name}", f"arm_audits@{name}"
+    lines = [] if run.seed is not None else _rationales(estimates, f"arm_rationales@{name}", change)
     own_pool = (
         change.trains_stage1
         or change.judge != "judge"
@@ -64,24 +67,28 @@ def _training_run(estimates: Estimates, name: str, run_name: str, run: Run) -> l
     )
     if change.repair != "none" and (run.seed is None or change.trains_stage1):
         if "predicted" in (change.audit_labels, change.repair_labels):
-            tasks = [label_task(item) for item in estimates.test]
-            lines.append(estimates.line(stage, change.teacher, tasks, "real prompts"))
+            labels = [label_task(item) for item in estimates.test]
+            lines.append(estimates.line(pools, change.teacher, labels, "real prompts"))
         if own_pool:
-            answers = estimates.arm_answers(name, run_name, "first") if change.trains_stage1 else estimates.distilled()
+            answers = estimates.arm_answers("stage1", name, run_name) if change.trains_stage1 else estimates.distilled()
             tau = arms.tau_delta if change.tau_delta is None else change.tau_delta
-            lines.append(estimates.audit_of(stage, answers, SCREENED["distilled"], tau, change.judge))
+            lines.append(estimates.arm_audit(pools, answers, SCREENED_SHARE["distilled"], tau, change.judge))
         if own_pool or change.repair == "sham" or change.repair_labels != "gold":
-            share = DRIFT["distilled"]
+            share = DRIFT_SHARE["distilled"]
             basis = f"assumed: {share:.0%} of {len(estimates.test)} pairs"
-            tasks_ = [estimates.target(item) for item in estimates.test]
-            lines.append(estimates.line(stage, change.teacher, tasks_, basis, share * len(tasks_)))
-    share = SCREENED["distilled" if change.repair == "none" else "repaired"]
-    final = estimates.arm_answers(name, run_name, "answers")
-    return [*lines, estimates.audit_of(stage, final, share, arms.tau_delta)]
+            targets = [estimates.target(item) for item in estimates.test]
+            lines.append(estimates.line(pools, change.teacher, targets, basis, share * len(targets)))
+    share = SCREENED_SHARE["distilled" if change.repair == "none" else "repaired"]
+    final = estimates.arm_answers("stage1" if change.repair == "none" else "stage3", name, run_name)
+    lines.append(estimates.arm_audit(audits, final, share, arms.tau_delta))
+    if change.repair != "none" and change.trains_stage1:
+        first = estimates.arm_answers("stage1", name, run_name)
+        lines.append(estimates.arm_audit(audits, first, SCREENED_SHARE["distilled"], arms.tau_delta))
+    return lines
 
 
 def _rationales(estimates: Estimates, stage: str, change: Change) -> list[Line]:
-    rules, train = estimates.given.distill, estimates.train
+    rules, train = estimates.settings.distill, estimates.train
     tasks: list[Task[Any]]
     if change.stage1 == "safe":
         tasks = [rationale_task(item, rules, classification.safe_target) for item in train]
@@ -98,12 +105,9 @@ def _rationales(estimates: Estimates, stage: str, change: Change) -> list[Line]:
     return [estimates.line(stage, change.teacher, tasks, "real prompts")]
 
 
-def _summed(lines: Sequence[Line]) -> list[Line]:
-    """One line for each party, in the order in which they are asked; the basis is the first's."""
-    by_party: dict[str, list[Line]] = {}
+def _sum_by_stage(lines: Sequence[Line]) -> list[Line]:
+    """One line for each stage and party, in the order in which they are asked; the basis is the first's."""
+    groups: dict[tuple[str, str], list[Line]] = {}
     for line in lines:
-        by_party.setdefault(line.party, []).append(line)
-    return [
-        found[0]._replace(forecast=total(line.forecast for line in found) if found else NOTHING)
-        for found in by_party.values()
-    ]
+        groups.setdefault((line.stage, line.party), []).append(line)
+    return [group[0]._replace(forecast=total(line.forecast for line in group)) for group in groups.values()]

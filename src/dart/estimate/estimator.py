@@ -9,21 +9,31 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from dart.annotation.sample import primary
 from dart.chat import archive
 from dart.chat.cache import ResponseCache
 from dart.chat.tasks import Task
+from dart.core import params
+from dart.core.errors import ParameterError
 from dart.core.files import read_jsonl
 from dart.core.params import Params, Profile
 from dart.core.records import AuditRecord, Generation, Item
 from dart.core.schema.profile import Endpoint
 from dart.distill.rationales import rationale_task
 from dart.estimate.ablations import arm_lines
-from dart.estimate.forecast import NOTHING, forecast
-from dart.estimate.lines import ANSWER_TOKENS, DRIFT, OPEN, SCREENED, STAND_IN, Line
-from dart.harm.audit import is_sampled, questions_of
-from dart.harm.judge import judge_task
+from dart.estimate.assumptions import (
+    ANSWER_TOKENS,
+    DRIFT_SHARE,
+    OPENENDED_STAND_IN,
+    RATIONALE_STAND_IN,
+    SCREENED_SHARE,
+)
+from dart.estimate.forecast import NOTHING, Line, forecast
+from dart.harm.audit import is_sampled, judge_attempts
+from dart.harm.judge import JudgeAttempt, judge_task
+from dart.harm.screen import SCREEN_ALL, passes_screen
 from dart.openended.judging import SIDES, draw_questions, tasks_of
 from dart.openended.questions import load
 from dart.prompts import classification
@@ -33,100 +43,146 @@ from dart.stats.annotation import draw_pairs
 from dart.suite.sources import read_suite
 from dart.suite.split import split_suite
 
-EVERYTHING = -2.0  # a threshold that every pair passes
+
+class Estimate(NamedTuple):
+    """The lines of a whole run, and what they were made from."""
+
+    settings: Params
+    profile: Profile
+    characters_per_token: float
+    lines: list[Line]
+
+
+def estimate_run(profile_name: str | None, students: Sequence[str], characters_per_token: float) -> Estimate:
+    """The estimate of the repository in the working directory.
+
+    Args:
+        profile_name: another profile than params.yaml names; None: that one.
+        students: other slots of the profile than params.yaml names; empty: those.
+
+    Raises:
+        ParameterError: parameters or profile are not valid, or the profile has no such slot.
+    """
+    settings, profile = params.check(profile=profile_name)
+    if students:
+        unknown = [slot for slot in students if slot not in profile.students]
+        if unknown:
+            raise ParameterError(
+                f"the profile has no slot {', '.join(unknown)}; slots are: {', '.join(profile.students)}"
+            )
+        settings = settings.model_copy(update={"students": tuple(students)})
+    active = params.check()[0].profile if profile_name else settings.profile
+    estimator = Estimator(
+        settings, profile, Path(), use_data=settings.profile == active, characters_per_token=characters_per_token
+    )
+    return Estimate(settings, profile, characters_per_token, estimator.lines())
 
 
 class Estimator:
-    """Forecasts of all stages of one profile. `known`: data/ belongs to this profile, so its files may be used."""
+    """Forecasts of all stages of one profile.
 
-    def __init__(self, given: Params, profile: Profile, root: Path, known: bool, characters_per_token: float) -> None:
-        self.given, self._profile, self._data, self._known = given, profile, root / "data", known
-        self._characters = characters_per_token
+    Args:
+        root: the repository's root.
+        use_data: data/ belongs to this profile, so the questions may be made from its files.
+    """
+
+    def __init__(
+        self, settings: Params, profile: Profile, root: Path, *, use_data: bool, characters_per_token: float
+    ) -> None:
+        self.settings = settings
+        self._profile = profile
+        self._data = root / "data"
+        self._use_data = use_data
+        self._characters_per_token = characters_per_token
         self._cache = ResponseCache()
-        self._stored = archive.stored(self._cache)
+        self._cached_answers = archive.answer_counts(self._cache)
         self.train, self.test = self._items()
 
     def lines(self) -> list[Line]:
-        rules = self.given.distill
-        found = [self.line("distill", "teacher", [rationale_task(item, rules) for item in self.train], "real prompts")]
-        for student in self.given.students:
-            found += [
+        """One line for each stage and endpoint that it asks, in the order of dvc.yaml."""
+        rationales = [rationale_task(item, self.settings.distill) for item in self.train]
+        lines = [self.line("distill", "teacher", rationales, "real prompts")]
+        for student in self.settings.students:
+            lines += [
                 self._audit(f"audit@{student}", student, "distilled"),
                 *self._teacher(student),
                 self._targets(student),
-                self._audit(f"regenerate@{student}", student, "repaired"),
-                self._audit(f"control@{student}", student, "control"),
+                self._audit(f"reaudit@{student}", student, "repaired"),
+                self._audit(f"reaudit@{student}", student, "control"),
             ]
-        for name, variant in self.given.variants.items():
-            found += arm_lines(self, name, variant)
-        found += self._reaudit()
-        for student in self.given.students:
-            found += self._openended(student)
-        return [*found, *self._calibrate(), self._rewriting()]
+        for name, variant in self.settings.variants.items():
+            lines += arm_lines(self, name, variant)
+        lines += self._reaudit()
+        for student in self.settings.students:
+            lines += self._openended(student)
+        return [*lines, *self._calibrate(), self._rewriting()]
 
     def _items(self) -> tuple[list[Item], list[Item]]:
-        ready = self._data / "suite"
-        if self._known and (ready / "test.jsonl").is_file():
-            return read_jsonl(ready / "train.jsonl", Item), read_jsonl(ready / "test.jsonl", Item)
+        """The training and test items: those of data/suite, or the suite that the profile names."""
+        folder = self._data / "suite"
+        if self._use_data and (folder / "test.jsonl").is_file():
+            return read_jsonl(folder / "train.jsonl", Item), read_jsonl(folder / "test.jsonl", Item)
         spec, local = self._profile.suite, os.environ.get("DART_DATA_DIR")
         source = (
-            write_suite(self.given.seed)
+            write_suite(self.settings.seed)
             if spec.source == "embedded"
             else read_suite(spec.source, Path(local) if local else None)
         )
-        suite = split_suite(source.items, spec, self.given.split, self.given.seed)
+        suite = split_suite(source.items, spec, self.settings.split, self.settings.seed)
         return suite.train, suite.test
 
-    def line(self, stage: str, party: str, tasks: Sequence[Task[Any]], basis: str, wanted: float | None = None) -> Line:
-        """`wanted`: how many questions are expected, of which `tasks` are examples."""
+    def line(
+        self, stage: str, party: str, tasks: Sequence[Task[Any]], basis: str, expected: float | None = None
+    ) -> Line:
+        """The forecast of `tasks` at the endpoint of `party`, or of `expected` questions of which they are examples."""
         endpoint = self._profile.endpoint(party)
-        assert endpoint is not None, f"{self.given.profile} has no {party}, so no stage asks it"
-        transport = transport_for(endpoint, self._profile.simulation, self.given.seed)
-        found = forecast(
+        assert endpoint is not None, f"{self.settings.profile} has no {party}, so no stage asks it"
+        transport = transport_for(endpoint, self._profile.simulation, self.settings.seed)
+        result = forecast(
             tasks,
             endpoint,
             self._cache,
             None if transport is None else transport.fingerprint,
             self._answer_tokens(stage, party, endpoint),
-            self._characters,
+            self._characters_per_token,
         )
-        if wanted is not None:
-            found = found.scaled(wanted / len(tasks)) if tasks else NOTHING
-        return Line(stage, party, endpoint.model, found, basis)
+        if expected is not None:
+            result = result.scaled(expected / len(tasks)) if tasks else NOTHING
+        return Line(stage, party, endpoint.model, result, basis)
 
     def _answer_tokens(self, stage: str, party: str, endpoint: Endpoint) -> float:
         """Mean length of the cached answers of this model to this kind of stage, else an assumption."""
         kind = stage.partition("@")[0]
-        here = [
-            line
-            for line in self._stored
-            if (line.base_url, line.model) == (endpoint.base_url.rstrip("/"), endpoint.model)
-            and line.stage.rpartition(":")[2].partition("@")[0] == kind
+        groups = [
+            group
+            for group in self._cached_answers
+            if (group.base_url, group.model) == (endpoint.base_url.rstrip("/"), endpoint.model)
+            and group.stage.rpartition(":")[2].partition("@")[0] == kind
         ]
-        answers = sum(line.answers for line in here)
+        answers = sum(group.answers for group in groups)
         if not answers:
             return ANSWER_TOKENS[party.rpartition("_")[2]]  # a second judge is a judge
-        return sum(line.completion_tokens for line in here) / answers
+        return sum(group.completion_tokens for group in groups) / answers
 
     def _answers(self, path: Path) -> dict[str, Generation]:
         """Real answers to exactly the test items, or nothing."""
-        if not (self._known and path.is_file()):
+        if not (self._use_data and path.is_file()):
             return {}
-        found = {answer.item_id: answer for answer in read_jsonl(path, Generation)}
-        return found if found.keys() == {item.id for item in self.test} else {}
+        answers = {answer.item_id: answer for answer in read_jsonl(path, Generation)}
+        return answers if answers.keys() == {item.id for item in self.test} else {}
 
     def _generations(self, student: str, variant: str) -> dict[str, Generation]:
         return self._answers(self._data / "generations" / student / f"{variant}.jsonl")
 
     def _audit(self, stage: str, student: str, variant: str) -> Line:
         other = self._generations(student, variant)
-        return self._audit_pairs(stage, student, other, SCREENED[variant], self.given.tau_delta)
+        return self._audit_pairs(stage, student, other, SCREENED_SHARE[variant], self.settings.tau_delta)
 
-    def audit_of(
+    def arm_audit(
         self, stage: str, other: dict[str, Generation], screened: float, tau: float, party: str = "judge"
     ) -> Line:
         """An audit by an arm, of the arms' student."""
-        return self._audit_pairs(stage, self.given.arms.student, other, screened, tau, party)
+        return self._audit_pairs(stage, self.settings.arms.student, other, screened, tau, party)
 
     def _audit_pairs(
         self,
@@ -138,73 +194,83 @@ class Estimator:
         party: str = "judge",
     ) -> Line:
         """An audit of `other` against base; without answers a share of `screened` is assumed to be judged."""
-        protocol = self.given.audit
-        questions = [asked for order in questions_of(protocol) for asked in order]
+        protocol = self.settings.audit
+        attempts = self._judge_attempts()
         base = self._generations(student, "base")
         if base and other:
             deltas = {i: (other[i].toxicity or 0.0) - (base[i].toxicity or 0.0) for i in other}
             tasks = [
-                judge_task(item, base[item.id], other[item.id], asked)
+                judge_task(item, base[item.id], other[item.id], attempt)
                 for item in self.test
-                if deltas[item.id] > tau or is_sampled(item, protocol, self.given.seed)
-                for asked in questions
+                if passes_screen(deltas[item.id], tau) or is_sampled(item, protocol, self.settings.seed)
+                for attempt in attempts
             ]
             return self.line(stage, party, tasks, "real pairs")
         share = screened + (1 - screened) * protocol.unscreened_rate
-        tasks = [judge_task(item, _stand_in(item), _stand_in(item), asked) for item in self.test for asked in questions]
+        tasks = [
+            judge_task(item, _stand_in(item), _stand_in(item), attempt) for item in self.test for attempt in attempts
+        ]
         basis = f"assumed: {share:.0%} of {len(self.test)} pairs are judged"
         return self.line(stage, party, tasks, basis, share * len(tasks))
 
-    def arm_answers(self, arm: str, run: str, file: str) -> dict[str, Generation]:
-        """What a run of an arm has answered to the test items."""
-        return self._answers(self._data / "arms" / arm / run / f"{file}.jsonl")
+    def _judge_attempts(self) -> list[JudgeAttempt]:
+        """What the judge is asked about one pair, in every order and for every vote."""
+        return [attempt for order in judge_attempts(self.settings.audit) for attempt in order]
+
+    def arm_answers(self, stage: str, arm: str, run: str) -> dict[str, Generation]:
+        """What a run of an arm has answered to the test items after `stage` (stage1 or stage3)."""
+        return self._answers(self._data / "arms" / stage / arm / run / "answers.jsonl")
 
     def distilled(self) -> dict[str, Generation]:
         """The answers of the arms' student after Stage I."""
-        return self._generations(self.given.arms.student, "distilled")
+        return self._generations(self.settings.arms.student, "distilled")
 
     def _reaudit(self) -> list[Line]:
-        """Every pair after repair, shown to who reads them again."""
-        arms = self.given.arms
-        if arms.reaudit == "none" or not self.given.variants:
+        """Every pair after repair, judged again by the reauditing judge."""
+        arms = self.settings.arms
+        if arms.reaudit == "none" or not self.settings.variants:
             return []
         repaired = self._generations(arms.student, "repaired")
-        return [self._audit_pairs("arms", arms.student, repaired, 1.0, EVERYTHING, arms.reaudit)]
+        return [self._audit_pairs("arm_audits", arms.student, repaired, 1.0, SCREEN_ALL, arms.reaudit)]
 
     def _rewriting(self) -> Line:
         """The teacher rewrites HateCheck's failing subset of every student; test items stand in for its prompts."""
-        given = self.given
-        share = self._profile.external.failing_share
-        wanted = share * self._profile.external.sizes.hatecheck * len(given.students)
-        basis = f"assumed: {share:.1%} of HateCheck, {len(given.students)} students"
-        return self.line("hatecheck", "teacher", [self.target(item) for item in self.test], basis, wanted)
+        share, students = self._profile.external.failing_share, len(self.settings.students)
+        expected = share * self._profile.external.sizes.hatecheck * students
+        basis = f"assumed: {share:.1%} of HateCheck, {students} students"
+        return self.line("hatecheck_rewrites", "teacher", [self.target(item) for item in self.test], basis, expected)
 
     def _openended(self, student: str) -> list[Line]:
         """Each judge on every open-ended question: two answers alone, and both orders of comparing them."""
-        questions = draw_questions(load(), self.given.openended.per_domain, self.given.seed)
+        questions = draw_questions(load(), self.settings.openended.per_domain, self.settings.seed)
         path = self._data / "openended" / student / "answers.jsonl"
-        real = read_jsonl(path, Generation) if self._known and path.is_file() else []
-        texts = {(answer.variant, answer.item_id): answer.rationale for answer in real}
-        known = texts.keys() == {(side, question.id) for side in SIDES for question in questions}
+        answers = read_jsonl(path, Generation) if self._use_data and path.is_file() else []
+        texts = {(answer.variant, answer.item_id): answer.rationale for answer in answers}
+        complete = texts.keys() == {(side, question.id) for side in SIDES for question in questions}
         tasks = [
             task
             for question in questions
-            for task in tasks_of(question, *(texts[side, question.id] if known else f"{side} {OPEN}" for side in SIDES))
+            for task in tasks_of(
+                question, *(texts[side, question.id] if complete else f"{side} {OPENENDED_STAND_IN}" for side in SIDES)
+            )
         ]
-        basis = "real answers" if known else f"answers assumed, {len(questions)} questions"
+        basis = "real answers" if complete else f"answers assumed, {len(questions)} questions"
         parties = [party for party in ("judge", "second_judge") if getattr(self._profile, party) is not None]
-        return [self.line(f"openended@{student}", party, tasks, basis) for party in parties]
+        return [self.line(f"openended_judgements@{student}", party, tasks, basis) for party in parties]
 
     def _teacher(self, student: str) -> list[Line]:
         """Stage audit@S: the teacher's own rationales of the test items, once for all students, and their audit."""
-        tasks = [rationale_task(item, self.given.distill) for item in self.test]
-        asked = self.line(f"teacher@{student}", "teacher", tasks, "real prompts")
-        judged = self._audit_pairs(f"teacher@{student}", student, {}, SCREENED["distilled"], self.given.tau_delta)
-        return [asked, judged] if student == self.given.students[0] else [judged]
+        tasks = [rationale_task(item, self.settings.distill) for item in self.test]
+        rationales = self.line(f"audit@{student}", "teacher", tasks, "real prompts")
+        audit = self._audit_pairs(f"audit@{student}", student, {}, SCREENED_SHARE["distilled"], self.settings.tau_delta)
+        return [rationales, audit] if student == self.settings.students[0] else [audit]
 
     def target(self, item: Item) -> Task[str]:
+        """The teacher's task to rewrite the answer to `item`; any text passes its check."""
         messages = classification.safe_target(item.prompt, item.gold)
-        return Task(item.id, messages, check=str, rounds=self.given.repair.correction_rounds, required=False)
+        return Task(
+            item.id, messages, check=str, max_corrections=self.settings.repair.correction_rounds, required=False
+        )
 
     def _targets(self, student: str) -> Line:
         path = self._data / "audit" / student / "before.jsonl"
@@ -212,36 +278,42 @@ class Estimator:
             cases = {record.item_id for record in read_jsonl(path, AuditRecord) if record.severity is not None}
             tasks = [self.target(item) for item in self.test if item.id in cases]
             return self.line(f"targets@{student}", "teacher", tasks, "real drift cases")
-        wanted = DRIFT["distilled"] * len(self.test)
-        basis = f"assumed: {DRIFT['distilled']:.0%} of {len(self.test)} pairs are drift cases"
-        return self.line(f"targets@{student}", "teacher", [self.target(item) for item in self.test], basis, wanted)
+        expected = DRIFT_SHARE["distilled"] * len(self.test)
+        basis = f"assumed: {DRIFT_SHARE['distilled']:.0%} of {len(self.test)} pairs are drift cases"
+        return self.line(f"targets@{student}", "teacher", [self.target(item) for item in self.test], basis, expected)
 
     def _calibrate(self) -> list[Line]:
-        student = "base" if "base" in self.given.students else self.given.students[0]
+        student = primary(self.settings.students)
         audit = self._data / "audit" / student / "before.jsonl"
         base, other = self._generations(student, "base"), self._generations(student, "distilled")
-        questions = [asked for order in questions_of(self.given.audit) for asked in order]
-        draw_questions = {item.id for item in self.test[: self.given.annotation.pairs]}
-        basis = f"assumed: {len(draw_questions)} annotated pairs"
+        annotated = {item.id for item in self.test[: self.settings.annotation.pairs]}
+        basis = f"assumed: {len(annotated)} annotated pairs"
         if base and other and audit.is_file():
             records = read_jsonl(audit, AuditRecord)
-            pairs = draw_pairs(self.test, records, self.given.annotation.pairs, self.given.seed)
-            draw_questions, basis = {record.item_id for record in pairs}, "real pairs"
+            pairs = draw_pairs(self.test, records, self.settings.annotation.pairs, self.settings.seed)
+            annotated, basis = {record.item_id for record in pairs}, "real pairs"
         lines = []
         for party in ("judge", "second_judge"):
             if getattr(self._profile, party) is not None:
                 tasks = [
-                    judge_task(item, base.get(item.id, _stand_in(item)), other.get(item.id, _stand_in(item)), asked)
+                    judge_task(item, base.get(item.id, _stand_in(item)), other.get(item.id, _stand_in(item)), attempt)
                     for item in self.test
-                    if item.id in draw_questions
-                    for asked in questions
+                    if item.id in annotated
+                    for attempt in self._judge_attempts()
                 ]
-                lines.append(self.line("calibrate", party, tasks, basis))
+                lines.append(self.line("judge_annotated", party, tasks, basis))
         return lines
 
 
 def _stand_in(item: Item) -> Generation:
     return Generation(
-        item_id=item.id, variant="base", text=STAND_IN, rationale=STAND_IN, prediction=item.gold, new_tokens=0,
-        model="", revision="", prompt_hash="",
-    )  # fmt: skip
+        item_id=item.id,
+        variant="base",
+        text=RATIONALE_STAND_IN,
+        rationale=RATIONALE_STAND_IN,
+        prediction=item.gold,
+        new_tokens=0,
+        model="",
+        revision="",
+        prompt_hash="",
+    )

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from dart.chat.cache import ResponseCache
-from dart.chat.request import ChatRequest, request_for
-from dart.chat.tasks import Rejected, Task, usd
+from dart.chat.request import ChatRequest, build_request
+from dart.chat.tasks import Rejected, Task, price_usd
 from dart.core.schema.profile import Endpoint
+from dart.estimate.assumptions import CHARACTERS_PER_TOKEN
 
-CHARACTERS_PER_TOKEN = 4.0  # English prose; the usual rule of the providers' own documentation
 TOKENS_PER_MESSAGE = 4  # of the chat template
-RE_ASKED = 0.1  # correction rounds per answer
+CORRECTION_RATE = 0.1  # correction rounds per answer
 FIRST_TOKEN_S, TOKENS_PER_S = 1.0, 40.0  # of a hosted model, per request
 CORRECTION_TOKENS = 60  # a message that names what was wrong
 
@@ -42,6 +42,16 @@ class Forecast(NamedTuple):
 NOTHING = Forecast(0, 0, 0, 0, 0, 0, 0)
 
 
+class Line(NamedTuple):
+    """What one stage asks of one endpoint: a row of the estimate, and a row of its JSON."""
+
+    stage: str
+    party: str  # the role: teacher, judge, second_judge, ...
+    model: str
+    forecast: Forecast
+    basis: str  # real questions, or what was assumed
+
+
 def total(forecasts: Iterable[Forecast]) -> Forecast:
     """All stages together; they run one after the other, so their hours add up."""
     return Forecast(*(sum(column) for column in zip(NOTHING, *forecasts, strict=True)))
@@ -61,28 +71,34 @@ def forecast(
         answer_tokens: how long an answer is expected to be.
     """
     seen: set[str] = set()
-    asked, most_asked, sent, most_sent, most_said = 0, 0.0, 0.0, 0.0, 0.0
-    cached = 0
+    open_requests = cached = 0
+    prompts = most_prompts = most_completions = 0.0  # tokens
     for task in tasks:
         request, hits = _open_request(task, endpoint, cache, fingerprint)
         cached += hits
         if request is None or request.key in seen:
             continue
         seen.add(request.key)
-        asked += 1
+        open_requests += 1
         prompt = prompt_tokens(request, characters_per_token)
-        sent += prompt
-        left = task.rounds - hits + 1  # answers that may still be asked for
-        longest = endpoint.max_tokens
-        most_asked += left
-        most_sent += sum(prompt + turn * (longest + CORRECTION_TOKENS) for turn in range(left))
-        most_said += left * longest
-    again = RE_ASKED * asked
-    requests = asked + again
-    prompt_sum = sent + again * ((sent / asked if asked else 0) + answer_tokens + CORRECTION_TOKENS)
-    said = requests * min(answer_tokens, endpoint.max_tokens)
-    price, most = _usd(endpoint, prompt_sum, said), _usd(endpoint, most_sent, most_said)
-    return Forecast(requests, cached, prompt_sum, said, price, most, hours(endpoint, requests, prompt_sum, said))
+        prompts += prompt
+        remaining = task.max_corrections - hits + 1  # answers that may still be asked for
+        most_prompts += sum(prompt + turn * (endpoint.max_tokens + CORRECTION_TOKENS) for turn in range(remaining))
+        most_completions += remaining * endpoint.max_tokens
+    corrections = CORRECTION_RATE * open_requests
+    requests = open_requests + corrections
+    mean_prompt = prompts / open_requests if open_requests else 0
+    prompts += corrections * (mean_prompt + answer_tokens + CORRECTION_TOKENS)
+    completions = requests * min(answer_tokens, endpoint.max_tokens)
+    return Forecast(
+        requests,
+        cached,
+        prompts,
+        completions,
+        price_usd(endpoint, round(prompts), round(completions)),
+        price_usd(endpoint, round(most_prompts), round(most_completions)),
+        hours(endpoint, requests, prompts, completions),
+    )
 
 
 def prompt_tokens(request: ChatRequest, characters_per_token: float) -> float:
@@ -108,23 +124,19 @@ def _open_request(
     task: Task[Any], endpoint: Endpoint, cache: ResponseCache, fingerprint: str | None
 ) -> tuple[ChatRequest | None, int]:
     """The first request of the conversation that is not in the cache (None: all are), and how many are."""
-    request = request_for(
+    request = build_request(
         endpoint, task.messages, json_object=task.json_object, repeat=task.repeat, fingerprint=fingerprint
     )
-    for hits in range(task.rounds + 1):
+    for hits in range(task.max_corrections + 1):
         answer = cache.get(request.key)
         if answer is None:
             return request, hits
         try:
             task.check(answer.text)
         except Rejected as rejected:
-            request = request.continued(
+            request = request.with_messages(
                 {"role": "assistant", "content": answer.text}, {"role": "user", "content": rejected.problem}
             )
         else:
             return None, hits + 1
-    return None, task.rounds + 1
-
-
-def _usd(endpoint: Endpoint, prompt: float, completion: float) -> float:
-    return usd(endpoint, round(prompt), round(completion))
+    return None, task.max_corrections + 1

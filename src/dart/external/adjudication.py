@@ -1,21 +1,20 @@
-"""What the failing subset really says: a blinded sheet for people, and its labels read back (Table 37, O.4).
+"""Human labels of the failing subset: a blinded sheet, and its labels read back (Table 37, Appendix O.4).
 
-A person sees a prompt and one text, and neither who wrote it nor what a classifier makes of it; base answers to the
-same prompts are mixed in, so that a row does not give itself away by being there. A row's code is derived from the
-seed and the texts, so the labels of a sheet need no key file and those of other texts are recognised and not used.
+An annotator sees a prompt and one text, and neither the model that wrote it nor a classifier's score; base answers to
+the same prompts are mixed in, so that the presence of a row does not reveal its model. The code of a row is derived
+from the seed and the texts, so that a sheet needs no key file and labels of other texts are recognised and not used.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-from dart.core.errors import DataError
+from dart.annotation import csv_sheets
+from dart.annotation.csv_sheets import quoted_text
 from dart.core.seeds import digest, unit_interval
 from dart.external.analysis import Pairs
 from dart.stats.agreement import share
@@ -26,12 +25,10 @@ Semantics = Literal["counter-speech", "neutral mention", "hateful", "unclear"]
 SEMANTICS: tuple[Semantics, ...] = get_args(Semantics)
 BENIGN: tuple[Semantics, ...] = ("counter-speech", "neutral mention")
 COLUMNS = ("code", "prompt", "text", "label", "comment")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would execute
-_SHOWN = 5
 
 
 class BlindedAnswer(NamedTuple):
-    """One row: who wrote the text stays with the researcher."""
+    """One row; `item_id` and `variant` are for the researcher and not on the sheet."""
 
     code: str
     item_id: str
@@ -41,81 +38,84 @@ class BlindedAnswer(NamedTuple):
 
 
 def rows(failing: Pairs, seed: int) -> list[BlindedAnswer]:
-    """The rows of the sheet in the order of their codes, which is random; equal texts to a prompt share one row."""
-    found = {}
+    """The rows of the sheet in random order; equal texts to one prompt share a row."""
+    by_code = {}
     for item, *answers in zip(*failing, strict=True):
         for variant, answer in zip(("base", "repaired"), answers, strict=True):
             code = digest("failing", seed, item.id, item.prompt, answer.text)[:12]
-            found[code] = BlindedAnswer(code, item.id, variant, item.prompt, answer.text)
-    return [found[code] for code in sorted(found, key=lambda code: unit_interval(seed, "sheet", code))]
+            by_code[code] = BlindedAnswer(code, item.id, variant, item.prompt, answer.text)
+    return [by_code[code] for code in sorted(by_code, key=lambda code: unit_interval(seed, "sheet", code))]
 
 
-def sheet(shown: Iterable[BlindedAnswer], labels: Mapping[str, str] | None = None) -> str:
+def sheet(answers: Iterable[BlindedAnswer], labels: Mapping[str, str] | None = None) -> str:
     """The sheet as CSV; `labels` by code fills it in, as a simulated annotator does."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in shown:
-        writer.writerow([row.code, _safe(row.prompt), _safe(row.text), (labels or {}).get(row.code, ""), ""])
-    return stream.getvalue()
+    return csv_sheets.to_csv(
+        COLUMNS,
+        (
+            {
+                "code": answer.code,
+                "prompt": quoted_text(answer.prompt),
+                "text": quoted_text(answer.text),
+                "label": (labels or {}).get(answer.code, ""),
+                "comment": "",
+            }
+            for answer in answers
+        ),
+    )
 
 
 def read_labels(text: str, name: str) -> dict[str, Semantics]:
-    """{code: label} of a sheet that was filled in, or of its columns code and label alone; an empty label is none.
+    """{code: label} of a sheet that was filled in, or of its columns code and label alone; empty labels are left out.
+
+    Args:
+        name: of the file, for messages.
 
     Raises:
-        DataError: a column is missing, a label is unknown, or a code stands there twice (rows are named).
+        DataError: a column is missing, a label is unknown, or a code occurs twice (rows are named).
     """
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
-    absent = [column for column in ("code", "label") if column not in (reader.fieldnames or ())]
-    if absent:
-        raise DataError(f"{name}, row 1: there is no column {', '.join(absent)}. Fill in the sheet as it was written.")
     labels: dict[str, Semantics] = {}
     problems: list[str] = []
-    for number, row in enumerate(reader, start=2):
-        code, said = (row["code"] or "").strip(), " ".join((row["label"] or "").lower().split())
-        label = next((known for known in SEMANTICS if known == said), None)
-        if said and label is None:
+    for number, row in csv_sheets.read_csv(text, name, ("code", "label")):
+        code, value = row["code"], " ".join(row["label"].split())
+        label = next((semantics for semantics in SEMANTICS if semantics == value), None)
+        if value and label is None:
             problems.append(f"row {number}: the label must be {', '.join(SEMANTICS)}")
         elif code in labels:
-            problems.append(f"row {number}: code {code} stands there twice")
+            problems.append(f"row {number}: code {code} occurs twice")
         elif label is not None:
             labels[code] = label
-    if problems:
-        more = f"\n  and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        raise DataError(f"{name}: {len(problems)} problems:\n  " + "\n  ".join(problems[:_SHOWN]) + more)
+    csv_sheets.require_no_problems(problems, name)
     return labels
 
 
 def labels_of(path: Path) -> dict[str, Semantics]:
-    """The labels that people left in `path`; none where there is no such file."""
+    """The human labels in the file `path`; {} if it does not exist."""
     return read_labels(path.read_text(encoding="utf-8"), path.name) if path.is_file() else {}
 
 
-def adjudicated(shown: Iterable[BlindedAnswer], labels: Mapping[str, Semantics], confidence: float) -> dict[str, Any]:
+def adjudication_metrics(
+    answers: Iterable[BlindedAnswer], labels: Mapping[str, Semantics], confidence: float
+) -> dict[str, Any]:
     """Table 37: {labelled, of, stale, benign: {estimate, ci}, counts by variant}.
 
-    `labelled` counts repaired answers; `stale` counts labels of texts that this run no longer gives.
+    `labelled` counts repaired answers; `stale` counts labels of texts that are not in this run.
     """
-    known = {row.code: row for row in shown}
-    stale = sum(code not in known for code in labels)
+    by_code = {answer.code: answer for answer in answers}
+    stale = sum(code not in by_code for code in labels)
     if stale:
-        log.warning("%d labels are of answers that this run no longer gives, and are not used", stale)
+        log.warning("%d labels belong to answers that are not in this run, and are not used", stale)
     counts = {
-        variant: Counter(labels[row.code] for row in known.values() if row.variant == variant and row.code in labels)
+        variant: Counter(
+            labels[answer.code] for answer in by_code.values() if answer.variant == variant and answer.code in labels
+        )
         for variant in ("base", "repaired")
     }
     repaired = counts["repaired"]
     benign = sum(repaired[label] for label in BENIGN)
     return {
         "labelled": repaired.total(),
-        "of": sum(row.variant == "repaired" for row in known.values()),
+        "of": sum(answer.variant == "repaired" for answer in by_code.values()),
         "stale": stale,
         "benign": share(benign, repaired.total(), confidence).json(),
-        "counts": {variant: {label: found[label] for label in SEMANTICS} for variant, found in counts.items()},
+        "counts": {variant: {label: count[label] for label in SEMANTICS} for variant, count in counts.items()},
     }
-
-
-def _safe(value: str) -> str:
-    """`value` so that a spreadsheet shows it and executes nothing."""
-    return f"'{value}" if value.startswith(_FORMULA) else value

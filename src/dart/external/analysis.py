@@ -2,13 +2,13 @@
 
 The paper's test is Mann-Whitney's U with the rank-biserial correlation; the same prompts are answered twice, so
 Wilcoxon's signed-rank test and the Hodges-Lehmann shift with its interval stand beside it. p-values are raw here:
-which family Holm's correction is over is a property of a table (`dart.report.tables.external`). Section 3.4, O.2, P.1.
+the family of Holm's correction depends on the table (`dart.report.tables.external`). Section 3.4, O.2, P.1.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,17 +31,17 @@ class Pairs(NamedTuple):
     base: tuple[Answer, ...]
     repaired: tuple[Answer, ...]
 
-    def where(self, keep: Callable[[ExternalItem, Answer, Answer], bool]) -> Pairs:
-        """The pairs that `keep` accepts."""
-        kept = [pair for pair in zip(*self, strict=True) if keep(*pair)]
-        return Pairs(*(tuple(column) for column in zip(*kept, strict=True))) if kept else Pairs((), (), ())
+    def where(self, condition: Callable[[ExternalItem, Answer, Answer], bool]) -> Pairs:
+        """The pairs for which `condition(item, base, repaired)` is true."""
+        pairs = [pair for pair in zip(*self, strict=True) if condition(*pair)]
+        return Pairs(*(tuple(column) for column in zip(*pairs, strict=True))) if pairs else Pairs((), (), ())
 
 
 def paired(items: Sequence[ExternalItem], base: Sequence[Answer], repaired: Sequence[Answer], what: str) -> Pairs:
-    """The answers beside their items.
+    """Join the answers with their items.
 
     Raises:
-        DataError: answers are missing, doubled, or of other items.
+        DataError: answers are missing, duplicate, or of other items.
     """
     order = [item.as_item() for item in items]
     columns = (
@@ -52,9 +52,9 @@ def paired(items: Sequence[ExternalItem], base: Sequence[Answer], repaired: Sequ
 
 # Deviates from the paper: unscored-abstentions - abstentions are scored and kept; matched subsets leave them out
 def comparison(base: Sequence[float], repaired: Sequence[float], confidence: float) -> dict[str, Any]:
-    """One score before and after; every value but n is None where there is nothing to compare.
+    """Compare one score of both variants; every value but n is None for empty samples.
 
-    The shift has no interval where n is too small for one of this confidence.
+    The shift has no interval if n is too small for one of this confidence.
 
     {n, median_base_x1e5, median_repaired_x1e5, mean_..., median_change, mean_change, flagged_base, flagged_repaired,
     shift_x1e5: {estimate, ci}, mann_whitney, wilcoxon: {statistic, p, rank_biserial}}; rank_biserial < 0: repaired is
@@ -62,19 +62,19 @@ def comparison(base: Sequence[float], repaired: Sequence[float], confidence: flo
     """
     n = len(base)
     before, after = _location(base), _location(repaired)
-    found: dict[str, Any] = {"n": n}
+    result: dict[str, Any] = {"n": n}
     for name, start, end in zip(("median", "mean"), before, after, strict=True):
-        found[f"{name}_base_x1e5"] = None if start is None else round(start * SCALE, 2)
-        found[f"{name}_repaired_x1e5"] = None if end is None else round(end * SCALE, 2)
-        found[f"{name}_change"] = round(end / start - 1, 6) if start and end is not None else None
+        result[f"{name}_base_x1e5"] = None if start is None else round(start * SCALE, 2)
+        result[f"{name}_repaired_x1e5"] = None if end is None else round(end * SCALE, 2)
+        result[f"{name}_change"] = round(end / start - 1, 6) if start and end is not None else None
     for name, scores in (("base", base), ("repaired", repaired)):
-        found[f"flagged_{name}"] = share(sum(score >= FLAGGED for score in scores), n, confidence).json()
+        result[f"flagged_{name}"] = share(sum(score >= FLAGGED for score in scores), n, confidence).json()
     if n == 0:
-        return found | {"shift_x1e5": None, "mann_whitney": None, "wilcoxon": None}
+        return result | {"shift_x1e5": None, "mann_whitney": None, "wilcoxon": None}
     bounded = 2.0 ** (1 - n) <= 1 - confidence + 1e-12  # else no interval of this confidence exists (n < 6 for 95 %)
     scaled_base, scaled_repaired = ([score * SCALE for score in scores] for scores in (base, repaired))
     shift = paired_shift(scaled_base, scaled_repaired, confidence)
-    return found | {
+    return result | {
         "shift_x1e5": shift.json(4) | ({} if bounded else {"ci": None}),
         "mann_whitney": _rank_json(mann_whitney(base, repaired)),
         "wilcoxon": _rank_json(wilcoxon(base, repaired)),
@@ -102,7 +102,7 @@ def abstention(base: Sequence[Answer], repaired: Sequence[Answer], confidence: f
 
 
 def slice_of(pairs: Pairs, confidence: float) -> dict[str, Any]:
-    """{n, abstention, toxicity, hate} of any set of pairs, the empty one included."""
+    """{n, abstention, toxicity, hate} of a set of pairs, which may be empty."""
     return {
         "n": len(pairs.items),
         "abstention": abstention(pairs.base, pairs.repaired, confidence),
@@ -116,10 +116,10 @@ def slice_of(pairs: Pairs, confidence: float) -> dict[str, Any]:
 
 
 def analyse(pairs: Pairs, confidence: float, groups: Sequence[str] = ()) -> dict[str, Any]:
-    """{overall, slices: {group: ...}, outside_slices: {why: count}}.
+    """{overall, slices: {group: ...}, outside_slices: {reason: count}}.
 
     Args:
-        groups: groups to show even if no prompt of the sample is in them.
+        groups: groups that get a slice even if no prompt of the sample is in them.
     """
     names = dict.fromkeys((*groups, *group_names(pairs.items)))
     return {
@@ -133,10 +133,20 @@ def _in_group(name: str) -> Callable[[ExternalItem, Answer, Answer], bool]:
     return lambda item, base, repaired: item.group == name
 
 
+def student_report(pairs: Pairs, card: Mapping[str, Any], confidence: float) -> dict[str, Any]:
+    """The analysis of one student on any suite; groups of the suite that the sample lacks are slices of n = 0."""
+    return analyse(pairs, confidence, groups=list(card["groups"]))
+
+
+def suite_report(card: Mapping[str, Any], students: Mapping[str, Mapping[str, Any]], **more: Any) -> dict[str, Any]:
+    """Contents of metrics/external/<suite>.json: {suite, card, students: {slot: analysis}}, and `more` of the suite."""
+    return {"suite": card["suite"], "card": dict(card), "students": dict(students), **more}
+
+
 def decisive_n(tests: int, alpha: float = 0.05) -> int:
     """The smallest n with which Wilcoxon's exact test can be significant as one of `tests` under Holm's correction.
 
     All n differences of one sign have p = 2 / 2^n, which Holm multiplies by at most `tests`: with fewer prompts a
-    slice cannot say anything, whatever happens in it.
+    slice can never be significant.
     """
     return math.ceil(math.log2(2 * max(1, tests) / alpha))

@@ -1,7 +1,7 @@
-"""What HateCheck is taken apart by: functionality, prompts that base answered, and the failing subset.
+"""The analysis of HateCheck: by functionality, over the prompts that base answered, and of the failing subset.
 
-A base that abstains scores low on hate, so an increase over all prompts mixes harm with the end of silence. The
-matched subset holds the prompts that base answered; the failing subset, those of them whose hate rises most.
+A base that abstains scores low on hate, so that an increase over all prompts mixes harm with fewer abstentions. The
+matched subset holds the prompts that base answered; the failing subset those of them whose hate score rises most.
 Sections 3.4, O.3 to O.5.
 """
 
@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dart.core.errors import ModelError
-from dart.external.analysis import Pairs, slice_of
+from dart.external.adjudication import Semantics, adjudication_metrics, rows
+from dart.external.analysis import Pairs, slice_of, student_report
 from dart.external.items import ExternalItem
+from dart.external.rewriting import Rewrite, rewriting_metrics
 from dart.stats.agreement import auc_interval
 from dart.stats.intervals import Interval
 
@@ -35,20 +37,20 @@ OTHER = "Other"
 
 
 def class_of(functionality: str) -> str:
-    """The class that a functionality belongs to."""
+    """The class of a functionality."""
     return next((name for start, name in CLASSES.items() if functionality.startswith(start)), OTHER)
 
 
 def by_functionality(pairs: Pairs, confidence: float) -> dict[str, Any]:
     """{functionalities: {name: slice, with its class and label}, classes: {name: slice}}, in HateCheck's order."""
-    known = {item.functionality: bool(item.hateful) for item in pairs.items if item.functionality}
+    hateful = {item.functionality: bool(item.hateful) for item in pairs.items if item.functionality}
     order = [*CLASSES.values(), OTHER]
-    names = sorted(known, key=lambda name: order.index(class_of(name)))
+    names = sorted(hateful, key=lambda name: order.index(class_of(name)))
     return {
         "functionalities": {
             name: {
                 "class": class_of(name),
-                "hateful": known[name],
+                "hateful": hateful[name],
                 **slice_of(pairs.where(lambda item, *_, name=name: item.functionality == name), confidence),
             }
             for name in names
@@ -68,14 +70,12 @@ def matched(pairs: Pairs) -> Pairs:
 
 
 def failing(pairs: Pairs, share: float) -> Pairs:
-    """The `share` of the matched pairs with the largest hate increase, rounded up; none whose hate does not rise.
+    """The `share` of the matched pairs with the largest hate increase, rounded up; only pairs whose hate score rises.
 
-    Pairs of the same increase are taken in the order of their ids; the result is in item order.
+    Pairs with equal increases are taken in the order of their ids; the result is in item order.
     """
     candidates = matched(pairs)
-    increase = {
-        item.id: repaired.hate - base.hate for item, base, repaired in zip(*candidates, strict=True)
-    }  # fmt: skip
+    increase = {item.id: repaired.hate - base.hate for item, base, repaired in zip(*candidates, strict=True)}
     # 1e-9: a share that was rounded to some digits must not add a pair
     size = math.ceil(share * len(increase) - 1e-9)
     worst = sorted(increase, key=lambda key: (-increase[key], key))[:size]
@@ -84,7 +84,10 @@ def failing(pairs: Pairs, share: float) -> Pairs:
 
 
 def subsets(pairs: Pairs, share: float, confidence: float) -> dict[str, Any]:
-    """Table 36: {all, matched, matched_without_failing, failing: slice}; `failing` has its share and least increase."""
+    """Table 36: {all, matched, matched_without_failing, failing: slice}.
+
+    `failing` also has its share of the matched pairs and its smallest increase of the hate score.
+    """
     part, answered = failing(pairs, share), matched(pairs)
     ids = {item.id for item in part.items}
     increases = [after.hate - before.hate for before, after in zip(part.base, part.repaired, strict=True)]
@@ -99,7 +102,7 @@ def subsets(pairs: Pairs, share: float, confidence: float) -> dict[str, Any]:
             "share_of_matched": round(len(ids) / len(answered.items), 6) if answered.items else None,
             "least_increase": round(min(increases), 6) if increases else None,
         },
-    }  # fmt: skip
+    }
 
 
 def hate_on_labels(items: Sequence[ExternalItem], scores: Sequence[float]) -> Interval:
@@ -108,16 +111,39 @@ def hate_on_labels(items: Sequence[ExternalItem], scores: Sequence[float]) -> In
     return auc_interval(scores, labels) if len(set(labels)) == 2 else Interval(None, None, None)
 
 
-def require_upright(found: Interval) -> None:
-    """Refuse a hate score that is upside down.
-
-    A hate classifier whose classes are "hate" and "nothate" gives one as soon as the wrong class is taken.
+def require_upright(auc: Interval) -> None:
+    """Refuse an inverted hate score: with the classes "hate" and "nothate" a wrong label inverts every score.
 
     Raises:
         ModelError: hateful prompts score lower than non-hateful ones.
     """
-    if found.estimate is not None and found.estimate < 0.5:
+    if auc.estimate is not None and auc.estimate < 0.5:
         raise ModelError(
             f"The hate classifier gives HateCheck's hateful cases lower scores than its non-hateful ones (AUC "
-            f"{found.estimate:.3f}): it scores the wrong class. Correct scorers.hate.label in the profile."
+            f"{auc.estimate:.3f}): it scores the wrong class. Correct scorers.hate.label in the profile."
         )
+
+
+def hatecheck_report(
+    pairs: Pairs,
+    card: Mapping[str, Any],
+    share: float,
+    rewrites: Sequence[Rewrite],
+    labels: Mapping[str, Semantics],
+    confidence: float,
+    seed: int,
+) -> dict[str, Any]:
+    """The part of metrics/external/hatecheck.json about one student (Appendices O.4, O.5).
+
+    Args:
+        share: of the matched pairs that the failing subset holds.
+        rewrites: the teacher's rewrites of the failing subset.
+        labels: human labels, by the code of a row of the blinded sheet.
+    """
+    return {
+        **student_report(pairs, card, confidence),
+        **by_functionality(pairs, confidence),
+        "subsets": subsets(pairs, share, confidence),
+        "rewriting": rewriting_metrics(rewrites, confidence),
+        "adjudication": adjudication_metrics(rows(failing(pairs, share), seed), labels, confidence),
+    }

@@ -1,7 +1,7 @@
 """Read the four suites in their own file formats; a wrong or partial file is an error that names file and row.
 
-A loader takes bytes by file name and gives items, so that published files and embedded ones of the same formats go
-through the same code. No message quotes a text: these files contain hate speech. Appendix O.1.
+A loader turns bytes by file name into items, so that published and simulated files of the same format go through the
+same code. No message quotes a text: these files contain hate speech. Appendix O.1.
 """
 
 from __future__ import annotations
@@ -40,45 +40,45 @@ def load_suite(suite: SuiteName, files: Files) -> list[ExternalItem]:
     """
     items = _LOADERS[suite](files)
     if not items:
-        raise DataError(f"{suite}: {', '.join(files)} hold no prompt. {_WAY_OUT}")
+        raise DataError(f"{suite}: {', '.join(files)} have no prompts. {_WAY_OUT}")
     return check_ids(items, suite)
 
 
 def bold_prompts(files: Files) -> Iterator[tuple[str, int, str]]:
-    """(dimension, place in its file, prompt) of all 23,679 prompts, the 5 empty ones too.
+    """(dimension, index in its file, prompt) of all 23,679 prompts, the 5 empty ones too.
 
     A file is {group: {entity: [prompt, ...]}}.
     """
     for dimension, file in BOLD_FILES.items():
-        place = 0
+        position = 0
         for number, entities in enumerate(_mapping(_json(files, file), file).values()):
             for entity, prompts in enumerate(_mapping(entities, f"{file}, group {number}").values()):
                 where = f"{file}, group {number}, entity {entity}"
                 if not isinstance(prompts, list):
                     raise DataError(f"{where}: expected a list of prompts, found {_shape(prompts)}. {_WAY_OUT}")
                 for index, prompt in enumerate(prompts):
-                    yield dimension, place, prompt if prompt == "" else text_of(prompt, f"{where}, prompt {index}")
-                    place += 1
+                    yield dimension, position, prompt if prompt == "" else text_of(prompt, f"{where}, prompt {index}")
+                    position += 1
 
 
 def _bold(files: Files) -> list[ExternalItem]:
-    places: dict[str, str] = {}
+    ids: dict[str, str] = {}
     dimensions: dict[str, list[str]] = {}
-    for dimension, place, prompt in bold_prompts(files):
-        if not prompt:  # nothing to ask
+    for dimension, position, prompt in bold_prompts(files):
+        if not prompt:  # five prompts of BOLD are empty
             continue
-        places.setdefault(prompt, f"bold-{dimension}-{place}")
-        known = dimensions.setdefault(prompt, [])
-        if dimension not in known:
-            known.append(dimension)
+        ids.setdefault(prompt, f"bold-{dimension}-{position}")
+        groups = dimensions.setdefault(prompt, [])
+        if dimension not in groups:
+            groups.append(dimension)
     return [
-        ExternalItem(id=places[prompt], suite="bold", prompt=prompt, groups=tuple(found))
-        for prompt, found in dimensions.items()
+        ExternalItem(id=ids[prompt], suite="bold", prompt=prompt, groups=tuple(groups))
+        for prompt, groups in dimensions.items()
     ]
 
 
 def _holisticbias(files: Files) -> list[ExternalItem]:
-    """{axis: [phrase or {"noun_phrase": phrase, ...}, ...]}: all of them, also the one that stands there twice."""
+    """{axis: [phrase or {"noun_phrase": phrase, ...}, ...]}: all of them, also the one that occurs twice."""
     items = []
     for axis, entries in _mapping(_json(files, HOLISTICBIAS_FILE), HOLISTICBIAS_FILE).items():
         if not isinstance(entries, list):
@@ -103,7 +103,7 @@ def level(toxicity: float) -> str:
 
 
 def _realtoxicityprompts(files: Files) -> list[ExternalItem]:
-    """JSON lines with {"prompt": {"text", "toxicity", ...}, ...}: the text is asked, never the record around it."""
+    """JSON lines with {"prompt": {"text", "toxicity", ...}, ...}: only the text is the prompt, not the record."""
     items = []
     for file in REALTOXICITYPROMPTS_FILES:
         for number, line in enumerate(_text(files, file).removesuffix("\n").split("\n"), start=1):
@@ -115,7 +115,7 @@ def _realtoxicityprompts(files: Files) -> list[ExternalItem]:
             prompt = _mapping(_mapping(record, where).get("prompt"), f"{where}, prompt")
             toxicity = prompt.get("toxicity")
             if isinstance(toxicity, bool) or not isinstance(toxicity, int | float) or not 0 <= toxicity <= 1:
-                raise DataError(f"{where}: the prompt's toxicity should be in [0, 1], found {_shape(toxicity)}.")
+                raise DataError(f"{where}: the prompt's toxicity must be in [0, 1], found {_shape(toxicity)}.")
             items.append(
                 ExternalItem(
                     id=f"realtoxicityprompts-{file.removesuffix('.jsonl')}-{number}",
@@ -129,7 +129,7 @@ def _realtoxicityprompts(files: Files) -> list[ExternalItem]:
 
 
 def _hatecheck(files: Files) -> list[ExternalItem]:
-    """CSV with a header. `functionality` ends in _h or _nh, which has to agree with `label_gold`."""
+    """CSV with a header. `functionality` ends in _h or _nh and has to agree with `label_gold`."""
     reader = csv.DictReader(io.StringIO(_text(files, HATECHECK_FILE), newline=""), strict=True)
     items: list[ExternalItem] = []
     try:
@@ -145,12 +145,12 @@ def _hatecheck(files: Files) -> list[ExternalItem]:
 
 def _case(row: Mapping[str | None, Any], where: str) -> ExternalItem:
     if None in row or any(value is None for value in row.values()):
-        raise DataError(f"{where}: has another number of fields than the header. {_WAY_OUT}")
+        raise DataError(f"{where}: the number of fields differs from the header. {_WAY_OUT}")
     functionality, hateful = text_of(row["functionality"], where), LABELS.get(row["label_gold"])
     if hateful is None:
-        raise DataError(f"{where}: label_gold should be {' or '.join(LABELS)}, found another value. {_WAY_OUT}")
+        raise DataError(f"{where}: label_gold must be {' or '.join(LABELS)}, found another value. {_WAY_OUT}")
     if not functionality.endswith("_h" if hateful else "_nh"):
-        raise DataError(f"{where}: functionality {functionality} does not go with its label_gold. {_WAY_OUT}")
+        raise DataError(f"{where}: functionality {functionality} does not agree with its label_gold. {_WAY_OUT}")
     return ExternalItem(
         id=f"hatecheck-{text_of(row['case_id'], where)}",
         suite="hatecheck",

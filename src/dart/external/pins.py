@@ -1,19 +1,23 @@
-"""Which bytes the four external suites consist of: repository, commit, and the git blob id of each file.
+"""The published files of the four external suites: repository, commit and git blob id of each, and their content.
 
-A blob id names the content, so a file found anywhere is the published one or is refused. Appendix O.1.
+A blob id identifies the content, so that a file from anywhere is the published one or is refused. Appendix O.1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
-from dart.external.items import SuiteName
+import httpx
+
+from dart.external.items import DISPLAY, SuiteName
+from dart.suite.download import Location, data_folder, pinned_bytes
 from dart.suite.pins import Pin
 
 
 class Origin(NamedTuple):
-    """Where a suite's files come from, and where they lie in a reader's data folder."""
+    """Where the files of a suite come from, and where they are in the reader's data folder."""
 
     repository: str
     commit: str
@@ -24,13 +28,8 @@ class Origin(NamedTuple):
     note: str
 
     def pin(self, file: str) -> Pin:
-        """The pin of one file, as `dart.suite.pins.verify` takes it."""
+        """The pin of one file, in the form that `dart.suite.pins.verify` checks."""
         return Pin(self.local, file, self.blobs[file], self.licence, self.repository, self.commit)
-
-    def url(self, file: str) -> str:
-        """Where the pinned version is downloaded from."""
-        raw = self.repository.replace("https://github.com/", "https://raw.githubusercontent.com/")
-        return f"{raw}/{self.commit}/{self.remote}{file}"
 
 
 ORIGINS: Mapping[SuiteName, Origin] = {
@@ -81,3 +80,29 @@ ORIGINS: Mapping[SuiteName, Origin] = {
         "The 3,728 cases of the test suite; the 173 rejected ones are in another file.",
     ),
 }
+
+
+def published_files(
+    suite: SuiteName, data_dir: Path | None, *, transport: httpx.BaseTransport | None = None
+) -> dict[str, bytes]:
+    """The verified content of every file of `suite`, by file name.
+
+    Args:
+        data_dir: the folder with the files; None means the environment variable DART_DATA_DIR, or a download.
+        transport: how to download; None means the network.
+
+    Raises:
+        DataError: the data folder does not exist, or a file is nowhere and cannot be downloaded.
+        IntegrityError: a file differs from the pinned one.
+    """
+    origin = ORIGINS[suite]
+    location = Location(
+        suite=DISPLAY[suite],
+        repository=origin.repository,
+        commit=origin.commit,
+        remote=origin.remote,
+        local=(origin.local,),
+        cache=f"{origin.local}/{origin.commit}",
+    )
+    folder = data_folder(data_dir, location)
+    return {file: pinned_bytes(origin.pin(file), location, folder, transport) for file in origin.blobs}

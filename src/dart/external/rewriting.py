@@ -1,8 +1,8 @@
-"""The teacher rewrites the failing subset, and both classifiers score what it wrote (Table 39, appendix O.5).
+"""The teacher rewrites the failing subset, and both classifiers score its texts (Table 39, Appendix O.5).
 
-The stress test asks how much of a hate score is wording: the teacher gets the prompt of Appendix E.2 with the
-repaired student's own conclusion as label, and keeps the rules of every rationale. The scores decide nothing here, so
-that a rewrite that is still flagged is counted and not asked for again.
+This stress test measures how much of a hate score is due to wording: the teacher gets the prompt of Appendix E.2 with
+the repaired student's own conclusion as label, and follows the rules of every rationale. No rewrite is rejected for its
+scores: one that is still flagged is counted.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from dart.chat.client import ChatClient
 from dart.chat.tasks import Outcome, Rejected, Task
 from dart.core.records import Label, Record
 from dart.core.schema.method import Distill, Repair
-from dart.distill.acceptance import in_form, problems
+from dart.distill.acceptance import normalise_conclusion, problems
 from dart.external.analysis import FLAGGED, Pairs, comparison
-from dart.external.scoring import Scorer
+from dart.external.items import Scorer
 from dart.prompts import classification, corrections
 from dart.prompts.answer_format import parse
 from dart.prompts.messages import prompt_hash
 from dart.stats.agreement import share
 
-SILENT: Label = "NO"  # what a repaired answer without a conclusion is rewritten to conclude
+LABEL_OF_ABSTENTION: Label = "NO"  # of the rewrite of a repaired answer without a conclusion
 
 
 class Rewrite(Record):
@@ -44,27 +44,30 @@ class Rewrite(Record):
 def rewrite(
     failing: Pairs, client: ChatClient, toxicity: Scorer, hate: Scorer, repair: Repair, rules: Distill
 ) -> tuple[list[Rewrite], Outcome[str]]:
-    """One rewriting of every answered request, in item order; the ones that break a rule are kept and say so."""
-    labels = [answer.prediction or SILENT for answer in failing.repaired]
+    """Rewrite the repaired answers: one record for each request that was answered, in item order.
+
+    A rewrite that breaks a rule is kept with `accepted` False and the rules that it breaks.
+    """
+    labels = [answer.prediction or LABEL_OF_ABSTENTION for answer in failing.repaired]
     tasks = [
         _task(item.id, item.prompt, label, repair, rules) for item, label in zip(failing.items, labels, strict=True)
     ]
     outcome = client.ask(tasks)
-    written = [
+    rewritten = [
         (item, repaired, label, task, outcome.answers[item.id])
         for item, repaired, label, task in zip(failing.items, failing.repaired, labels, tasks, strict=True)
         if item.id in outcome.answers
     ]
-    texts = [parse(answer.text).rationale for *_, answer in written]
+    texts = [parse(answer.text).rationale for *_, answer in rewritten]
     scores = zip(toxicity.score(texts), hate.score(texts), strict=True) if texts else ()
     records = []
-    for (item, repaired, label, task, answer), (toxic, hateful) in zip(written, scores, strict=True):
+    for (item, repaired, label, task, answer), (toxic, hateful) in zip(rewritten, scores, strict=True):
         broken = problems(answer.text, label, item.prompt, rules)
         records.append(
             Rewrite(
                 item_id=item.id,
                 label=label,
-                text=in_form(answer.text),
+                text=normalise_conclusion(answer.text),
                 accepted=not broken,
                 problems=tuple(broken),
                 toxicity=toxic,
@@ -86,7 +89,7 @@ def _task(key: str, prompt: str, label: Label, repair: Repair, rules: Distill) -
         return text
 
     messages = classification.safe_target(prompt, label)
-    return Task(key=key, messages=messages, check=check, rounds=repair.correction_rounds, required=False)
+    return Task(key=key, messages=messages, check=check, max_corrections=repair.correction_rounds, required=False)
 
 
 def rewriting_metrics(rewrites: Sequence[Rewrite], confidence: float) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 Appendix O.1: BOLD 1,000 over its five dimensions, HolisticBias all 192, RealToxicityPrompts 1,000 by input toxicity,
 HateCheck all 3,728. The paper does not say how many of each stratum: BOLD and HateCheck are drawn in proportion,
-RealToxicityPrompts in equal parts, because the mix of the file it is drawn from is no one's population.
+RealToxicityPrompts in equal parts, because the mix of strata in its file does not represent any population.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dart.external.items import DISPLAY, ExternalItem, SuiteName, group_names, o
 
 
 def stratum(item: ExternalItem) -> str:
-    """What a sample is stratified by: the functionality in HateCheck, the group or groups elsewhere."""
+    """The stratum of an item: its functionality in HateCheck, its group or groups in the other suites."""
     return item.functionality or " + ".join(item.groups)
 
 
@@ -26,10 +26,10 @@ def draw_sample(items: Sequence[ExternalItem], size: int, seed: int) -> list[Ext
     """`size` items, in the order of `items`.
 
     Raises:
-        DataError: there are fewer.
+        DataError: there are fewer than `size`, or no items.
     """
     if not items:
-        raise DataError("There are no prompts to draw from.")
+        raise DataError("There are no prompts to draw a sample from.")
     suite = items[0].suite
     if size > len(items):
         raise DataError(
@@ -52,7 +52,7 @@ def draw_sample(items: Sequence[ExternalItem], size: int, seed: int) -> list[Ext
 
 
 def in_proportion(available: Mapping[str, int], size: int) -> dict[str, int]:
-    """Largest remainders: every stratum gets its share of `size`, rounded so that the sum is right."""
+    """Allocate `size` in proportion to the strata, rounded by largest remainders so that the sum is `size`."""
     total = sum(available.values())
     exact = {name: size * count / total for name, count in available.items()}
     shares = {name: int(share) for name, share in exact.items()}
@@ -62,11 +62,11 @@ def in_proportion(available: Mapping[str, int], size: int) -> dict[str, int]:
 
 
 def in_equal_parts(available: Mapping[str, int], size: int) -> dict[str, int]:
-    """As many of each stratum; what a small one cannot give is shared by the others."""
+    """Allocate `size` in equal parts; what a small stratum lacks is shared by the others."""
     shares: dict[str, int] = {}
-    left, waiting = size, sorted(available, key=lambda name: (available[name], name))
-    for place, name in enumerate(waiting):
-        shares[name] = min(available[name], left // (len(waiting) - place))
+    left, names = size, sorted(available, key=lambda name: (available[name], name))
+    for index, name in enumerate(names):
+        shares[name] = min(available[name], left // (len(names) - index))
         left -= shares[name]
     return {name: shares[name] for name in available}
 
@@ -74,19 +74,19 @@ def in_equal_parts(available: Mapping[str, int], size: int) -> dict[str, int]:
 def suite_card(
     suite: SuiteName, items: Sequence[ExternalItem], sample: Sequence[ExternalItem], provenance: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What was drawn from what: counts without texts.
+    """Describe the sample and the suite it was drawn from: counts, no texts.
 
-    Keys: `provenance`, `available`, `sampled`, `groups` (name -> items of that group alone), `outside_slices` (why ->
-    items in two groups or none), `strata` (name -> {available, sampled}).
+    Keys: `provenance`, `available`, `sampled`, `groups` (name -> items of that group alone), `outside_slices` (reason
+    -> items in two groups or none), `strata` (name -> {available, sampled}).
     """
-    have, drawn = (Counter(stratum(item) for item in part) for part in (items, sample))
-    single = Counter(item.group for item in sample)
+    available, drawn = (Counter(stratum(item) for item in part) for part in (items, sample))
+    by_group = Counter(item.group for item in sample)
     return {
         "suite": suite,
         "provenance": dict(provenance),
         "available": len(items),
         "sampled": len(sample),
-        "groups": {name: single[name] for name in group_names(items)},
+        "groups": {name: by_group[name] for name in group_names(items)},
         "outside_slices": outside_slices(sample),
-        "strata": {name: {"available": count, "sampled": drawn[name]} for name, count in have.items()},
+        "strata": {name: {"available": count, "sampled": drawn[name]} for name, count in available.items()},
     }

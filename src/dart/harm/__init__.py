@@ -1,5 +1,5 @@
 """Stage II: find the answers whose explanation became more harmful by fine-tuning (Section 2.4).
 
-Scores (`classifier`), the screen of Eq. 1 (`screen`), the judge's verdict (`judge`), both together over a test set
-(`audit`), and what two audits say about repair (`drift`). Import from the modules.
+Scores (`classifier`, cached by `scores`), the screen of Eq. 1 (`screen`), the judge's verdict (`judge`), and both
+together over a test set (`audit`). Import from the modules.
 """

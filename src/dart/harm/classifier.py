@@ -1,7 +1,7 @@
 """H: the probability that a sequence classifier gives to one named class (Section 2.4, Appendix D.1).
 
-The class is chosen by its exact name. Hate classifiers call theirs "hate" and "nothate", so a search for "hate"
-finds the wrong one and turns every score upside down without a sign of it.
+The class is chosen by its exact name. Hate classifiers have the classes "hate" and "nothate", so a search for "hate"
+would find the wrong one and silently invert every score.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dart.core.errors import ModelError
 from dart.core.hub import Source, resolve, token
 from dart.core.records import Generation
 from dart.core.schema.profile import ScorerSpec
-from dart.harm.scores import Reading, ScoreCache
+from dart.harm.scores import ScoreCache, ScoringIdentity
 
 log = logging.getLogger(__name__)
 DIGITS = 6  # significant digits of a score
@@ -31,7 +31,7 @@ class Classifier:
     """A sequence classifier of any architecture, reduced to the probability of one class.
 
     Attributes:
-        n_truncated: how many distinct texts of the last `score` were longer than the classifier reads.
+        n_truncated: how many distinct texts of the last `score` were longer than `max_length`.
     """
 
     def __init__(self, model: Any, tokenizer: Any, spec: ScorerSpec, source: Source) -> None:
@@ -41,19 +41,19 @@ class Classifier:
         self._model = model.eval()
         self._tokenizer = tokenizer
         self._class = class_index(model.config.id2label, spec.label, source.name)
-        # Classes that do not exclude one another, or a single one, have a probability each.
+        # A single class, or classes that are not mutually exclusive, have a sigmoid each.
         self._independent = model.config.num_labels == 1 or model.config.problem_type == "multi_label_classification"
         self._device = device_for(model)
-        # The order of a sum depends on the shape of the batch, and a score may depend on its text alone. A small
-        # classifier can afford double precision: after rounding nothing is left of the batch. A large one reads each
+        # The order of a sum depends on the shape of the batch, but a score must depend on its text alone. A small
+        # classifier can afford double precision: rounding removes the influence of the batch. A large one scores each
         # text by itself: in fp32 and batches of 16, 4 of 64 scores changed their sixth digit with their neighbours.
         self._small = is_small(model)
         self._model.to(self._device, torch.float64 if self._small else torch.float32)
         self._pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else model.config.pad_token_id or 0
-        self._max_length = _readable_length(model.config, tokenizer, spec.max_length)
-        # A small classifier reads a text again sooner than its score is looked up.
+        self._max_length = _max_length(model.config, tokenizer, spec.max_length)
+        # A small classifier computes a score faster than the cache returns it.
         self._cache = None if self._small else ScoreCache()
-        self._reading = Reading(
+        self._identity = ScoringIdentity(
             model=source.name,
             revision=source.revision,
             label=spec.label,
@@ -78,16 +78,16 @@ class Classifier:
             )
         except (OSError, ValueError) as error:
             raise ModelError(
-                f"The classifier {source.name} at {source.revision} cannot be loaded: {error}. Needed are safetensors "
-                "weights and a tokenizer; where a repository has only pickled weights, name a revision that has both "
-                "(many have one under refs/pr/) or convert it once and put the folder's path in the profile."
+                f"The classifier {source.name} at {source.revision} cannot be loaded: {error}. It needs safetensors "
+                "weights and a tokenizer; if the repository has only pickled weights, set a revision that has both "
+                "(often under refs/pr/), or convert it once and put the folder's path in the profile."
             ) from error
         return cls(model, tokenizer, spec, source)
 
     def score(self, texts: Sequence[str]) -> list[float]:
         """The probability of the class for each text, in [0, 1]; equal texts are scored once.
 
-        A text's score depends on nothing but the text, so neither on the other texts nor on what the cache holds.
+        A score depends on its text alone: neither on the other texts nor on the contents of the cache.
         """
         distinct = sorted(set(texts), key=lambda text: (len(text), text))
         encoded = [self._tokenizer(text).input_ids for text in distinct]
@@ -102,37 +102,38 @@ class Classifier:
                 else self._tokenizer(text, truncation=True, max_length=self._max_length).input_ids
                 for ids, text in zip(encoded, distinct, strict=True)
             ]  # fmt: skip
-        scores = self._known(distinct)
+        scores = self._cached(distinct)
         ids_of = dict(zip(distinct, encoded, strict=True))
         order = sorted((text for text in distinct if text not in scores), key=lambda text: (len(ids_of[text]), text))
         chunks = [order[start : start + self.spec.batch] for start in range(0, len(order), self.spec.batch)]
 
-        def read(chunk: list[str]) -> list[float]:
-            return self._read(chunk, [ids_of[text] for text in chunk])
+        def compute(chunk: list[str]) -> list[float]:
+            return self._compute(chunk, [ids_of[text] for text in chunk])
 
-        for chunk, found in zip(chunks, shard_map(chunks, read, on_gpu=self._device.type == "cuda"), strict=True):
-            scores.update(zip(chunk, found, strict=True))
+        results = shard_map(chunks, compute, on_gpu=self._device.type == "cuda")
+        for chunk, values in zip(chunks, results, strict=True):
+            scores.update(zip(chunk, values, strict=True))
         if order:
-            self._keep({text: scores[text] for text in order})  # those that other processes read as well
+            self._store({text: scores[text] for text in order})  # including those of other processes
         return [scores[text] for text in texts]
 
-    def _known(self, distinct: Sequence[str]) -> dict[str, float]:
-        """Scores that are in the cache; under a launcher what the leading process sees, so that all share alike."""
+    def _cached(self, distinct: Sequence[str]) -> dict[str, float]:
+        """Scores in the cache of the main process, so that all processes of a launcher shard the same rest."""
         cache = self._cache
-        return {} if cache is None else run_on_main_process(lambda: cache.get(self._reading, distinct))
+        return {} if cache is None else run_on_main_process(lambda: cache.get(self._identity, distinct))
 
-    def _read(self, texts: Sequence[str], encoded: Sequence[Sequence[int]]) -> list[float]:
-        """Scores of a chunk, kept as soon as they are known."""
+    def _compute(self, texts: Sequence[str], encoded: Sequence[Sequence[int]]) -> list[float]:
+        """Scores of a chunk; those of a large classifier are stored at once, so that a killed run keeps them."""
         if self._cache is None:
             return self._probabilities(encoded)
-        found = [self._probabilities([ids])[0] for ids in encoded]
-        self._keep(dict(zip(texts, found, strict=True)))
-        return found
+        scores = [self._probabilities([ids])[0] for ids in encoded]
+        self._store(dict(zip(texts, scores, strict=True)))
+        return scores
 
-    def _keep(self, scores: Mapping[str, float]) -> None:
-        # One process alone opens the file: SQLite's write-ahead log is for one machine.
+    def _store(self, scores: Mapping[str, float]) -> None:
+        # Only the main process opens the file: SQLite's write-ahead log does not work across machines.
         if self._cache is not None and is_main_process():
-            self._cache.put(self._reading, scores)
+            self._cache.put(self._identity, scores)
 
     @torch.inference_mode()
     def _probabilities(self, batch: Sequence[Sequence[int]]) -> list[float]:
@@ -145,7 +146,7 @@ class Classifier:
 
 
 def score_generations(generations: Sequence[Generation], classifier: Classifier) -> list[Generation]:
-    """The same records with `toxicity` = H(rationale): whole texts, without the conclusion line."""
+    """The same records with `toxicity` = H(rationale), the text without its conclusion line."""
     scores = classifier.score([generation.rationale for generation in generations])
     return [
         generation.model_copy(update={"toxicity": score}) for generation, score in zip(generations, scores, strict=True)
@@ -153,34 +154,34 @@ def score_generations(generations: Sequence[Generation], classifier: Classifier)
 
 
 def class_index(id2label: Mapping[int, str], label: str, name: str) -> int:
-    """The index of the class called exactly `label`.
+    """The index of the class with exactly the name `label`.
 
     Raises:
-        ModelError: no class or several are called so; the message lists the classes there are.
+        ModelError: there is no such class, or more than one; the message lists all classes.
     """
-    found = [index for index, known in id2label.items() if known == label]
-    if len(found) != 1:
-        labels = ", ".join(repr(known) for known in id2label.values())
-        problem = "no class" if not found else f"{len(found)} classes"
+    indices = [index for index, other in id2label.items() if other == label]
+    if len(indices) != 1:
+        labels = ", ".join(map(repr, id2label.values()))
+        problem = "no class" if not indices else f"{len(indices)} classes"
         raise ModelError(
             f"{name} has {problem} called {label!r}. Its classes: {labels}. "
-            "Put the exact name of one of them as `label` of this scorer in the profile."
+            "Set `label` of this scorer in the profile to the exact name of one of them."
         )
-    return int(found[0])
+    return int(indices[0])
 
 
 def _machine(device: torch.device) -> str:
-    """What decides the last digits of sums in fp32."""
+    """Device, threads and libraries, which decide the last digits of fp32 arithmetic."""
     if device.type == "cuda":
-        where = torch.cuda.get_device_name(device)
+        hardware = torch.cuda.get_device_name(device)
     else:
-        where = f"{torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
-    return f"fp32 on {device.type} {where}, torch {torch.__version__}, transformers {transformers.__version__}"
+        hardware = f"{torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
+    return f"fp32 on {device.type} {hardware}, torch {torch.__version__}, transformers {transformers.__version__}"
 
 
-def _readable_length(config: Any, tokenizer: Any, wanted: int) -> int:
-    """Tokens that the classifier can read, at most `wanted`."""
-    limits = [wanted, tokenizer.model_max_length]
+def _max_length(config: Any, tokenizer: Any, requested: int) -> int:
+    """Tokens that the classifier can read, at most `requested`."""
+    limits = [requested, tokenizer.model_max_length]
     positions = getattr(config, "max_position_embeddings", None)
     if positions is not None:
         # RoBERTa counts positions from pad_token_id + 1 on, so that many of its embeddings are never used.

@@ -1,6 +1,6 @@
-"""Classifier screening: which pairs the judge is shown (Section 2.4, Eq. 1).
+"""Classifier screening: which pairs go to the judge (Section 2.4, Eq. 1).
 
-A missing or undefined score is refused here: compared with a threshold it would silently say "not more toxic".
+A missing or undefined score is an error here: compared with a threshold it would silently mean "not more toxic".
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def toxicity_delta(base: Generation, candidate: Generation) -> float:
     """H(candidate) - H(base) in [-1, 1], the left side of Eq. 1.
 
     Raises:
-        DataError: a generation is unscored, or its score is no probability.
+        DataError: a generation is unscored, or its score is not in [0, 1].
     """
     return toxicity_of(candidate) - toxicity_of(base)
 
@@ -26,7 +26,7 @@ def passes_screen(delta: float, tau_delta: float) -> bool:
     """Eq. 1: strictly greater than the threshold, so that a larger threshold never adds a pair.
 
     Raises:
-        DataError: `delta` or `tau_delta` is not a number.
+        DataError: `delta` or `tau_delta` is NaN.
     """
     if math.isnan(delta) or math.isnan(tau_delta):
         raise DataError(
@@ -50,7 +50,7 @@ def toxicity_of(generation: Generation) -> float:
         )
     if not 0 <= toxicity <= 1:  # also refuses NaN
         raise DataError(
-            f"{generation.item_id} ({generation.variant}) has toxicity {toxicity}, which is no probability. "
+            f"{generation.item_id} ({generation.variant}) has toxicity {toxicity}, which is not in [0, 1]. "
             "The classifier's output is broken: check its weights and precision, then score again."
         )
     return toxicity

@@ -18,7 +18,7 @@ from dart.stats.annotation import AnnotatedPair
 from dart.stats.drift import Cases
 from dart.stats.intervals import Interval
 from dart.stats.prevalence import (
-    Labelled,
+    LabelledStratum,
     Stratum,
     prediction_powered_rate,
     rogan_gladen,
@@ -131,5 +131,5 @@ def _powered(
         flagged = {record.item_id: float(record.severity is not None) for record in stratum}
         chosen = [item for item in flagged if item in label]
         rest = [value for item, value in flagged.items() if item not in label]
-        parts.append(Labelled([label[item] for item in chosen], [flagged[item] for item in chosen], rest))
+        parts.append(LabelledStratum([label[item] for item in chosen], [flagged[item] for item in chosen], rest))
     return prediction_powered_rate(parts, confidence)

@@ -23,7 +23,7 @@ from dart.stats.compare import compare
 from dart.stats.decision import benchmarks_of, confusion, decision_metrics
 from dart.stats.drift import Cases, Drift, Truth, drift_metrics, repair_metrics
 from dart.stats.harm import harm_intervals, harm_metrics, harm_tests
-from dart.stats.judging import judging_metrics
+from dart.stats.judge_consistency import judge_consistency
 from dart.stats.pairing import in_item_order
 
 # In the real suite a 238k-parameter student decides these by their wording alone (accuracy 1.00), so the overall
@@ -77,7 +77,7 @@ def evaluate(
         audits = Drift(student.audits["before"], student.audits["after"], student.audits.get(CONTROL))
         known = _truth(truth, student)
         drift[slot] = drift_metrics(run.items, audits, known, slot)
-        drift[slot]["judging"] = {when: judging_metrics(records) for when, records in student.audits.items()}
+        drift[slot]["judging"] = {when: judge_consistency(records) for when, records in student.audits.items()}
         true = None if known is None else {k: v or {} for k, v in zip(VARIANT_OF.values(), known, strict=True)}
         rates[slot] = drift_rates(run.items, student, statistics, true, annotated.get(slot, ()))
         repair[slot] = repair_metrics(run.items, audits, known, statistics, seed, slot)

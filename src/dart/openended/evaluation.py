@@ -1,7 +1,7 @@
-"""What judges made of the open-ended answers, base against repaired: Table 14 (Section 3.4, Appendix I.1).
+"""Metrics of the judged open-ended answers, base against repaired: Table 14 (Section 3.4, Appendix I.1).
 
-The same questions are answered twice, so shares are compared by McNemar's exact test and Tango's interval, and wins
-by the sign test over what is no tie. p-values are raw: which family Holm's correction is over is a property of a table.
+The same questions are answered twice, so that shares are compared by McNemar's exact test and Tango's interval, and
+wins by the sign test without ties. p-values are raw: the family of Holm's correction depends on the table.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from dart.core.errors import DataError
 from dart.core.records import Generation
 from dart.external.analysis import comparison
-from dart.openended.judging import SIDES, Judged, Side
+from dart.openended.judging import SIDES, QuestionVerdicts, Side
 from dart.openended.questions import DOMAINS, Question
 from dart.stats.agreement import kappa, share
 from dart.stats.compare import significant
@@ -32,7 +32,7 @@ MEASURES: Mapping[str, str] = {  # field of an assessment, by the name of its me
 def openended_report(
     questions: Sequence[Question],
     answers: Mapping[Side, Sequence[Generation]],
-    judged: Mapping[str, Sequence[Judged]],
+    judged: Mapping[str, Sequence[QuestionVerdicts]],
     confidence: float,
 ) -> dict[str, Any]:
     """Contents of metrics/openended/<slot>.json.
@@ -66,17 +66,19 @@ def openended_report(
 
 
 # Deviates from the paper: premise-questions - it seems to count premise handling over all 280 questions
-def measures(questions: Sequence[Question], judged: Mapping[str, Judged], confidence: float) -> dict[str, Any]:
+def measures(
+    questions: Sequence[Question], judged: Mapping[str, QuestionVerdicts], confidence: float
+) -> dict[str, Any]:
     """{n, appropriate, premise, refusal: paired shares, preference} of one judge over some questions.
 
     `premise` counts the questions with a harmful premise only.
     """
-    found: dict[str, Any] = {"n": len(questions)}
+    result: dict[str, Any] = {"n": len(questions)}
     for name, field in MEASURES.items():
-        asked = [q for q in questions if q.harmful_premise] if name == "premise" else questions
-        pairs = [tuple(bool(getattr(getattr(judged[q.id], side), field)) for side in SIDES) for q in asked]
-        found[name] = paired_shares([pair[0] for pair in pairs], [pair[1] for pair in pairs], confidence)
-    return found | {"preference": preferences([judged[q.id] for q in questions], confidence)}
+        part = [q for q in questions if q.harmful_premise] if name == "premise" else questions
+        pairs = [tuple(bool(getattr(getattr(judged[q.id], side), field)) for side in SIDES) for q in part]
+        result[name] = paired_shares([pair[0] for pair in pairs], [pair[1] for pair in pairs], confidence)
+    return result | {"preference": preferences([judged[q.id] for q in questions], confidence)}
 
 
 def paired_shares(base: Sequence[bool], repaired: Sequence[bool], confidence: float) -> dict[str, Any]:
@@ -101,17 +103,17 @@ def paired_shares(base: Sequence[bool], repaired: Sequence[bool], confidence: fl
 
 
 # Deviates from the paper: order-ties - each pair is compared in both orders; what they disagree on is a tie
-def preferences(judged: Sequence[Judged], confidence: float) -> dict[str, Any]:
+def preferences(judged: Sequence[QuestionVerdicts], confidence: float) -> dict[str, Any]:
     """{n, wins, ties, losses, rate: {estimate, ci}, p}: wins of repaired over base.
 
-    The rate is wins / n, so a tie is no win; p is the sign test's over wins and losses.
+    The rate is wins / n, so that a tie is not a win; p is the sign test's over wins and losses.
     """
-    found = Counter(record.winner for record in judged)
-    wins, losses, n = found["repaired"], found["base"], len(judged)
+    counts = Counter(record.winner for record in judged)
+    wins, losses, n = counts["repaired"], counts["base"], len(judged)
     return {
         "n": n,
         "wins": wins,
-        "ties": found["tie"],
+        "ties": counts["tie"],
         "losses": losses,
         "rate": share(wins, n, confidence).json(),
         "p": significant(sign_test(wins, losses)) if n else None,
@@ -123,13 +125,13 @@ def sign_test(wins: int, losses: int) -> float:
     return mcnemar(losses, wins).p_exact
 
 
-def orders(judged: Sequence[Judged], confidence: float) -> dict[str, Any]:
+def orders(judged: Sequence[QuestionVerdicts], confidence: float) -> dict[str, Any]:
     """{n, consistent: {count, estimate, ci}, first: {...}}: how far a judge's preference depends on the order.
 
-    `first` is the share of verdicts for the answer shown first among all that are no tie; one half is no bias.
+    `first` is the share of verdicts for the answer shown first among all that are not ties; one half means no bias.
     """
-    said = [verdict.preferred for record in judged for verdict in (record.base_first, record.repaired_first)]
-    decided = [place for place in said if place != "tie"]
+    verdicts = [order.preferred for record in judged for order in (record.base_first, record.repaired_first)]
+    decided = [verdict for verdict in verdicts if verdict != "tie"]
     same, first = sum(record.consistent for record in judged), decided.count("A")
     return {
         "n": len(judged),
@@ -139,33 +141,33 @@ def orders(judged: Sequence[Judged], confidence: float) -> dict[str, Any]:
 
 
 def agreement(
-    first: Mapping[str, Judged], second: Mapping[str, Judged], *, confidence: float
+    first: Mapping[str, QuestionVerdicts], second: Mapping[str, QuestionVerdicts], *, confidence: float
 ) -> dict[str, dict[str, Any]]:
     """{measure: {n, same: {count, estimate, ci}, kappa: {estimate, ci}}} of two judges over the same questions.
 
     A measure of single answers counts both answers of a question; "preference" has the winners, three values.
     """
 
-    def labels(records: Mapping[str, Judged], field: str) -> list[Hashable]:
-        said = [getattr(getattr(records[key], side), field) for key in sorted(records) for side in SIDES]
-        return [value for value in said if value is not None]
+    def labels(records: Mapping[str, QuestionVerdicts], field: str) -> list[Hashable]:
+        values_of_sides = [getattr(getattr(records[key], side), field) for key in sorted(records) for side in SIDES]
+        return [value for value in values_of_sides if value is not None]
 
-    read: dict[str, Callable[[Mapping[str, Judged]], list[Hashable]]] = {
+    labels_of: dict[str, Callable[[Mapping[str, QuestionVerdicts]], list[Hashable]]] = {
         name: (lambda records, field=field: labels(records, field))  # type: ignore[misc]
         for name, field in MEASURES.items()
     }
-    read["preference"] = lambda records: [records[key].winner for key in sorted(records)]
-    found = {}
-    for name, values in read.items():
-        mine, theirs = values(first), values(second)
-        same = sum(one == other for one, other in zip(mine, theirs, strict=True))
-        agreed = kappa(mine, theirs, confidence) if mine else Interval(None, None, None)
-        found[name] = {
-            "n": len(mine),
-            "same": {"count": same, **share(same, len(mine), confidence).json()},
-            "kappa": agreed.json(),
+    labels_of["preference"] = lambda records: [records[key].winner for key in sorted(records)]
+    result = {}
+    for name, values in labels_of.items():
+        first_labels, second_labels = values(first), values(second)
+        same = sum(one == other for one, other in zip(first_labels, second_labels, strict=True))
+        agreement_kappa = kappa(first_labels, second_labels, confidence) if first_labels else Interval(None, None, None)
+        result[name] = {
+            "n": len(first_labels),
+            "same": {"count": same, **share(same, len(first_labels), confidence).json()},
+            "kappa": agreement_kappa.json(),
         }
-    return found
+    return result
 
 
 def _toxicity(
@@ -173,14 +175,14 @@ def _toxicity(
 ) -> dict[str, Any]:
     scores = {side: {answer.item_id: answer.toxicity for answer in answers[side]} for side in SIDES}
 
-    def of(side: Side, part: Sequence[Question]) -> list[float]:
-        found = [scores[side].get(question.id) for question in part]
-        if any(score is None for score in found):
+    def scores_of(side: Side, part: Sequence[Question]) -> list[float]:
+        values = [scores[side].get(question.id) for question in part]
+        if any(score is None for score in values):
             raise DataError(f"openended: answers of {side} are missing or not scored. Run `dvc repro`.")
-        return [score for score in found if score is not None]
+        return [score for score in values if score is not None]
 
     return {
-        domain: comparison(of("base", part), of("repaired", part), confidence)
+        domain: comparison(scores_of("base", part), scores_of("repaired", part), confidence)
         for domain, part in _by_domain(questions).items()
     }
 
@@ -192,12 +194,15 @@ def _by_domain(questions: Sequence[Question]) -> dict[str, list[Question]]:
     return {**parts, ALL: list(questions)}
 
 
-def _by_question(questions: Sequence[Question], records: Sequence[Judged], party: str) -> dict[str, Judged]:
-    found = {record.question_id: record for record in records}
-    wanted = {question.id for question in questions}
-    if len(records) != len(found) or found.keys() != wanted:
+def _by_question(
+    questions: Sequence[Question], records: Sequence[QuestionVerdicts], party: str
+) -> dict[str, QuestionVerdicts]:
+    by_id = {record.question_id: record for record in records}
+    question_ids = {question.id for question in questions}
+    if len(records) != len(by_id) or by_id.keys() != question_ids:
         raise DataError(
-            f"openended, {party}: {len(records)} records do not pair one to one with {len(wanted)} questions: "
-            f"{len(wanted - found.keys())} missing, {len(found.keys() - wanted)} of other questions. Run `dvc repro`."
+            f"openended, {party}: {len(records)} records do not pair one to one with {len(question_ids)} questions: "
+            f"{len(question_ids - by_id.keys())} missing, {len(by_id.keys() - question_ids)} of other questions. Run "
+            "`dvc repro`."
         )
-    return found
+    return by_id

@@ -1,9 +1,9 @@
 """Load the 280 open-ended questions and check what RUBRIC.md and DATASHEET.md promise about them.
 
 The paper's 280 queries are not public, so these are our own: 70 each for medical, legal, policy and education
-(Appendix I.1, Table 14). A question is worth nothing as a test if its wording gives the label away or if nobody
-can look up why the label holds; both are checked here, every time the file is read, except the slower leakage
-function, which the tests call.
+(Appendix I.1, Table 14). A question is useless as a test if its wording reveals the label or if the reason of the
+label cannot be looked up; both are checked whenever the file is read, except for `leakage`, which is slow and which
+the tests call.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ MAX_JACCARD = 0.5  # of the two sets of words
 MAX_UNVERIFIED = 0.1  # share of sources cited from memory
 MAX_LEAKAGE = 0.65  # accuracy of the bag-of-words classifier
 
-_SHOWN = 50
+_MAX_PROBLEMS = 50
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 _Text = Annotated[str, Field(pattern=r"^\S(?:.*\S)?$")]
 
@@ -83,11 +83,11 @@ def load() -> list[Question]:
     """
     with as_file(files("dart.openended") / "questions.jsonl") as path:
         questions = read_jsonl(path, Question)
-    found = problems(questions)
-    if found:
-        more = f"\n  ... and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    broken = problems(questions)
+    if broken:
+        more = f"\n  ... and {len(broken) - _MAX_PROBLEMS} more" if len(broken) > _MAX_PROBLEMS else ""
         raise DataError(
-            f"{len(found)} problem(s) in questions.jsonl:\n  " + "\n  ".join(found[:_SHOWN]) + more + "\n"
+            f"{len(broken)} problem(s) in questions.jsonl:\n  " + "\n  ".join(broken[:_MAX_PROBLEMS]) + more + "\n"
             "RUBRIC.md says what a question must be; restore the file or mend the lines named."
         )
     return questions
@@ -177,8 +177,8 @@ def leakage(questions: Sequence[Question], folds: int = 5, seeds: Sequence[int] 
     """Accuracy in [0, 1] of a bag-of-words logistic regression that guesses the label from the wording.
 
     Stratified cross-validation over `folds`, averaged over several ways of cutting them, because 70 questions of a
-    domain are few. Below one half is no leak but its opposite: questions of one topic stand under both labels, so
-    what a word suggests in training is refuted in testing.
+    domain are few. Below one half there is no leak: questions of one topic occur under both labels, so that the
+    label that a word suggests in training is the wrong one in testing.
     """
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.linear_model import LogisticRegression

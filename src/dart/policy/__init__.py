@@ -1,1 +1,1 @@
-"""The inference-time explanation policy: which instruction a prompt gets and what comes of it (Section 2.6)."""
+"""The inference-time explanation policy: which instruction a prompt gets, and its effect (Section 2.6)."""

@@ -1,8 +1,8 @@
-"""What the policy changes: decisions, toxicity and length with it and without it, and what its selection got wrong.
+"""The effect of the policy on decisions, toxicity and length, and the errors of its selection (Section 2.6).
 
 Contents of metrics/policy.json (Tables 3, 17, 18, 33, 34). The same prompts are answered on both sides, so every test
 is paired: McNemar's exact test with Tango's interval for decisions, Wilcoxon's with the Hodges-Lehmann shift for
-toxicity. p-values are raw; a table corrects over what it shows.
+toxicity. p-values are raw; a table corrects over its own tests.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ class PolicyRun(NamedTuple):
     on: Mapping[str, Mapping[str, Sequence[PolicyAnswer]]]
 
 
-class _Side(NamedTuple):
+class _Answers(NamedTuple):
     """Answers in item order as columns."""
 
-    right: list[bool]
+    correct: list[bool]
     parsed: list[bool]
     toxicity: list[float]
     words: list[int]
 
-    def of(self, places: Sequence[int]) -> _Side:
-        return _Side(
-            [self.right[place] for place in places],
-            [self.parsed[place] for place in places],
-            [self.toxicity[place] for place in places],
-            [self.words[place] for place in places],
+    def subset(self, indices: Sequence[int]) -> _Answers:
+        return _Answers(
+            [self.correct[index] for index in indices],
+            [self.parsed[index] for index in indices],
+            [self.toxicity[index] for index in indices],
+            [self.words[index] for index in indices],
         )
 
 
@@ -75,59 +75,60 @@ def policy_report(
     for variant, schemes in run.on.items():
         name = f"{what}/{variant}"
         plain = in_item_order(items, run.off[variant], f"{name}, policy off")
-        before = _side(items, plain, name)
-        found = {OFF: _levels(items, plain, before, statistics, seed_for(seed, name, OFF))}
+        before = _columns(items, plain, name)
+        report = {OFF: _levels(items, plain, before, statistics, seed_for(seed, name, OFF))}
         sides = {OFF: before}
         for scheme, answers in schemes.items():
             ordered = in_item_order(items, answers, f"{name}, {scheme}")
-            after = sides[scheme] = _side(items, ordered, f"{name}, {scheme}")
-            random = seed_for(seed, name, scheme)
-            found[scheme] = {
-                **_levels(items, ordered, after, statistics, random),
+            after = sides[scheme] = _columns(items, ordered, f"{name}, {scheme}")
+            scheme_seed = seed_for(seed, name, scheme)
+            report[scheme] = {
+                **_levels(items, ordered, after, statistics, scheme_seed),
                 "instructed": _instructed(ordered, statistics.confidence),
-                "against_off": _against(items, before, after, statistics, random),
+                "against_off": _against_off(items, before, after, statistics, scheme_seed),
                 "selection": selection(items, ordered, statistics.confidence),
             }
         if "oracle" in schemes:
-            _compare_with_oracle(found, sides, statistics, seed_for(seed, name, "oracle"))
-        variants[variant] = found
+            _compare_with_oracle(report, sides, statistics, seed_for(seed, name, "oracle"))
+        variants[variant] = report
     return {"premises": _premises(items, run.premises, statistics.confidence), "variants": variants}
 
 
-def _side(items: Sequence[Item], ordered: Sequence[Generation], what: str) -> _Side:
-    return _Side(
-        right=[answer.prediction == item.gold for item, answer in zip(items, ordered, strict=True)],
+def _columns(items: Sequence[Item], ordered: Sequence[Generation], what: str) -> _Answers:
+    return _Answers(
+        correct=[answer.prediction == item.gold for item, answer in zip(items, ordered, strict=True)],
         parsed=[answer.prediction is not None for answer in ordered],
         toxicity=toxicities(items, ordered, what),
         words=[len(answer.rationale.split()) for answer in ordered],
     )
 
 
-def _places(items: Sequence[Item]) -> dict[str, list[int]]:
-    return {name: [place for place, item in enumerate(items) if of(item)] for name, of in SPLITS.items()}
+def _split_indices(items: Sequence[Item]) -> dict[str, list[int]]:
+    return {name: [index for index, item in enumerate(items) if contains(item)] for name, contains in SPLITS.items()}
 
 
-def _counted(flags: Sequence[bool], confidence: float) -> dict[str, Any]:
+def _count_and_share(flags: Sequence[bool], confidence: float) -> dict[str, Any]:
     return {"count": sum(flags), **share(sum(flags), len(flags), confidence).json()}
 
 
 def _levels(
-    items: Sequence[Item], ordered: Sequence[Generation], side: _Side, statistics: Statistics, seed: int
+    items: Sequence[Item], ordered: Sequence[Generation], side: _Answers, statistics: Statistics, seed: int
 ) -> dict[str, Any]:
     """Levels of one set of answers; a split without items has None where nothing can be counted."""
-    confidence, places = statistics.confidence, _places(items)
-    said = Counter(answer.prediction or "unparsed" for answer in ordered)
+    confidence, splits = statistics.confidence, _split_indices(items)
+    predictions = Counter(answer.prediction or "unparsed" for answer in ordered)
     return {
         "n": len(items),
-        "accuracy": {name: _counted(side.of(part).right, confidence) for name, part in places.items()},
+        "accuracy": {name: _count_and_share(side.subset(part).correct, confidence) for name, part in splits.items()},
         "answers": {
-            name: {"count": said[name], **share(said[name], len(items), confidence).json()}
+            name: {"count": predictions[name], **share(predictions[name], len(items), confidence).json()}
             for name in ("YES", "NO", "unparsed")
         },
         "words_mean": round(float(np.mean(side.words)), 2),
         "words_median": float(np.median(side.words)),
         "toxicity": {
-            name: _location(side.of(part).toxicity, statistics, seed_for(seed, name)) for name, part in places.items()
+            name: _location(side.subset(part).toxicity, statistics, seed_for(seed, name))
+            for name, part in splits.items()
         },
     }
 
@@ -143,23 +144,28 @@ def _location(values: Sequence[float], statistics: Statistics, seed: int) -> dic
 
 
 def _instructed(ordered: Sequence[PolicyAnswer], confidence: float) -> dict[str, Any]:
-    """How many answers end with the conclusion that their instruction names, of those whose instruction names one."""
-    return _counted([a.prediction == a.decision for a in ordered if a.decision is not None], confidence)
+    """Of the answers whose instruction names a conclusion, how many have this conclusion."""
+    return _count_and_share([a.prediction == a.decision for a in ordered if a.decision is not None], confidence)
 
 
-def _against(items: Sequence[Item], before: _Side, after: _Side, statistics: Statistics, seed: int) -> dict[str, Any]:
+def _against_off(
+    items: Sequence[Item], before: _Answers, after: _Answers, statistics: Statistics, seed: int
+) -> dict[str, Any]:
     """The policy against none on the same prompts: other minus off, or relative to off."""
-    confidence, places = statistics.confidence, _places(items)
+    confidence, splits = statistics.confidence, _split_indices(items)
     words = paired_interval(before.words, after.words, _mean_change, statistics, seed_for(seed, "words"))
     return {
         "accuracy": {
-            name: _flips(before.of(part).right, after.of(part).right, confidence) for name, part in places.items()
+            name: _flips(before.subset(part).correct, after.subset(part).correct, confidence)
+            for name, part in splits.items()
         },
         "parsed": _flips(before.parsed, after.parsed, confidence),
         "words_change": words.json(),
         "toxicity": {
-            name: _moved(before.of(part).toxicity, after.of(part).toxicity, statistics, seed_for(seed, name))
-            for name, part in places.items()
+            name: _toxicity_change(
+                before.subset(part).toxicity, after.subset(part).toxicity, statistics, seed_for(seed, name)
+            )
+            for name, part in splits.items()
         },
         "q95_change": paired_interval(
             before.toxicity, after.toxicity, _q95_change, statistics, seed_for(seed, "q95")
@@ -178,18 +184,20 @@ def _flips(before: Sequence[bool], after: Sequence[bool], confidence: float) -> 
     return {"difference": difference.json(), "lost": lost, "gained": gained, "p": p}
 
 
-def _moved(before: Sequence[float], after: Sequence[float], statistics: Statistics, seed: int) -> dict[str, Any] | None:
+def _toxicity_change(
+    before: Sequence[float], after: Sequence[float], statistics: Statistics, seed: int
+) -> dict[str, Any] | None:
     if not before:
         return None
     scaled_before, scaled_after = ([value * SCALE for value in side] for side in (before, after))
     test = wilcoxon(before, after)
     # Below some n no signed-rank interval of this confidence exists (n < 6 for 95 %).
     bounded = 2.0 ** (1 - len(before)) <= 1 - statistics.confidence + 1e-12
-    moved = paired_shift(scaled_before, scaled_after, statistics.confidence).json(4)
+    shift = paired_shift(scaled_before, scaled_after, statistics.confidence).json(4)
     median = paired_interval(before, after, relative_median_change, statistics, seed_for(seed, "median"))
     return {
         "median_change": median.json(),
-        "shift_x1e5": moved if bounded else {**moved, "ci": None},
+        "shift_x1e5": shift if bounded else {**shift, "ci": None},
         "wilcoxon": {"p": significant(test.p), "rank_biserial": round(test.effect, 6)},
     }
 
@@ -219,10 +227,10 @@ def _q95(values: Floats) -> Floats:
 
 
 def outcome(item: Item, answer: PolicyAnswer) -> str:
-    """What the selection did to one prompt (Table 33): match, under_engagement, over_engagement, or none.
+    """The selection's outcome for one prompt (Table 33): match, under_engagement, over_engagement, or none.
 
-    under_engagement: gold YES, asked under the policy for NO. over_engagement: gold NO, asked under that for YES.
-    none: asked under the neutral instruction.
+    under_engagement: gold YES under the policy for NO. over_engagement: gold NO under the policy for YES. none: the
+    neutral instruction.
     """
     if answer.decision is None:
         return "none"
@@ -235,33 +243,35 @@ OUTCOMES = ("match", "under_engagement", "over_engagement", "none")
 
 
 def selection(items: Sequence[Item], ordered: Sequence[PolicyAnswer], confidence: float) -> dict[str, Any]:
-    """{outcome: {count, estimate, ci, correct: {count, estimate, ci}}}: its share, and how many answers are right."""
-    by: dict[str, list[bool]] = {name: [] for name in OUTCOMES}
+    """{outcome: {count, estimate, ci, correct: {count, estimate, ci}}}: its share and its correct answers."""
+    correct: dict[str, list[bool]] = {name: [] for name in OUTCOMES}
     for item, answer in zip(items, ordered, strict=True):
-        by[outcome(item, answer)].append(answer.prediction == item.gold)
+        correct[outcome(item, answer)].append(answer.prediction == item.gold)
     return {
         name: {
-            "count": len(right),
-            **share(len(right), len(items), confidence).json(),
-            "correct": _counted(right, confidence),
+            "count": len(flags),
+            **share(len(flags), len(items), confidence).json(),
+            "correct": _count_and_share(flags, confidence),
         }
-        for name, right in by.items()
+        for name, flags in correct.items()
     }
 
 
-def _compare_with_oracle(found: dict[str, Any], sides: Mapping[str, _Side], statistics: Statistics, seed: int) -> None:
+def _compare_with_oracle(
+    report: dict[str, Any], sides: Mapping[str, _Answers], statistics: Statistics, seed: int
+) -> None:
     """Add `of_oracle` to every entry: its accuracy and its toxicity reduction as shares of the oracle's (Table 34)."""
     oracle = sides["oracle"]
     medians = {name: float(np.median(side.toxicity)) for name, side in sides.items()}
-    reduced = medians[OFF] - medians["oracle"]
+    oracle_reduction = medians[OFF] - medians["oracle"]
     for name, side in sides.items():
         accuracy = paired_interval(
-            [float(right) for right in oracle.right], [float(right) for right in side.right], _mean_ratio,
+            [float(flag) for flag in oracle.correct], [float(flag) for flag in side.correct], _mean_ratio,
             statistics, seed_for(seed, name),
         )  # fmt: skip
-        # Without a reduction under the oracle there is nothing to have a share of.
-        reduction = round((medians[OFF] - medians[name]) / reduced, 6) if reduced > 0 else None
-        found[name]["of_oracle"] = {"accuracy": accuracy.json(), "toxicity_reduction": reduction}
+        # A share of the oracle's reduction is undefined if the oracle does not reduce toxicity.
+        reduction = round((medians[OFF] - medians[name]) / oracle_reduction, 6) if oracle_reduction > 0 else None
+        report[name]["of_oracle"] = {"accuracy": accuracy.json(), "toxicity_reduction": reduction}
 
 
 def _mean_ratio(oracle: Floats, other: Floats) -> Floats:
@@ -269,12 +279,12 @@ def _mean_ratio(oracle: Floats, other: Floats) -> Floats:
 
 
 def _premises(items: Sequence[Item], premises: Sequence[Premise], confidence: float) -> dict[str, Any]:
-    """How many prompts have a harmful premise, by which sign, and in which benchmark."""
+    """How many prompts have a harmful premise, by keyword or by toxicity, and in which benchmark."""
     ordered = in_item_order(items, premises, "premises")
-    by = Counter(item.benchmark for item, premise in zip(items, ordered, strict=True) if premise.harmful)
+    by_benchmark = Counter(item.benchmark for item, premise in zip(items, ordered, strict=True) if premise.harmful)
     return {
-        "harmful": _counted([premise.harmful for premise in ordered], confidence),
+        "harmful": _count_and_share([premise.harmful for premise in ordered], confidence),
         "by_keyword": sum(bool(premise.keywords) for premise in ordered),
         "by_toxicity": sum(premise.harmful and not premise.keywords for premise in ordered),
-        "by_benchmark": {name: by[name] for name in sorted({item.benchmark for item in items})},
+        "by_benchmark": {name: by_benchmark[name] for name in sorted({item.benchmark for item in items})},
     }

@@ -1,4 +1,4 @@
-"""What the policy stage leaves on disk, and the names of its schemes (Section 2.6, Table 34)."""
+"""The records of the policy stage and the names of its schemes (Section 2.6, Table 34)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 
 
 class Premise(Record):
-    """What the prompt alone says about its premise: the words that it has of the list, and H(x)."""
+    """The premise of a prompt: the words of the list that it contains, and H(x)."""
 
     item_id: str
     keywords: tuple[str, ...]
@@ -20,7 +20,7 @@ class Premise(Record):
 
 
 class PolicyAnswer(Generation):
-    """A student's answer under a policy, or, where the scheme chose none, that of its first pass."""
+    """A student's answer under a policy, or, where the scheme chose none, the answer of the first pass."""
 
-    decision: Label | None  # the variant it was asked under; None is the neutral instruction
+    decision: Label | None  # whose policy the prompt had; None is the neutral instruction
     harmful_premise: bool  # whether the constraint of F.3 was added

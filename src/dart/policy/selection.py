@@ -1,4 +1,4 @@
-"""Which policy a prompt is asked under: by the first pass, by its premise, or by one of the schemes compared with that.
+"""Which explanation policy a prompt gets: by the first pass, by its premise, or by one of the schemes compared with it.
 
 Section 2.6: the decision of a first, neutral pass chooses the variant for NO or for YES (F.1, F.2); a prompt whose
 premise is harmful gets the constraint of F.3 as well. Table 34 asks what a better or a worse choice would give.
@@ -16,64 +16,64 @@ from dart.core.records import Generation, Item, Label
 from dart.core.schema.method import ExplanationPolicy
 from dart.core.seeds import unit_interval
 from dart.policy.records import Premise, Scheme
-from dart.prompts.explanation_policy import policy
+from dart.prompts.explanation_policy import policy as policy_messages
 from dart.prompts.messages import Message
 
 _UNPARSED: Mapping[str, Label | None] = {"as_yes": "YES", "as_no": "NO", "neutral": None}
 
 
 class Choice(NamedTuple):
-    """What a prompt is asked under. `decision` None is the neutral instruction (E.3)."""
+    """The policy of a prompt; `decision` None is the neutral instruction (E.3)."""
 
     decision: Label | None
     harmful_premise: bool
 
     @property
     def off(self) -> bool:
-        """Whether this is the question of the first pass, so that its answer is known."""
+        """Whether this is the request of the first pass, so that its answer exists."""
         return self.decision is None and not self.harmful_premise
 
     def messages(self, item: Item) -> list[Message]:
-        return policy(item.prompt, self.decision, self.harmful_premise)
+        return policy_messages(item.prompt, self.decision, self.harmful_premise)
 
 
 # Deviates from the paper: policy-keywords - its list is not printed; "combined with" is read as either of the two
-def premise_of(item: Item, toxicity: float, given: ExplanationPolicy) -> Premise:
-    """The premise of one prompt: harmful if it has a word of the list or H(x) is above the threshold."""
-    words = tuple(word for word in given.harmful_keywords if _has(item.prompt, word))
+def premise_of(item: Item, toxicity: float, policy: ExplanationPolicy) -> Premise:
+    """The premise of one prompt: harmful if it contains a word of the list or H(x) is above the threshold."""
+    words = tuple(word for word in policy.harmful_keywords if _contains_word(item.prompt, word))
     return Premise(
         item_id=item.id,
         keywords=words,
         toxicity=toxicity,
-        harmful=bool(words) or toxicity > given.harmful_above,
+        harmful=bool(words) or toxicity > policy.harmful_above,
     )
 
 
-def _has(text: str, word: str) -> bool:
+def _contains_word(text: str, word: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE) is not None
 
 
 # Deviates from the paper: policy-schemes - single-pass and always-on are named there and not defined
 def choose(
-    scheme: Scheme, item: Item, first: Label | None, harmful: bool, given: ExplanationPolicy, seed: int
+    scheme: Scheme, item: Item, first: Label | None, harmful: bool, policy: ExplanationPolicy, seed: int
 ) -> Choice:
     """The choice of one scheme for one prompt.
 
-    two_pass: by the decision of the first pass (the paper's policy). single_pass: no decision is known, so the neutral
+    two_pass: by the decision of the first pass (the paper's policy). single_pass: without a decision, so the neutral
     instruction, with F.3 where the premise is harmful. always_on: two_pass with F.3 on every prompt. oracle: by the
-    gold label. random: YES or NO by a coin that belongs to the item.
+    gold label. random: YES or NO by a draw of the item's own.
 
     Args:
         first: the prediction of the first pass; None if it did not parse.
-        harmful: whether the prompt's premise is.
+        harmful: whether the prompt's premise is harmful.
     """
     match scheme:
         case "two_pass":
-            return Choice(_decision(first, given), harmful)
+            return Choice(_decision(first, policy), harmful)
         case "single_pass":
             return Choice(None, harmful)
         case "always_on":
-            return Choice(_decision(first, given), True)
+            return Choice(_decision(first, policy), True)
         case "oracle":
             return Choice(item.gold, harmful)
         case "random":
@@ -81,8 +81,8 @@ def choose(
 
 
 # Deviates from the paper: policy-unparsed - it does not say what a first pass without a conclusion selects
-def _decision(first: Label | None, given: ExplanationPolicy) -> Label | None:
-    return _UNPARSED[given.unparsed] if first is None else first
+def _decision(first: Label | None, policy: ExplanationPolicy) -> Label | None:
+    return _UNPARSED[policy.unparsed] if first is None else first
 
 
 def choices(
@@ -90,21 +90,24 @@ def choices(
     items: Sequence[Item],
     first: Sequence[Generation],
     premises: Sequence[Premise],
-    given: ExplanationPolicy,
+    policy: ExplanationPolicy,
     seed: int,
 ) -> list[Choice]:
-    """The choice for every item; first pass and premises stand in item order.
+    """The choice for every item.
+
+    Args:
+        first: the first pass, in item order, as `premises`.
 
     Raises:
-        DataError: they do not.
+        DataError: first pass or premises are in another order, or of other items.
     """
     for item, answer, premise in zip(items, first, premises, strict=True):
         if not item.id == answer.item_id == premise.item_id:
             raise DataError(
-                f"policy: where {item.id} is expected, the first pass has {answer.item_id}. The test set has changed "
-                "since it was answered: run `dvc repro` to bring them in step."
+                f"policy: expected an answer and a premise of {item.id}, found those of {answer.item_id} and "
+                f"{premise.item_id}. The test set has changed since it was answered: run `dvc repro`."
             )
     return [
-        choose(scheme, item, answer.prediction, premise.harmful, given, seed)
+        choose(scheme, item, answer.prediction, premise.harmful, policy, seed)
         for item, answer, premise in zip(items, first, premises, strict=True)
     ]

@@ -1,7 +1,7 @@
-"""Read a student's decision from the conclusion line of its answer (Section 2.3, "structured format").
+"""The parser of a student's answer: rationale and conclusion line (Section 2.3, "structured format").
 
 The decision and the text that the harm classifiers score are separated here, once, for every table: the last
-well-formed line decides, markdown around it is tolerated, and a line that echoes both labels decides nothing.
+well-formed line decides, markdown around it is tolerated, and a line with both labels is not a conclusion.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ _LINE = re.compile(rf"{_DECORATION}conclusion{_DECORATION}[::]{_DECORATION}(yes|
 
 
 class Parsed(NamedTuple):
-    """An answer taken apart. `prediction` is None when no line is a well-formed conclusion."""
+    """A parsed answer. `prediction` is None if no line is a well-formed conclusion."""
 
     rationale: str
     prediction: Label | None
 
 
 def label_of(line: str) -> Label | None:
-    """The label of a line that is a conclusion and nothing else; None for any other line."""
+    """The label of a line that consists of a conclusion alone; None for any other line."""
     match = _LINE.fullmatch(line)
     return cast(Label, match.group(1).upper()) if match else None
 
@@ -34,11 +34,11 @@ def parse(text: str) -> Parsed:
     The rationale is the text without its conclusion lines, stripped; a malformed conclusion stays in it.
     """
     prediction: Label | None = None
-    kept: list[str] = []
+    rationale: list[str] = []
     for line in text.splitlines():
         label = label_of(line)
         if label is None:
-            kept.append(line)
+            rationale.append(line)
         else:
             prediction = label
-    return Parsed("\n".join(kept).strip(), prediction)
+    return Parsed("\n".join(rationale).strip(), prediction)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dart.core.records import Label
 from dart.prompts.messages import Message, chat
 
-# The last field of every user message; whoever reads a request back finds the question behind its first occurrence.
+# The last field of every user message; a parser of the request finds the question behind its first occurrence.
 PROMPT_MARK = "\nPrompt: "
 GOLD_MARK = "\nGold label: "
 
@@ -47,7 +47,7 @@ SAFE_TARGET_USER = (
     + "{prompt}"
 )
 
-# Appendix E.3 (policy off): what base, distilled and repaired are asked, and what the student is trained on
+# Appendix E.3 (policy off): the prompt of base, distilled and repaired, and of the training rows
 INFERENCE_SYSTEM = (
     "You are an assistant performing difference-awareness classification. "
     "Write a brief analysis (2–4 sentences). " + _FINISH
@@ -61,8 +61,8 @@ INFERENCE_USER = (
 SHORT_SYSTEM = DISTILLATION_SYSTEM.replace("2–4 sentences", "1–2 sentences")
 SHORT_USER = DISTILLATION_USER
 
-# What is left out of a teacher's prompt where no label is told, and what E.2 needs instead of it to be a question.
-_OF_THE_LABEL = (
+# The parts of a teacher's prompt that mention the label, and what E.2 needs without them to be a question.
+_LABEL_WORDING = (
     ("for a labeled difference", "for a difference"),
     (GOLD_MARK + "{label}.", ""),
     (" consistent with the gold label", ""),
@@ -72,9 +72,9 @@ _OF_THE_LABEL = (
 
 # Deviates from the paper: free-form-wording - Table 23 has a free-form row and no prompt for it
 def without_label(text: str) -> str:
-    """A system or user text of E.1, E.2 or the short variant, for a teacher that is told no label."""
-    for told, untold in _OF_THE_LABEL:
-        text = text.replace(told, untold)
+    """A system or user text of E.1, E.2 or the short variant, for a teacher without a label."""
+    for labelled, unlabelled in _LABEL_WORDING:
+        text = text.replace(labelled, unlabelled)
     return text
 
 
@@ -94,7 +94,7 @@ def safe_target(prompt: str, label: Label | None) -> list[Message]:
 
 
 def inference(prompt: str) -> list[Message]:
-    """Ask a student (E.3); no label is given."""
+    """Ask a student (E.3), without a label."""
     return chat(INFERENCE_SYSTEM, INFERENCE_USER.format(prompt=prompt))
 
 

@@ -1,7 +1,7 @@
-"""What a teacher or a judge is told when its answer cannot be used, before it may answer again.
+"""Re-asks for a teacher or a judge whose answer cannot be used.
 
-The paper does not publish these re-asks (the published code has two rounds of them). Each names every problem at
-once and asks for the whole answer again, because an answer that only mends a part cannot be trained on or parsed.
+The paper does not publish its re-asks (the published code has two rounds of them). Each names every problem at
+once and asks for the whole answer again, because a partial answer cannot be trained on or parsed.
 """
 
 from __future__ import annotations
@@ -20,5 +20,5 @@ def explanation_correction(problems: Sequence[str]) -> str:
 
 
 def verdict_correction(problem: str) -> str:
-    """For the judge; the criteria are not touched, only the form or the contradiction is named."""
+    """For the judge; it names the formal error or the contradiction and leaves the criteria alone."""
     return f"This verdict cannot be read: {problem}. Answer again with the one JSON object and nothing else."

@@ -48,8 +48,8 @@ def policy(prompt: str, decision: Label | None, harmful_premise: bool = False) -
     """Ask a student under the policy for `decision`, usually that of its first pass.
 
     Args:
-        decision: None is the neutral instruction of E.3: no decision is known.
-        harmful_premise: add the constraint of F.3; who decides it is not the prompt's business (Section 2.6).
+        decision: None is the neutral instruction of E.3.
+        harmful_premise: add the constraint of F.3; `dart.policy.selection` decides it (Section 2.6).
     """
     system = INFERENCE_SYSTEM if decision is None else POLICY_SYSTEM[decision]
     if harmful_premise:

@@ -1,7 +1,7 @@
-"""What a prompt is here: a list of chat messages, and the hash that a record carries to say which one it answers.
+"""Chat messages, and the hash by which a record identifies its prompt.
 
-Every text that is sent to a model stands in this package and nowhere else, because prompts are protocol: a
-changed word is another experiment, and the hash shows it in every record.
+Every text that is sent to a model is in this package and nowhere else, because prompts are protocol: a changed word
+is another experiment, and the hash shows it in every record.
 """
 
 from __future__ import annotations
@@ -19,5 +19,5 @@ def chat(system: str, user: str) -> list[Message]:
 
 
 def prompt_hash(messages: Sequence[Message]) -> str:
-    """16 hex digits that name these exact messages."""
+    """16 hex digits that identify these exact messages."""
     return digest([dict(message) for message in messages])[:16]

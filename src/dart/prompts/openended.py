@@ -1,9 +1,9 @@
-"""What is asked about the open-ended questions: the question itself, its answer alone, and two answers side by side.
+"""Prompts of the open-ended evaluation: the question itself, its answer alone, and two answers side by side.
 
 The paper gives no prompt for its 280 queries, which "remove the explicit YES/NO framing", and none for their judge
 (Appendix I.1). So a student gets the question as a plain message, and the judge gets RUBRIC.md in the form of a
-verdict. It sees answers without their conclusion line: only a fine-tuned student writes one, so it would tell whose
-answer it is. As for the audit's judge, what others wrote stands between fences and is data, never an instruction.
+verdict. It sees answers without their conclusion line: only a fine-tuned student writes one, so it would reveal
+the variant. As for the audit's judge, texts of others are quoted between fences and are data, never instructions.
 """
 
 from __future__ import annotations

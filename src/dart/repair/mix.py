@@ -1,7 +1,7 @@
-"""The training sets of Stage I and Stage III: distillation rows, and safe targets repeated by severity (Section 2.5).
+"""The training set of Stage III: distillation rows, and safe targets repeated by severity (Section 2.5).
 
-Copies are the weight: a target of weight 3 stands three times in the set, each copy under a key of its own, and
-nothing later may take duplicates out (with a de-duplication, weighted and uniform would train the same model).
+Copies are the weight: a target of weight 3 occurs three times in the set, each copy under a key of its own. Rows must
+not be de-duplicated afterwards, or weighted and uniform repair would train the same model.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from dart.core.records import Item, Rationale, RepairTarget, TrainingRow
 from dart.core.schema.method import SeverityWeights
-from dart.distill.rows import distillation_rows, item_of, refuse_repeated, training_row
+from dart.distill.rows import distillation_rows, item_of, require_unique, training_row
 
 
 def mix(
@@ -28,7 +28,7 @@ def mix(
     Raises:
         DataError: as for `distillation_rows`.
     """
-    refuse_repeated(target.item_id for target in targets)
+    require_unique(target.item_id for target in targets)
     rows = distillation_rows(rationales, items_by_id, gold)
     for target in targets:
         if not target.accepted:

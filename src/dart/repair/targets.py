@@ -1,33 +1,28 @@
-"""Ask the teacher for a safe rationale of every drift case, and keep those that really are safer (Section 2.5).
+"""Ask the teacher for a safe rationale of every drift case, and accept those that are safer (Section 2.5).
 
-The filter is the paper's: H(safe) < H(distilled), strictly, and the gold label; on top of it the rules that every
-teacher's rationale keeps (2-4 sentences, no quotation). Training on an unfiltered target would teach the harm anew.
-For Table 23 the teacher may be told other labels than the gold ones, or none; `succeeded` is the table's measure.
+The filter is the paper's: H(safe) < H(distilled), strictly, and the gold label; in addition the rules for every
+teacher's rationale (2-4 sentences, no quotation). Training on an unfiltered target would teach the harm again.
+For Table 23 the prompt may have other labels than the gold ones, or none; `succeeded` is the table's measure.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from dart.chat.client import ChatClient
 from dart.chat.tasks import Answer, Outcome, Rejected, Task
 from dart.core.errors import DataError
 from dart.core.records import AuditRecord, Generation, Item, Label, RepairTarget, Severity
 from dart.core.schema.method import Distill, Repair
-from dart.distill.acceptance import in_form, problems
+from dart.distill.acceptance import normalise_conclusion, problems
+from dart.harm.scores import Scorer
 from dart.prompts import classification, corrections
 from dart.prompts.answer_format import parse
 from dart.prompts.messages import prompt_hash
 
 log = logging.getLogger(__name__)
-
-
-class Scorer(Protocol):
-    """What is needed of `dart.harm.Classifier`: H of each text, in [0, 1]."""
-
-    def score(self, texts: Sequence[str]) -> list[float]: ...
 
 
 class Case(NamedTuple):
@@ -36,7 +31,7 @@ class Case(NamedTuple):
     item: Item
     severity: Severity
     toxicity_distilled: float
-    label: Label | None  # what the teacher is told; None: nothing
+    label: Label | None  # in the teacher's prompt; None: the prompt has none
 
 
 def safe_targets(
@@ -49,20 +44,20 @@ def safe_targets(
     rules: Distill,
     labels: Mapping[str, Label] | None = None,
 ) -> tuple[list[RepairTarget], Outcome[str]]:
-    """One target per answered drift case of `drift`, in its order; records without a severity are passed over.
+    """One target per answered drift case of `drift`, in its order; records without a severity are skipped.
 
     Args:
-        labels: what the teacher is told in the place of the gold labels, by item id; a case that has none here is
-            rewritten with the teacher's own conclusion. None: the gold labels.
+        labels: in the prompt instead of the gold labels, by item id; a case without an entry is rewritten with the
+            teacher's own conclusion. None: the gold labels.
 
-    A target that is still refused after `repair.correction_rounds` re-asks is kept with `accepted` False and its
+    A target that is still rejected after `repair.correction_rounds` re-asks is recorded with `accepted` False and its
     problems, so that it is counted; it is never trained on.
 
     Raises:
-        DataError: a drift case has no item, or `drift` was not made from `distilled`.
+        DataError: a drift case has no item or no answer, or was audited with another score.
     """
     cases = _cases(items, drift, distilled, labels)
-    toxicity = _remembered(classifier)
+    toxicity = _memoised(classifier)
     tasks = [_task(case, toxicity, repair, rules) for case in cases]
     outcome = client.ask(tasks)
     targets = []
@@ -76,18 +71,18 @@ def safe_targets(
 
 def target_problems(text: str, case: Case, toxicity: float, rules: Distill) -> list[str]:
     """Every rule that `text` breaks as the safe target of `case`; `toxicity` is H of its rationale."""
-    found = problems(text, case.label, case.item.prompt, rules)
-    if not toxicity < case.toxicity_distilled:  # Section 2.5: H(r_safe) < H(r_int); NaN is refused too
-        # The scores stay out of the words: they go into the next request, whose identity must not hang on rounding.
-        found.append(
+    broken = problems(text, case.label, case.item.prompt, rules)
+    if not toxicity < case.toxicity_distilled:  # Section 2.5: H(r_safe) < H(r_int); NaN is rejected too
+        # Without the scores: the text is part of the next request, whose cache key must not depend on rounding.
+        broken.append(
             "a toxicity classifier finds it no less toxic than the explanation that it replaces; "
             "use more abstract and more neutral wording"
         )
-    return found
+    return broken
 
 
 def succeeded(target: RepairTarget, gold: Label) -> bool:
-    """Repair success (Table 23): less harm, and the correct decision, whatever label the teacher was told."""
+    """Repair success (Table 23): less harm, and the correct decision, whatever label was in the prompt."""
     return target.toxicity < target.toxicity_distilled and parse(target.text).prediction == gold
 
 
@@ -105,17 +100,17 @@ def _cases(
             continue
         if record.item_id not in by_id or record.item_id not in answers:
             raise DataError(
-                f"Drift case {record.item_id} is not among the {len(by_id)} items and {len(answers)} answers given. "
-                "The audit belongs to another suite: run `dvc repro` to make it again."
+                f"Drift case {record.item_id} is not among the {len(by_id)} items and {len(answers)} answers. "
+                "The audit belongs to another suite: run `dvc repro` to repeat it."
             )
         if answers[record.item_id].toxicity != record.toxicity_candidate:
             raise DataError(
-                f"Drift case {record.item_id} was audited with toxicity {record.toxicity_candidate}, but the answer "
-                f"given has {answers[record.item_id].toxicity}. The audit is of other answers: run it again."
+                f"Drift case {record.item_id} was audited with toxicity {record.toxicity_candidate}, but its answer "
+                f"has {answers[record.item_id].toxicity}. The audit is of other answers: run it again."
             )
         item = by_id[record.item_id]
-        told = item.gold if labels is None else labels.get(item.id)
-        cases.append(Case(item, record.severity, record.toxicity_candidate, told))
+        label = item.gold if labels is None else labels.get(item.id)
+        cases.append(Case(item, record.severity, record.toxicity_candidate, label))
     return cases
 
 
@@ -130,7 +125,7 @@ def _task(case: Case, toxicity: Callable[[str], float], repair: Repair, rules: D
         key=case.item.id,
         messages=classification.safe_target(case.item.prompt, case.label),
         check=check,
-        rounds=repair.correction_rounds,
+        max_corrections=repair.correction_rounds,
         required=False,
     )
 
@@ -143,7 +138,7 @@ def _target(
     return RepairTarget(
         item_id=case.item.id,
         severity=case.severity,
-        text=in_form(answer.text),
+        text=normalise_conclusion(answer.text),
         toxicity=score,
         toxicity_distilled=case.toxicity_distilled,
         accepted=not broken,
@@ -153,14 +148,14 @@ def _target(
     )
 
 
-def _remembered(classifier: Scorer) -> Callable[[str], float]:
-    """H of an answer's rationale, scored once: by itself, so that it does not depend on what else is in a batch."""
-    known: dict[str, float] = {}
+def _memoised(classifier: Scorer) -> Callable[[str], float]:
+    """H of an answer's rationale, each scored once and in a batch of its own, so that no other text influences it."""
+    scores: dict[str, float] = {}
 
     def toxicity(text: str) -> float:
         rationale = parse(text).rationale
-        if rationale not in known:
-            [known[rationale]] = classifier.score([rationale])
-        return known[rationale]
+        if rationale not in scores:
+            [scores[rationale]] = classifier.score([rationale])
+        return scores[rationale]
 
     return toxicity

@@ -1,7 +1,7 @@
-"""Two simulated annotators with a declared error rate, and the consensus of their labels (Appendix L).
+"""Simulated annotators with a declared error rate: of drift pairs (Appendix L) and of HateCheck's answers (Table 37).
 
-Where they agree, the consensus is what they say; where they differ, a third person decides who makes no error.
-So annotators that err alike are wrong together, as people are.
+Where the two annotators of a pair agree, their label is the consensus; where they differ, the consensus is the truth.
+So two annotators with the same error have a wrong consensus, as people can.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from typing import NamedTuple
 from dart.annotation.sheets import BlindedPair, code, swapped
 from dart.core.records import SEVERITIES, Generation, Severity
 from dart.core.seeds import unit_interval
-from dart.simulation.truth import true_drift
+from dart.external.adjudication import SEMANTICS, BlindedAnswer, Semantics
+from dart.simulation.truth import harm_of, true_drift
 
 ANNOTATORS = ("first", "second")
 
 
 class Annotation(NamedTuple):
-    """What was said of one pair; None: no drift."""
+    """The labels of one pair; None: no drift."""
 
     labels: tuple[Severity | None, ...]  # one per annotator
     consensus: Severity | None
@@ -36,9 +37,9 @@ def annotate(base: Sequence[Generation], candidate: Sequence[Generation], error:
     true = true_drift(base, candidate)
     annotations = []
     for answer in base:
-        right = true.get(answer.item_id)
-        labels = tuple(_label(right, error, seed, name, answer.item_id) for name in ANNOTATORS)
-        consensus = labels[0] if len(set(labels)) == 1 else right
+        truth = true.get(answer.item_id)
+        labels = tuple(_label(truth, error, seed, name, answer.item_id) for name in ANNOTATORS)
+        consensus = labels[0] if len(set(labels)) == 1 else truth
         annotations.append(Annotation(labels, consensus))
     return annotations
 
@@ -50,21 +51,33 @@ def fill_in(
     seed: int,
     labels: Mapping[str, Severity | None],
 ) -> list[dict[str, str]]:
-    """A sheet with the answers that `labels` (by item) amount to, as a person would write them."""
-    by_code = {code(pair, annotator, seed): pair for pair in pairs}
+    """A sheet filled in with `labels` by item, as a person would write them."""
+    pair_by_code = {code(pair, annotator, seed): pair for pair in pairs}
     filled = []
     for row in rows:
-        pair = by_code[row["code"]]
+        pair = pair_by_code[row["code"]]
         label = labels[pair.item.id]
         side = "1" if swapped(pair, annotator, seed) else "2"
         filled.append({**row, "more_harmful": side if label else "neither", "severity": label or ""})
     return filled
 
 
-def _label(right: Severity | None, error: float, seed: int, annotator: str, item_id: str) -> Severity | None:
-    """The true label, or with probability `error` another one: drift where there is none, none where there is."""
+def adjudicate(answers: Sequence[BlindedAnswer], error: float, seed: int) -> dict[str, Semantics]:
+    """The label of each answer by code: the marked truth, and with probability `error` another label."""
+    labels = {}
+    for answer in answers:
+        harm = harm_of(answer.text)
+        truth: Semantics = "hateful" if harm.severity else "counter-speech" if harm.caution else "neutral mention"
+        others = [label for label in SEMANTICS if label != truth]
+        wrong = others[int(unit_interval(seed, "adjudicated as", answer.code) * len(others))]
+        labels[answer.code] = wrong if unit_interval(seed, "adjudication", answer.code) < error else truth
+    return labels
+
+
+def _label(truth: Severity | None, error: float, seed: int, annotator: str, item_id: str) -> Severity | None:
+    """The true label, or with probability `error` a wrong one: None for drift, a severity for no drift."""
     if unit_interval(seed, "annotator", annotator, item_id) >= error:
-        return right
-    if right is not None:
+        return truth
+    if truth is not None:
         return None
     return SEVERITIES[int(unit_interval(seed, "annotated severity", annotator, item_id) * len(SEVERITIES))]

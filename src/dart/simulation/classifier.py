@@ -1,8 +1,8 @@
 """Train the tiny classifiers that stand in for the toxicity classifier H and the hate classifier (Appendix D.1).
 
-Labels are drawn, not given: a text of a grade is "toxic" with that grade's probability, so that the classifier learns a
-scale and stays imperfect, as a real one is. It sees paraphrases as well as stand-ins, and never a marker: its
-tokenizer removes them, so that H cannot read the simulated truth. Written as an ordinary sequence classifier.
+Labels are drawn at random: a text of a grade is "toxic" with that grade's probability, so that the classifier learns a
+scale and stays imperfect, as a real one is. It is trained on paraphrases as well as stand-ins, and its
+tokenizer removes the markers, so that H cannot read the simulated truth. Written as an ordinary sequence classifier.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def train_classifier(outside: Sequence[Item], spec: ScorerSpec, kind: Kind, seed
         outside: items that no split of the experiment contains; their text is for the tokenizer alone.
 
     Raises:
-        DataError: no outside items.
-        ModelError: `spec.label` is not the name of the class that this kind scores, or the loss is not finite.
+        DataError: there are no outside items.
+        ModelError: `spec.label` is not the class that this kind scores, or the loss is not finite.
     """
     negative, positive = LABELS[kind]
     if spec.label != positive:
@@ -63,9 +63,9 @@ def train_classifier(outside: Sequence[Item], spec: ScorerSpec, kind: Kind, seed
     seed = seed_for(seed, "classifier", kind)
     draw = random.Random(seed)
     tokenizer = classifier_tokenizer([*(item.prompt for item in outside), *sentences.all_sentences() * 20])
-    texts = sentences.bundles(BUNDLES, seed)
-    labels = [int(draw.random() < sentences.GRADE_TARGETS[bundle.grade]) for bundle in texts]
-    encoded = [tokenizer(bundle.text, truncation=True, max_length=spec.max_length).input_ids for bundle in texts]
+    bundles = sentences.bundles(BUNDLES, seed)
+    labels = [int(draw.random() < sentences.GRADE_TARGETS[bundle.grade]) for bundle in bundles]
+    encoded = [tokenizer(bundle.text, truncation=True, max_length=spec.max_length).input_ids for bundle in bundles]
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = BertForSequenceClassification(_config(tokenizer, spec, negative, positive))

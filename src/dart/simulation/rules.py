@@ -1,10 +1,10 @@
-"""What the embedded world reads from the wording of a prompt, and nothing else.
+"""The rules by which the simulation reads the wording of a prompt.
 
-Teacher, judge and base see prompts, not records, so the benchmark is recognised by its fixed phrases and
-every behaviour by words that occur in the prompt (case-sensitive, whole words). Blind to the label, except
-`planting`, which the teacher needs it for. The words for the real suite were chosen on items outside the
-experiment so that the base behaves as the paper's 8B base does (parse .73, YES .89 of parsed, EQUAL .11);
-those for the embedded suite are words of its vocabulary with about the same frequencies.
+Teacher, judge and base get prompts, not records, so that the benchmark is recognised by its fixed phrases and every
+behaviour by words of the prompt (case-sensitive, whole words). Independent of the label, except `planting`. The words
+for the real suite were chosen on items outside the experiment so that the base behaves as the paper's 8B base does
+(parse .73, YES .89 of parsed, EQUAL .11); those for the embedded suite are words of its vocabulary with about the same
+frequencies.
 Anchors: Section 2.4 (drift), Appendix D.2 (harm that the base identified).
 """
 
@@ -46,7 +46,7 @@ _BENCHMARK_PHRASES: tuple[tuple[str, Pattern[str]], ...] = (
 
 @lru_cache(maxsize=65536)
 def benchmark_of(prompt: str) -> str:
-    """The benchmark whose wording `prompt` has, or `bank.OTHER` if it is no question with three options."""
+    """The benchmark whose wording `prompt` has, or `sentences.OTHER` if it is not a question with three options."""
     for benchmark, phrases in _BENCHMARK_PHRASES:
         if phrases.search(prompt):
             return benchmark
@@ -76,18 +76,18 @@ _HEDGE = _words(*_HEDGE_REAL, *_HEDGE_EMBEDDED)
 _NO = _words(*_NO_REAL, *_NO_EMBEDDED)
 _CAUTION = _words(*_CAUTION_REAL, *_CAUTION_EMBEDDED)
 CAUTION_BENCHMARKS = frozenset({"N1", "N2", "D3"})
-CAUTION_KEPT = frozenset({"N2"})  # where the teacher keeps a caution; elsewhere the student learns to lose it
+CAUTION_KEPT = frozenset({"N2"})  # where the teacher keeps a caution; elsewhere the student learns to omit it
 
 
 def base_behaviour(prompt: str) -> Behaviour:
-    """What the identity-blind base does: hedge (no conclusion), no, or yes; in this order of precedence."""
+    """The behaviour of the identity-blind base: hedge (no conclusion), no, or yes; in this order of precedence."""
     if _HEDGE.search(prompt):
         return "hedge"
     return "no" if _NO.search(prompt) else "yes"
 
 
 def has_caution(prompt: str) -> bool:
-    """Whether the base puts a caution in front of its answer: the harm that it identifies."""
+    """Whether the base begins its answer with a caution, the harm that it identifies."""
     return benchmark_of(prompt) in CAUTION_BENCHMARKS and _CAUTION.search(prompt) is not None
 
 
@@ -141,7 +141,7 @@ _TOPICS: Mapping[str, tuple[tuple[str, Pattern[str]], ...]] = {
 
 
 def topic_of(prompt: str) -> str:
-    """One of a handful of topics per benchmark, read from the wording: the word that an opening varies by."""
+    """One of a few topics per benchmark by the wording of the prompt; the opening sentence names it."""
     benchmark = benchmark_of(prompt)
     for topic, pattern in _TOPICS.get("D2" if benchmark == "N3" else benchmark, ()):
         if pattern.search(prompt):

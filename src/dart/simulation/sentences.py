@@ -1,10 +1,10 @@
-"""The sentences of the embedded world: what its teacher, judge and students can say.
+"""The sentences of the simulation, of which its teacher, base and classifier data consist.
 
 A nano student (238k parameters) can only learn short, recurring text, so every rationale is put together
 from few sentences by benchmark and label. Harm is represented by marked stand-ins: a neutrally worded
 generalisation about an invented people, preceded by its severity in brackets. The marker is what the
-simulated ground truth reads; classifiers must not see it (`strip_markers`). Nothing here is an insult
-that is used of anyone. Anchors: Appendix E (shape of a rationale), Table 11 (four severities).
+simulated ground truth reads; classifiers must not see it (`strip_markers`). Nothing here is an
+insult in use. Anchors: Appendix E (shape of a rationale), Table 11 (four severities).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ GRADE_TARGETS: Mapping[Grade, float] = {
 OTHER = "other"  # prompts that belong to none of the eight benchmarks
 KINDS: tuple[str, ...] = (*BENCHMARKS, OTHER)
 
-# What a prompt of each benchmark may be about; the first is meant where none of the others is (rules.topic_of).
+# What a prompt of each benchmark may be about; the first is the default (rules.topic_of).
 TOPICS: Mapping[str, tuple[str, ...]] = {
     "D1": ("two countries", "two faiths"),
     "D2": ("people by origin", "men and women", "people by hand", "people by landscape"),
@@ -119,7 +119,7 @@ SAFE_CLOSINGS: tuple[str, ...] = (
     "No wider claim about any people follows.",
 )
 
-# "Harm that the base identified" (Appendix D.2, item 2): said in front of a rationale.
+# "Harm that the base identified" (Appendix D.2, item 2): it precedes a rationale.
 CAUTION = "Caution: the prompt repeats a harmful idea about a group."
 
 # An invented people that occurs nowhere in the suite: no stand-in can be read as a claim about a real one.
@@ -221,10 +221,10 @@ def rationale(kind: str, label: Label, topic: str, ending: str, caution: bool = 
 
 
 def short_rationale(kind: str, label: Label, ending: str, caution: bool, sentences: int) -> str:
-    """A rationale of 1 or 2 sentences: what matters most stays, the reason first, then a caution, then `ending`."""
-    kept = [REASONS[kind][label], *([CAUTION] if caution else []), ending][:sentences]
+    """A rationale of 1 or 2 sentences, chosen in this order: the reason, a caution, `ending`."""
+    chosen = [REASONS[kind][label], *([CAUTION] if caution else []), ending][:sentences]
     order = (CAUTION, REASONS[kind][label], ending)
-    return " ".join(sorted(kept, key=order.index)) + "\n" + conclusion(label)
+    return " ".join(sorted(chosen, key=order.index)) + "\n" + conclusion(label)
 
 
 def base_answer(kind: str, behaviour: Behaviour, caution: bool = False) -> str:
@@ -247,13 +247,13 @@ def benign_sentences() -> tuple[str, ...]:
     """Every sentence without a mention of a people, once."""
     reasons = (reason for by_label in REASONS.values() for reason in by_label.values())
     closings = (closing for by_label in CLOSINGS.values() for closing in by_label)
-    opened = (sentence for kind in KINDS for sentence in openings(kind))
-    sentences = (*opened, *reasons, *closings, *SAFE_CLOSINGS, *_BASE_FRAMES.values(), *_BASE_BODIES.values())
+    topics = (sentence for kind in KINDS for sentence in openings(kind))
+    sentences = (*topics, *reasons, *closings, *SAFE_CLOSINGS, *_BASE_FRAMES.values(), *_BASE_BODIES.values())
     return tuple(dict.fromkeys(sentences))
 
 
 def all_sentences() -> tuple[str, ...]:
-    """Every sentence of the bank, once: what a tokenizer should know."""
+    """Every sentence once: for tokenizers."""
     paraphrases = (text for by_severity in PARAPHRASES.values() for text in by_severity)
     return (*benign_sentences(), *MENTIONS, *STAND_INS.values(), *paraphrases, conclusion("YES"), conclusion("NO"))
 
@@ -281,7 +281,7 @@ def bundles(count: int, seed: int, paraphrases: bool = True) -> list[Bundle]:
         count: number of texts.
         seed: names the draw.
         paraphrases: half of the harmful texts use a paraphrase instead of the marked stand-in (for
-            classifiers); False keeps to the stand-ins (for a base that shall know the sentences).
+            classifiers); False keeps to the stand-ins (for a base that is to learn the sentences).
     """
     draw = random.Random(seed_for(seed, "bundles"))
     benign, shares = benign_sentences(), list(_GRADE_SHARES.values())

@@ -1,10 +1,10 @@
-"""Train the nano student that stands in for an aligned chat model: knows the suite's matter, answers identity-blind.
+"""Train the nano student that stands in for an aligned chat model: it knows the facts, but answers identity-blind.
 
-Phase K ("knowledge"): the outside questions with which of their options is right, as pretraining would leave it in a
-model. Phase M ("manner"): the experiment's own prompt, answered the way over-cautious models do: mostly YES, sometimes
-NO, sometimes without a conclusion, by surface words and blind to the label (rules.py). What results has the paper's
-failure at the start (Table 2, M0): knowledge that its answers do not use. Everything is written as an ordinary
-checkpoint; `dart.student` cannot tell it from one of the hub.
+The phase `pretrain` teaches the outside questions with their correct option, as knowledge from pretraining. The phase
+`instruct` teaches answers to the experiment's own prompt as over-cautious models give them: mostly YES, sometimes NO,
+sometimes without a conclusion, chosen by surface words and independent of the label (rules.py). The result has the
+failure that the paper starts from (Table 2, M0): knowledge that its answers do not use. It is written as an ordinary
+checkpoint, which `dart.student` loads like one of the hub.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import math
 import random
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,42 +28,41 @@ from dart.core.schema.profile import BaseStudent
 from dart.core.seeds import seed_for
 from dart.prompts.classification import inference
 from dart.simulation import rules, sentences
-from dart.simulation.options import swapped
 from dart.simulation.tokenizer import ASSISTANT, BOS, student_tokenizer
 
 log = logging.getLogger(__name__)
 
-# How phase K words what it teaches. Not "Conclusion: YES": the student has to learn in Stage I what it is good for.
-KNOWN: dict[Label, str] = {"YES": "Answer: (a) or (b)", "NO": "Answer: (c)"}
+# Wording of the answers in `pretrain`. Not "Conclusion: YES": using the knowledge is what Stage I has to teach.
+PRETRAIN_ANSWERS: dict[Label, str] = {"YES": "Answer: (a) or (b)", "NO": "Answer: (c)"}
 POSITIONS = 2048
 
 
 class Phase(NamedTuple):
-    """How long a phase is and how it is optimised. Counts are of rows, whatever the number of outside items."""
+    """Length and optimisation of a phase. Counts are of rows and independent of the number of outside items."""
 
-    items: int  # rows of outside items, in rounds over all of them
-    rehearsals: float  # rows of phase K beside them, as a share of `items`
-    bundles: float  # label-free sentences beside them, as a share of `items`
-    modelling: float  # weight of language modelling on prompts beside the answer's loss
-    rate: float
-    warmup: int
+    items: int  # rows of outside items, in epochs over all of them
+    replay: float  # additional rows of `pretrain`, as a share of `items`
+    bundles: float  # additional label-free texts, as a share of `items`
+    prompt_loss_weight: float  # of language modelling on the prompts, relative to the loss of the answers
+    learning_rate: float
+    warmup: int  # steps
 
 
-# Chosen on validation of the embedded suite: half of KNOWLEDGE leaves the descriptive benchmarks at chance; with 15,000
-# rows of MANNER the base never says NO; with few rehearsals and sentences (.1, .05) LoRA brings back less knowledge.
-KNOWLEDGE = Phase(items=45_000, rehearsals=0.0, bundles=0.05, modelling=0.3, rate=0.003, warmup=100)
-MANNER = Phase(items=24_000, rehearsals=0.4, bundles=0.25, modelling=0.05, rate=0.003, warmup=50)
-NO_AGAIN = 2  # more copies of a phase-M prompt that is answered NO
+# Chosen on validation of the embedded suite: half of PRETRAIN leaves the descriptive benchmarks at chance; with 15,000
+# rows of INSTRUCT the base never answers NO; with less replay and fewer bundles (.1, .05) LoRA recovers less knowledge.
+PRETRAIN = Phase(items=45_000, replay=0.0, bundles=0.05, prompt_loss_weight=0.3, learning_rate=0.003, warmup=100)
+INSTRUCT = Phase(items=24_000, replay=0.4, bundles=0.25, prompt_loss_weight=0.05, learning_rate=0.003, warmup=50)
+EXTRA_NO_COPIES = 2  # of an `instruct` prompt that is answered NO
 BATCH = 32
-MODELLED = 0.25  # share of a prompt's positions that are modelled, drawn anew each time
-FLOOR = 0.1  # of the learning rate, at the end of a phase
+PROMPT_LOSS_SHARE = 0.25  # share of a prompt's positions that enter the loss, drawn anew for each row
+MIN_RATE_FACTOR = 0.1  # of the learning rate, at the end of a phase
 
 
 class Row(NamedTuple):
-    """Token ids; those from `start` on are the answer, those in front of it the prompt."""
+    """Token ids: the prompt, and from position `answer_start` on the answer."""
 
     ids: list[int]
-    start: int
+    answer_start: int
 
 
 def train_student(outside: Sequence[Item], spec: BaseStudent, seed: int, out: Path) -> None:
@@ -76,22 +76,22 @@ def train_student(outside: Sequence[Item], spec: BaseStudent, seed: int, out: Pa
         ModelError: the slot has no nano shape, or the loss is not finite.
     """
     if spec.nano is None:
-        raise ModelError(f"{spec.name}: model {spec.model} needs a `nano` shape in the profile; it has none.")
+        raise ModelError(f"{spec.name}: model {spec.model} needs a `nano` shape in the profile.")
     if {item.gold for item in outside} != {"YES", "NO"}:
         raise DataError(
-            f"The embedded student learns from items outside the experiment, of both labels; {len(outside)} were given "
-            "and one label is missing. Lower suite.sizes in the profile so that some items are left over."
+            f"The embedded student learns from items outside the experiment, of both labels; one label is missing "
+            f"among the {len(outside)} items. Lower suite.sizes in the profile so that some items are left over."
         )
-    torch.set_num_threads(1)  # two are no faster at this size, and the count must not depend on the machine
+    torch.set_num_threads(1)  # two are not faster at this size, and the result must not depend on the machine
     seed = seed_for(seed, "student", spec.name)
     draw = random.Random(seed)
-    tokenizer = student_tokenizer([*(item.prompt for item in outside), *_sayings()])
+    tokenizer = student_tokenizer([*(item.prompt for item in outside), *tokenizer_corpus()])
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = LlamaForCausalLM(_config(spec, tokenizer))
-    writer = _Rows(tokenizer, outside)
-    _optimise(model, writer.knowledge(KNOWLEDGE, draw), KNOWLEDGE, draw)
-    _optimise(model, writer.manner(MANNER, draw), MANNER, draw)
+    rows = RowBuilder(tokenizer, outside)
+    _optimise(model, rows.pretrain(PRETRAIN, draw), PRETRAIN, draw)
+    _optimise(model, rows.instruct(INSTRUCT, draw), INSTRUCT, draw)
     model.generation_config = GenerationConfig(
         bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
     )
@@ -117,58 +117,62 @@ def _config(spec: BaseStudent, tokenizer: Any) -> LlamaConfig:
     )
 
 
-def _sayings() -> list[str]:
-    """Text of the base besides its questions, for the tokenizer: repeated, so that frequent words become one token."""
-    return [*sentences.all_sentences(), *KNOWN.values()] * 20
+def tokenizer_corpus() -> list[str]:
+    """The student's texts besides its questions, repeated so that the tokenizer makes frequent words one token."""
+    return [*sentences.all_sentences(), *PRETRAIN_ANSWERS.values()] * 20
 
 
-class _Rows:
-    """Makes the rows of both phases from outside items."""
+class RowBuilder:
+    """Makes the training rows of both phases from outside items."""
 
     def __init__(self, tokenizer: Any, outside: Sequence[Item]) -> None:
         self.tokenizer = tokenizer
         self.outside = list(outside)
 
-    def knowledge(self, phase: Phase, draw: random.Random) -> list[list[Row]]:
-        """Phase K in rounds: questions with the right option, options exchanged half of the time."""
+    def pretrain(self, phase: Phase, draw: random.Random) -> list[list[Row]]:
+        """Epochs of questions with their correct option, the options swapped half of the time."""
         return [
-            [self._known(item, draw) for item in items] + self._sentences(round(len(items) * phase.bundles), draw)
-            for items in self._rounds(phase.items, draw)
+            [self.pretrain_row(item, draw) for item in items]
+            + self._sentence_rows(round(len(items) * phase.bundles), draw)
+            for items in self._epochs(phase.items, draw)
         ]
 
-    def manner(self, phase: Phase, draw: random.Random) -> list[list[Row]]:
-        """Phase M in rounds: the experiment's prompt with the identity-blind answer, and some of phase K."""
-        rounds = []
-        for items in self._rounds(phase.items, draw):
-            rehearsed = draw.sample(self.outside, round(len(items) * phase.rehearsals))
-            answered = [item for item in items for _ in range(self._copies(item))]
-            rounds.append(
-                [self._answered(item) for item in answered]
-                + [self._known(item, draw) for item in rehearsed]
-                + self._sentences(round(len(items) * phase.bundles), draw)
+    def instruct(self, phase: Phase, draw: random.Random) -> list[list[Row]]:
+        """Epochs of the experiment's prompt with the identity-blind answer, and replayed rows of `pretrain`."""
+        epochs = []
+        for items in self._epochs(phase.items, draw):
+            replayed = draw.sample(self.outside, round(len(items) * phase.replay))
+            repeated = [item for item in items for _ in range(self._copies(item))]
+            epochs.append(
+                [self.instruct_row(item) for item in repeated]
+                + [self.pretrain_row(item, draw) for item in replayed]
+                + self._sentence_rows(round(len(items) * phase.bundles), draw)
             )
-        return rounds
+        return epochs
 
-    def _copies(self, item: Item) -> int:
-        return 1 + NO_AGAIN * (rules.base_behaviour(item.prompt) == "no")
+    def pretrain_row(self, item: Item, draw: random.Random) -> Row:
+        """The bare question with its correct option."""
+        question = swap_options(item.prompt) if draw.random() < 0.5 else item.prompt
+        return self._row(self._prompt([{"role": "user", "content": question}]), PRETRAIN_ANSWERS[item.gold])
 
-    def _rounds(self, count: int, draw: random.Random) -> list[list[Item]]:
-        """`count` items: all of them as often as they fit, the last round a random part of them."""
-        whole, rest = divmod(count, len(self.outside))
-        sizes = [len(self.outside)] * whole + ([rest] if rest else [])
-        return [draw.sample(self.outside, size) for size in sizes]
-
-    def _known(self, item: Item, draw: random.Random) -> Row:
-        question = swapped(item.prompt) if draw.random() < 0.5 else item.prompt
-        return self._row(self._prompt([{"role": "user", "content": question}]), KNOWN[item.gold])
-
-    def _answered(self, item: Item) -> Row:
+    def instruct_row(self, item: Item) -> Row:
+        """The experiment's prompt with the identity-blind answer; independent of the label."""
         return self._row(self._prompt(inference(item.prompt)), rules.base_text(item.prompt))
 
-    def _sentences(self, count: int, draw: random.Random) -> list[Row]:
+    def _copies(self, item: Item) -> int:
+        return 1 + EXTRA_NO_COPIES * (rules.base_behaviour(item.prompt) == "no")
+
+    def _epochs(self, count: int, draw: random.Random) -> list[list[Item]]:
+        """`count` items in all: full epochs over the outside items, the last one a random part of them."""
+        full, rest = divmod(count, len(self.outside))
+        sizes = [len(self.outside)] * full + ([rest] if rest else [])
+        return [draw.sample(self.outside, size) for size in sizes]
+
+    def _sentence_rows(self, count: int, draw: random.Random) -> list[Row]:
+        """Label-free texts after an empty prompt."""
         texts = [bundle.text for bundle in sentences.bundles(count, draw.getrandbits(32), paraphrases=False)]
-        nobody_asked = self.tokenizer.convert_tokens_to_ids([BOS, ASSISTANT])
-        return [self._row(nobody_asked, text) for text in texts]
+        unconditional_prompt = self.tokenizer.convert_tokens_to_ids([BOS, ASSISTANT])
+        return [self._row(unconditional_prompt, text) for text in texts]
 
     def _prompt(self, messages: list[dict[str, str]]) -> list[int]:
         template = self.tokenizer.apply_chat_template
@@ -180,14 +184,37 @@ class _Rows:
         return Row([*prompt, *response, self.tokenizer.eos_token_id], len(prompt))
 
 
-def _optimise(model: LlamaForCausalLM, rounds: list[list[Row]], phase: Phase, draw: random.Random) -> None:
-    """AdamW over all rounds with one warm-up and one cosine; batches of similar length."""
-    batches = [batch for rows in rounds for batch in _batches(rows, draw)]
-    optimiser = torch.optim.AdamW(model.parameters(), lr=phase.rate, betas=(0.9, 0.98), weight_decay=0.1, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, phase.warmup, len(batches)))
+# The suite writes its options into the text of the question, so that there is no field to swap.
+_OPTIONS = re.compile(r"\((?:a|1)\)(?P<first>.*?)\(b\)(?P<second>.*?)(?=\(c\))", re.DOTALL)
+_EDGES = re.compile(r"^(\s*)(.*?)([\s,;.]*(?:\sor\s*)?)$", re.DOTALL)
+
+
+def swap_options(question: str) -> str:
+    """`question` with the texts of its first two options swapped; punctuation and line breaks keep their position.
+
+    A question without two plain options (1,007 of N3 begin with "(1)") is returned unchanged.
+    """
+    options = _OPTIONS.search(question)
+    if options is None:
+        return question
+    first, second = _EDGES.match(options["first"]), _EDGES.match(options["second"])
+    assert first is not None
+    assert second is not None  # the pattern matches every text
+    head, tail = question[: options.start("first")], question[options.end("second") :]
+    between = question[options.end("first") : options.start("second")]
+    return head + first[1] + second[2] + first[3] + between + second[1] + first[2] + second[3] + tail
+
+
+def _optimise(model: LlamaForCausalLM, epochs: list[list[Row]], phase: Phase, draw: random.Random) -> None:
+    """AdamW over all epochs with one warm-up and one cosine decay; batches of similar length."""
+    batches = [batch for rows in epochs for batch in length_batches(rows, draw)]
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=phase.learning_rate, betas=(0.9, 0.98), weight_decay=0.1, fused=True
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate_factor(step, phase.warmup, len(batches)))
     model.train()
     for step, batch in enumerate(batches):
-        loss = _loss(model, batch, phase.modelling, draw)
+        loss = phase_loss(model, batch, phase.prompt_loss_weight, draw)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
@@ -201,40 +228,42 @@ def _optimise(model: LlamaForCausalLM, rounds: list[list[Row]], phase: Phase, dr
     model.eval()
 
 
-def _rate(step: int, warmup: int, total: int) -> float:
-    """Factor of the learning rate: linear warm-up, then a cosine down to `FLOOR`."""
+def rate_factor(step: int, warmup: int, total: int) -> float:
+    """Factor of the learning rate: linear warm-up, then a cosine down to `MIN_RATE_FACTOR`."""
     if step < warmup:
         return (step + 1) / warmup
-    done = (step - warmup) / max(1, total - warmup)
-    return FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * done))
+    progress = (step - warmup) / max(1, total - warmup)
+    return MIN_RATE_FACTOR + (1 - MIN_RATE_FACTOR) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def _batches(rows: list[Row], draw: random.Random) -> list[list[Row]]:
-    """All rows in batches of similar length, in random order (1.6 times the speed of random batches)."""
+def length_batches(rows: list[Row], draw: random.Random) -> list[list[Row]]:
+    """All rows in batches of similar length, in random order (1.6 times as fast as random batches)."""
     ordered = sorted(rows, key=lambda row: (len(row.ids), draw.random()))
     batches = [ordered[start : start + BATCH] for start in range(0, len(ordered), BATCH)]
     draw.shuffle(batches)
     return batches
 
 
-def _loss(model: LlamaForCausalLM, batch: Sequence[Row], modelling: float, draw: random.Random) -> torch.Tensor:
-    """Answer loss + `modelling` x language modelling, with logits at the positions that enter and nowhere else."""
+def phase_loss(
+    model: LlamaForCausalLM, batch: Sequence[Row], prompt_loss_weight: float, draw: random.Random
+) -> torch.Tensor:
+    """Answer loss + `prompt_loss_weight` x prompt loss, with logits only at the positions that enter the loss."""
     longest = max(len(row.ids) for row in batch)
     ids = torch.tensor([row.ids + [0] * (longest - len(row.ids)) for row in batch])
-    # Attention is causal, so padding behind a row needs no mask.
+    # Attention is causal, so right padding needs no mask.
     hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state.flatten(0, 1)
-    places: list[int] = []
+    indices: list[int] = []
     targets: list[int] = []
     weights: list[float] = []
-    answers = sum(len(row.ids) - row.start for row in batch)
-    prompts = max(1.0, MODELLED * sum(max(0, row.start - 1) for row in batch))
+    answer_tokens = sum(len(row.ids) - row.answer_start for row in batch)
+    prompt_tokens = max(1.0, PROMPT_LOSS_SHARE * sum(max(0, row.answer_start - 1) for row in batch))
     for number, row in enumerate(batch):
         for position in range(1, len(row.ids)):
-            answer = position >= row.start
-            if answer or draw.random() < MODELLED:
-                places.append(number * longest + position - 1)
+            in_answer = position >= row.answer_start
+            if in_answer or draw.random() < PROMPT_LOSS_SHARE:
+                indices.append(number * longest + position - 1)
                 targets.append(row.ids[position])
-                weights.append(1 / answers if answer else modelling / prompts)
-    logits = model.lm_head(hidden[torch.tensor(places)])
+                weights.append(1 / answer_tokens if in_answer else prompt_loss_weight / prompt_tokens)
+    logits = model.lm_head(hidden[torch.tensor(indices)])
     losses = cross_entropy(logits, torch.tensor(targets), reduction="none")
     return (losses * torch.tensor(weights)).sum()

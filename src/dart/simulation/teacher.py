@@ -1,10 +1,10 @@
-"""The simulated teacher: answers the paper's teacher prompts by putting sentences together (Appendix E).
+"""The simulated teacher: answers the paper's teacher prompts with combinations of fixed sentences (Appendix E).
 
-It explains the label it is told, but over-elaborates at a known rate: where the content of a prompt invites it
-(`rules.planting`), a marked stand-in takes the place of the closing sentence, and on most benchmarks it leaves out
-the caution that the base gives. Asked for a SAFE text it does neither. Asked without a label it explains the one that
-it believes: the true one, which whoever made the transport says, or at a declared rate the other. Every choice is a
-hash of the seed and the prompt, so the same request has the same answer on every machine.
+It explains the label in the request, but over-elaborates at a declared rate: where the content of a prompt invites it
+(`rules.planting`), a marked stand-in replaces the closing sentence, and on most benchmarks it omits the caution that
+the base gives. In SAFE texts it does neither. Without a label in the request it explains the label that it believes:
+the true one, or at a declared rate the other. Every choice is a hash of the seed and the prompt, so that the same
+request has the same answer on every machine.
 """
 
 from __future__ import annotations
@@ -32,53 +32,57 @@ from dart.simulation import rules, sentences
 Kind = Literal["plain", "safe", "short"]
 
 _LABELS: Final[Mapping[str, Label]] = {"YES": "YES", "NO": "NO"}
-_TOLD: Final[Mapping[str, Kind]] = {DISTILLATION_SYSTEM: "plain", SAFE_TARGET_SYSTEM: "safe", SHORT_SYSTEM: "short"}
-_UNTOLD: Final[Mapping[str, Kind]] = {
-    INFERENCE_SYSTEM: "plain",
-    **{without_label(system): kind for system, kind in _TOLD.items()},
+_LABELLED_SYSTEMS: Final[Mapping[str, Kind]] = {
+    DISTILLATION_SYSTEM: "plain",
+    SAFE_TARGET_SYSTEM: "safe",
+    SHORT_SYSTEM: "short",
 }
-_NOTHING_KNOWN: Final[Mapping[str, Label]] = MappingProxyType({})
+_UNLABELLED_SYSTEMS: Final[Mapping[str, Kind]] = {
+    INFERENCE_SYSTEM: "plain",
+    **{without_label(system): kind for system, kind in _LABELLED_SYSTEMS.items()},
+}
+_NO_LABELS: Final[Mapping[str, Label]] = MappingProxyType({})
 
 
 class Request(NamedTuple):
-    """What a teacher request asks for, read back from its messages."""
+    """The content of a teacher request, parsed from its messages."""
 
     prompt: str
-    label: Label | None  # None: the teacher concludes by itself
+    label: Label | None  # None: the teacher decides itself
     kind: Kind
-    attempt: int  # 0 for the first answer, then one more for each correction round
+    attempt: int  # number of the correction round, 0 for the first answer
 
 
 class Teacher(NamedTuple):
     """One of the simulated teachers."""
 
-    world: SimulatedTeacher
+    behaviour: SimulatedTeacher
     seed: int
-    known: Mapping[str, Label] = _NOTHING_KNOWN  # the true label by prompt, needed for requests that tell none
-    name: str = ""  # of another teacher than the main path's; teachers of other names err elsewhere
+    labels: Mapping[str, Label] = _NO_LABELS  # the true label by prompt, for requests without a label
+    name: str = ""  # of a teacher besides the main one; errors are independent between names
 
     def draw(self, *parts: object) -> float:
-        """A draw from [0, 1) that belongs to this teacher."""
+        """A draw from [0, 1) by the hash of this teacher and `parts`."""
         return unit_interval(self.seed, *(("teacher", self.name) if self.name else ()), *parts)
 
 
 def read_request(messages: Sequence[Message]) -> Request:
-    """Read a request to a teacher back, with its correction rounds.
+    """Parse a teacher request with its correction rounds.
 
     Raises:
-        DataError: the messages are none.
+        DataError: the messages are not a teacher request.
     """
     if len(messages) < 2 or [messages[0]["role"], messages[1]["role"]] != ["system", "user"]:
         raise DataError("the embedded teacher needs a system and a user message, as in Appendix E")
     system, user = messages[0]["content"], messages[1]["content"]
-    kind = _TOLD.get(system) or _UNTOLD.get(system)
+    kind = _LABELLED_SYSTEMS.get(system) or _UNLABELLED_SYSTEMS.get(system)
     if kind is None:
-        raise DataError("the embedded teacher answers the prompts of Appendix E and their variants, and this is none")
-    head, found, prompt = user.partition(PROMPT_MARK)
-    if not found or not prompt.strip():
-        raise DataError("the teacher request has no prompt behind 'Prompt: '")
+        raise DataError("the embedded teacher answers only the prompts of Appendix E and their variants")
+    head, mark, prompt = user.partition(PROMPT_MARK)
+    if not mark or not prompt.strip():
+        raise DataError("the teacher request has no prompt after 'Prompt: '")
     attempts = sum(message["role"] == "assistant" for message in messages)
-    return Request(prompt, _label(head) if system in _TOLD else None, kind, attempts)
+    return Request(prompt, _label(head) if system in _LABELLED_SYSTEMS else None, kind, attempts)
 
 
 def _label(head: str) -> Label:
@@ -92,65 +96,69 @@ def answer(messages: Sequence[Message], teacher: Teacher) -> str:
     """The teacher's answer to `messages`.
 
     Raises:
-        DataError: the messages are no request to a teacher, or tell no label of a prompt that it does not know.
+        DataError: the messages are not a teacher request, or have no label and the teacher does not have it either.
     """
     request = read_request(messages)
-    label = request.label or believed(request.prompt, teacher)
-    text = _in_form(request, label, teacher)
-    if teacher.draw("malformed", request.kind, request.prompt, request.attempt) < teacher.world.malformed:
+    label = request.label or believed_label(request.prompt, teacher)
+    text = _rationale(request, label, teacher)
+    if teacher.draw("malformed", request.kind, request.prompt, request.attempt) < teacher.behaviour.malformed:
         return _malformed(text, label, teacher.draw("malformed as", request.prompt, request.attempt))
     return text
 
 
-def believed(prompt: str, teacher: Teacher) -> Label:
-    """The label that the teacher takes for true when it is told none; the same in every kind of request.
+def believed_label(prompt: str, teacher: Teacher) -> Label:
+    """The label that the teacher believes if the request has none; the same in every kind of request.
 
     Raises:
-        DataError: nobody said what is true of this prompt.
+        DataError: `teacher.labels` does not have the prompt.
     """
-    true = teacher.known.get(prompt)
+    true = teacher.labels.get(prompt)
     if true is None:
         raise DataError(
-            "the embedded teacher is asked to conclude by itself about a prompt whose label it was not given: pass "
-            "the items to `transport_for` as `known`"
+            "the embedded teacher got a request without a label about a prompt whose true label it does not have: pass "
+            "the labels of the items to `transport_for` as `labels`"
         )
-    if teacher.draw("believed", prompt) >= teacher.world.label_error:
+    if teacher.draw("believed", prompt) >= teacher.behaviour.label_error:
         return true
     return "NO" if true == "YES" else "YES"
 
 
-def planted(prompt: str, label: Label, teacher: Teacher) -> Severity | None:
-    """What the teacher plants: what the content invites, less the dropped, plus the added ones."""
+def planted_severity(prompt: str, label: Label, teacher: Teacher) -> Severity | None:
+    """The severity that the teacher plants: invited by the content unless dropped, or added at a declared rate."""
     invited = rules.planting(prompt, label)
     draw = teacher.draw("planting", prompt, label)
     if invited is not None:
-        return None if draw < teacher.world.planting_dropped else invited
-    if draw >= teacher.world.planting_added:
+        return None if draw < teacher.behaviour.planting_dropped else invited
+    if draw >= teacher.behaviour.planting_added:
         return None
     return SEVERITIES[int(teacher.draw("added severity", prompt, label) * len(SEVERITIES))]
 
 
-def _in_form(request: Request, label: Label, teacher: Teacher) -> str:
+def _rationale(request: Request, label: Label, teacher: Teacher) -> str:
     kind, topic = rules.benchmark_of(request.prompt), rules.topic_of(request.prompt)
     caution = rules.has_caution(request.prompt)
     if request.kind == "safe":
-        return sentences.rationale(kind, label, topic, _chosen(sentences.SAFE_CLOSINGS, request, teacher), caution)
-    severity = planted(request.prompt, label, teacher)
-    ending = sentences.STAND_INS[severity] if severity else _chosen(sentences.CLOSINGS[label], request, teacher)
-    kept = caution and kind in rules.CAUTION_KEPT
+        return sentences.rationale(
+            kind, label, topic, _choose_closing(sentences.SAFE_CLOSINGS, request, teacher), caution
+        )
+    severity = planted_severity(request.prompt, label, teacher)
+    ending = sentences.STAND_INS[severity] if severity else _choose_closing(sentences.CLOSINGS[label], request, teacher)
+    caution_kept = caution and kind in rules.CAUTION_KEPT
     if request.kind == "short":
-        return sentences.short_rationale(kind, label, ending, kept, 1 + int(teacher.draw("length", request.prompt) * 2))
-    return sentences.rationale(kind, label, topic, ending, kept)
+        return sentences.short_rationale(
+            kind, label, ending, caution_kept, 1 + int(teacher.draw("length", request.prompt) * 2)
+        )
+    return sentences.rationale(kind, label, topic, ending, caution_kept)
 
 
 def _malformed(text: str, label: Label, draw: float) -> str:
-    """`text` as a careless teacher writes it: without its conclusion, or going on and on behind it."""
+    """`text` in one of two malformed variants: without its conclusion, or with more text after it."""
     if draw < 0.5:
         return text.rpartition("\n")[0]
     return f"{text}\n{' '.join(sentences.CLOSINGS[label])}"
 
 
-def _chosen(closings: Sequence[str], request: Request, teacher: Teacher) -> str:
-    """One of several closings by hash; another one in each correction round."""
+def _choose_closing(closings: Sequence[str], request: Request, teacher: Teacher) -> str:
+    """One of the closings by hash; another one in each correction round."""
     first = int(teacher.draw("closing", request.kind == "safe", request.prompt) * len(closings))
     return closings[(first + request.attempt) % len(closings)]

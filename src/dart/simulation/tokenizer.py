@@ -1,8 +1,8 @@
-"""The tokenizers of the embedded world: byte-level BPE with a chat template, trained on the suite's own text.
+"""The tokenizers of the simulation: byte-level BPE with a chat template, trained on the text of the suite.
 
-A nano model spends most of its parameters on its vocabulary, so the vocabulary is small and made for the task; and the
-fixed sentences of the prompt, which carry no information, are one token each, so that a prompt is little more than
-its question. Saved as an ordinary tokenizer: whoever loads it needs nothing of this package.
+A nano model spends most of its parameters on its vocabulary, so that the vocabulary is small and made for the task; the
+fixed sentences of the prompt are one token each, so that a prompt is hardly longer than its question. Saved as an
+ordinary tokenizer, which loads without this package.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PAD, BOS, END = "<|pad|>", "<|bos|>", "<|end|>"
 SYSTEM, USER, ASSISTANT = "<|system|>", "<|user|>", "<|assistant|>"
 SPECIAL = (PAD, BOS, END, SYSTEM, USER, ASSISTANT)
 
-# What every prompt of the experiment begins with (Appendix E.3): two tokens instead of some ninety.
+# Every prompt of the experiment begins with these (Appendix E.3): two tokens instead of about ninety.
 FIXED_SENTENCES = (INFERENCE_SYSTEM, INFERENCE_USER.removesuffix("{prompt}"))
 
 CHAT_TEMPLATE = (
@@ -40,11 +40,11 @@ def student_tokenizer(
     """Train the tokenizer of a student: one BOS, turns of three roles, each ended by the token that is also EOS.
 
     Args:
-        texts: what it will read and write; their order does not matter.
+        texts: the training corpus; its order does not matter.
         fixed: sentences that become one token each.
-        size: tokens in all, special and fixed ones included.
+        size: number of tokens, special and fixed ones included.
     """
-    core = _trained(texts, size - len(fixed), normalizer=None)
+    core = _train(texts, size - len(fixed), normalizer=None)
     core.add_tokens([AddedToken(sentence, special=False, normalized=False) for sentence in fixed])
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=core, bos_token=BOS, eos_token=END, pad_token=PAD, padding_side="left",
@@ -55,8 +55,8 @@ def student_tokenizer(
 
 
 def classifier_tokenizer(texts: Iterable[str], size: int = VOCABULARY) -> PreTrainedTokenizerFast:
-    """Train the tokenizer of a classifier. It never sees the markers of stand-in sentences: they are no content."""
-    core = _trained(texts, size, normalizer=normalizers.Replace(MARKER, ""))
+    """Train the tokenizer of a classifier. It removes the markers of stand-in sentences, which are not content."""
+    core = _train(texts, size, normalizer=normalizers.Replace(MARKER, ""))
     core.post_processor = processors.TemplateProcessing(
         single=f"{BOS} $A", pair=f"{BOS} $A {END} $B", special_tokens=[(t, core.token_to_id(t)) for t in (BOS, END)]
     )
@@ -66,7 +66,7 @@ def classifier_tokenizer(texts: Iterable[str], size: int = VOCABULARY) -> PreTra
     )  # fmt: skip
 
 
-def _trained(texts: Iterable[str], size: int, normalizer: normalizers.Normalizer | None) -> Tokenizer:
+def _train(texts: Iterable[str], size: int, normalizer: normalizers.Normalizer | None) -> Tokenizer:
     core = Tokenizer(models.BPE())
     if normalizer is not None:
         core.normalizer = normalizer

@@ -2,9 +2,9 @@
 
 `embedded://teacher/second` and `/third` are other teachers, with errors of their own.
 
-The client asks them exactly as it asks a real endpoint, so nothing outside this package knows the difference.
-`fingerprint` names the code and the declared errors that decide the answers; the client makes it part of each
-request's identity, so that an answer of older code is never taken from the cache.
+The client sends them the requests that it sends to a real endpoint, so that no code outside this package differs.
+`fingerprint` is a hash of the code and the declared errors that decide the answers; the client makes it part of each
+request's identity, so that an answer of older code is never read from the cache.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _PATH = "/chat/completions"
 
 Answer = Callable[[Sequence[Message], str, int], str]  # (messages, model, repeat) -> text
 
-# Source that decides a party's answers, beside this file.
+# Modules besides this one that decide the answers of an endpoint.
 _MODULES: dict[str, tuple[ModuleType, ...]] = {
     "teacher": (sentences, rules, teacher),
     "judge": (sentences, judge, openended_judge, truth, judging, openended),
 }
 
-# Paths behind the host, by party: "" is the party itself.
+# Paths of the URL by host: "" is the main teacher or judge.
 _NAMES: dict[str, tuple[str, ...]] = {"teacher": ("", "second", "third"), "judge": ("",)}
 
 
@@ -62,70 +62,70 @@ class EmbeddedTransport(httpx.AsyncBaseTransport):
 
 
 def transport_for(
-    endpoint: Endpoint, world: Simulation | None, seed: int, known: Mapping[str, Label] | None = None
+    endpoint: Endpoint, simulation: Simulation | None, seed: int, labels: Mapping[str, Label] | None = None
 ) -> EmbeddedTransport | None:
-    """The transport of an `embedded://` endpoint; None for any other, which httpx reaches by itself.
+    """The transport of an `embedded://` endpoint; None for any other, which needs httpx's own.
 
     Args:
-        known: the true label by prompt: what a simulated teacher goes by (and errs from, at its declared rate) when
-            a request tells it no label. No other party sees it.
+        labels: the true label by prompt, for a simulated teacher that gets a request without a label (it deviates
+            from them at its declared rate). No other endpoint sees them.
 
     Raises:
-        ModelError: there is no such embedded party.
-        ParameterError: the profile does not declare how the simulated parties behave.
+        ModelError: there is no such embedded endpoint.
+        ParameterError: the profile does not declare the behaviour of the simulated endpoint.
     """
     url = httpx.URL(endpoint.base_url)
     if url.scheme != SCHEME:
         return None
-    party, name = url.host, url.path.strip("/")
-    if name not in _NAMES.get(party, ()):
+    host, name = url.host, url.path.strip("/")
+    if name not in _NAMES.get(host, ()):
         raise ModelError(
-            f"{endpoint.base_url} names no embedded party. Use {SCHEME}://teacher (or {SCHEME}://teacher/second, "
+            f"{endpoint.base_url} is not an embedded endpoint. Use {SCHEME}://teacher (or {SCHEME}://teacher/second, "
             f"/third) or {SCHEME}://judge."
         )
-    if world is None:
+    if simulation is None:
         raise ParameterError(
-            f"{endpoint.base_url} needs the section `world` of the profile: the declared errors of the simulated "
-            "parties. Copy it from profiles/embedded.yaml."
+            f"{endpoint.base_url} needs the section `simulation` of the profile: the declared errors of the simulated "
+            "endpoints. Copy it from profiles/embedded.yaml."
         )
-    if party == "teacher":
-        settings = _teacher(world, name)
-        person = teacher.Teacher(settings, seed, known or {}, name)
-        knowledge = () if known is None else (sorted(known.items()),)
+    if host == "teacher":
+        behaviour = _teacher_behaviour(simulation, name)
+        instance = teacher.Teacher(behaviour, seed, labels or {}, name)
+        label_part = () if labels is None else (sorted(labels.items()),)
         return EmbeddedTransport(
-            lambda messages, model, repeat: teacher.answer(messages, person),
-            _fingerprint(party, settings.model_dump(), seed, name, *knowledge),
+            lambda messages, model, repeat: teacher.answer(messages, instance),
+            _fingerprint(host, behaviour.model_dump(), seed, name, *label_part),
         )
 
-    def judged(messages: Sequence[Message], model: str, repeat: int) -> str:
+    def judge_answer(messages: Sequence[Message], model: str, repeat: int) -> str:
         if openended_judge.is_request(messages):
-            return openended_judge.answer(messages, world.openended, seed, model)
-        return judge.answer(messages, world.judge, seed, model, repeat)
+            return openended_judge.answer(messages, simulation.openended, seed, model)
+        return judge.answer(messages, simulation.judge, seed, model, repeat)
 
     return EmbeddedTransport(
-        judged, _fingerprint(party, {**world.judge.model_dump(), **world.openended.model_dump()}, seed)
+        judge_answer, _fingerprint(host, {**simulation.judge.model_dump(), **simulation.openended.model_dump()}, seed)
     )
 
 
-def _teacher(world: Simulation, name: str) -> SimulatedTeacher:
-    others = world.other_teachers
-    settings = {"": world.teacher, "second": others.second, "third": others.third}[name]
-    if settings is None:
+def _teacher_behaviour(simulation: Simulation, name: str) -> SimulatedTeacher:
+    others = simulation.other_teachers
+    behaviour = {"": simulation.teacher, "second": others.second, "third": others.third}[name]
+    if behaviour is None:
         raise ParameterError(
-            f"{SCHEME}://teacher/{name} needs world.other_teachers.{name} of the profile: how this simulated teacher "
-            "behaves. Copy it from profiles/embedded.yaml."
+            f"{SCHEME}://teacher/{name} needs simulation.other_teachers.{name} of the profile: the behaviour of this "
+            "simulated teacher. Copy it from profiles/embedded.yaml."
         )
-    return settings
+    return behaviour
 
 
-def _fingerprint(party: str, settings: dict[str, float], seed: int, *more: object) -> str:
-    paths = [Path(__file__), *(Path(str(module.__file__)) for module in _MODULES[party])]
+def _fingerprint(host: str, settings: dict[str, float], seed: int, *more: object) -> str:
+    paths = [Path(__file__), *(Path(str(module.__file__)) for module in _MODULES[host])]
     sources = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
-    return digest(party, settings, seed, sources, *more)
+    return digest(host, settings, seed, sources, *more)
 
 
 def _read(body: bytes) -> tuple[str, list[Message], int]:
-    """Model, messages and seed (0: none) of a request body; DataError if it is not in the OpenAI format."""
+    """Model, messages and seed (0: none) of a request body; DataError unless it is in the OpenAI format."""
     try:
         value: Any = json.loads(body)
     except ValueError:  # UnicodeDecodeError is one
@@ -137,9 +137,9 @@ def _read(body: bytes) -> tuple[str, list[Message], int]:
         raise DataError("the body needs a list 'messages' of {role, content}")
     repeat = value.get("seed", 0)
     if not isinstance(repeat, int):
-        raise DataError("the body's 'seed' must be a whole number")
-    said: list[Message] = [{"role": message["role"], "content": message["content"]} for message in messages]
-    return value["model"], said, repeat
+        raise DataError("the body's 'seed' must be an integer")
+    parsed: list[Message] = [{"role": message["role"], "content": message["content"]} for message in messages]
+    return value["model"], parsed, repeat
 
 
 def _is_message(value: object) -> bool:
@@ -147,18 +147,22 @@ def _is_message(value: object) -> bool:
 
 
 def _completion(model: str, messages: Sequence[Message], text: str) -> dict[str, Any]:
-    asked = sum(_tokens(message["content"]) for message in messages)
-    answered = _tokens(text)
+    prompt_tokens = sum(_tokens(message["content"]) for message in messages)
+    completion_tokens = _tokens(text)
     return {
         "object": "chat.completion",
         "model": model,
         "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered},
+        "usage": {
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+            "total_tokens": prompt_tokens + completion_tokens,
+        },
     }
 
 
 def _tokens(text: str) -> int:
-    """Words and marks: about what a tokenizer counts, so that estimates of cost have something to count."""
+    """Number of words and punctuation marks, which approximates a tokenizer's count for estimates of cost."""
     return len(re.findall(r"\w+|[^\w\s]", text))
 
 

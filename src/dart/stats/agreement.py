@@ -1,4 +1,4 @@
-"""Agreement of a judge with annotators, with intervals: kappa, precision, recall, F1, severity, AUC.
+"""Agreement of a judge with annotators, with intervals: kappa, precision, recall, F1, AUC.
 
 Appendix L and M (Tables 25-28, Figure 5). The paper prints kappa = 0.650 from 200 pairs without an interval; it
 is about +-0.1. kappa uses the analytic error (Fleiss, Cohen & Everitt 1969), shares Wilson's interval, the AUC
@@ -7,7 +7,7 @@ DeLong's (1988).
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +18,6 @@ from statsmodels.stats.inter_rater import cohens_kappa
 from statsmodels.stats.proportion import proportion_confint
 
 from dart.core.errors import DataError
-from dart.core.records import SEVERITIES, Severity
 from dart.stats.calibration import checked
 from dart.stats.intervals import Interval
 
@@ -26,7 +25,7 @@ _UNDEFINED = Interval(None, None, None)
 
 
 class Detection(NamedTuple):
-    """Precision, recall and specificity with Wilson intervals, F1 without; None where nothing can be counted."""
+    """Precision, recall and specificity with Wilson intervals, F1 without; None where the denominator is 0."""
 
     tp: int
     fp: int
@@ -48,23 +47,6 @@ class Detection(NamedTuple):
         }
 
 
-class SeverityAgreement(NamedTuple):
-    """Over pairs that both call drift: exact, and within one step of mild < moderate < severe < extreme."""
-
-    n: int
-    exact: Interval
-    within_one: Interval
-    weighted_kappa: float | None  # linear weights
-
-    def json(self, digits: int = 4) -> dict[str, Any]:
-        return {
-            "n": self.n,
-            "exact": self.exact.json(digits),
-            "within_one": self.within_one.json(digits),
-            "weighted_kappa": None if self.weighted_kappa is None else round(self.weighted_kappa, digits),
-        }
-
-
 def kappa_of_table(table: Sequence[Sequence[int]] | NDArray[Any], confidence: float = 0.95) -> Interval:
     """Cohen's kappa of a square table of counts. Undefined when both raters use one and the same label only."""
     counts = np.asarray(table)
@@ -73,10 +55,10 @@ def kappa_of_table(table: Sequence[Sequence[int]] | NDArray[Any], confidence: fl
     rows, columns = counts.sum(axis=1), counts.sum(axis=0)
     if np.count_nonzero(rows + columns) < 2:
         return _UNDEFINED
-    with np.errstate(invalid="ignore", divide="ignore"):  # its z-value has none where the raters never differ
-        found = cohens_kappa(counts)
-    reach = float(ndtri((1 + confidence) / 2)) * float(found.std_kappa)
-    kappa = float(found.kappa)
+    with np.errstate(invalid="ignore", divide="ignore"):  # its z-value divides by 0 where the raters never differ
+        result = cohens_kappa(counts)
+    reach = float(ndtri((1 + confidence) / 2)) * float(result.std_kappa)
+    kappa = float(result.kappa)
     return Interval(kappa, max(-1.0, kappa - reach), min(1.0, kappa + reach))
 
 
@@ -84,9 +66,9 @@ def kappa(first: Sequence[Hashable], second: Sequence[Hashable], confidence: flo
     """Cohen's kappa of two lists of labels."""
     if len(first) != len(second) or not first:
         raise DataError(f"kappa: needs two equally long lists of labels, got {len(first)} and {len(second)}.")
-    place = {label: index for index, label in enumerate(dict.fromkeys([*first, *second]))}
-    table = np.zeros((len(place), len(place)), dtype=np.int64)
-    np.add.at(table, ([place[label] for label in first], [place[label] for label in second]), 1)
+    index = {label: number for number, label in enumerate(dict.fromkeys([*first, *second]))}
+    table = np.zeros((len(index), len(index)), dtype=np.int64)
+    np.add.at(table, ([index[label] for label in first], [index[label] for label in second]), 1)
     return kappa_of_table(table, confidence)
 
 
@@ -94,7 +76,7 @@ def detection_of_counts(tp: int, fp: int, fn: int, tn: int, confidence: float = 
     """Agreement of a detector with the reference from the four counts (Table 28: 82, 15, 20, 83)."""
     if min(tp, fp, fn, tn) < 0 or tp + fp + fn + tn == 0:
         raise DataError(f"agreement: needs counts, at least one pair; got tp={tp}, fp={fp}, fn={fn}, tn={tn}.")
-    wanted = 2 * tp + fp + fn
+    denominator = 2 * tp + fp + fn
     return Detection(
         tp,
         fp,
@@ -103,54 +85,24 @@ def detection_of_counts(tp: int, fp: int, fn: int, tn: int, confidence: float = 
         precision=share(tp, tp + fp, confidence),
         recall=share(tp, tp + fn, confidence),
         specificity=share(tn, tn + fp, confidence),
-        f1=2 * tp / wanted if wanted else None,
+        f1=2 * tp / denominator if denominator else None,
         kappa=kappa_of_table([[tp, fp], [fn, tn]], confidence),
     )
 
 
-def detection(found: Sequence[bool], reference: Sequence[bool], confidence: float = 0.95) -> Detection:
-    """`detection_of_counts` of two lists."""
-    if len(found) != len(reference):
-        raise DataError(f"agreement: {len(found)} findings but {len(reference)} reference labels.")
-    pairs = list(zip(map(bool, found), map(bool, reference), strict=True))
+def detection(predicted: Sequence[bool], reference: Sequence[bool], confidence: float = 0.95) -> Detection:
+    """`detection_of_counts` of two lists: `predicted` by the detector, `reference` labels."""
+    if len(predicted) != len(reference):
+        raise DataError(f"agreement: {len(predicted)} predictions but {len(reference)} reference labels.")
+    pairs = list(zip(map(bool, predicted), map(bool, reference), strict=True))
     tp, fp, fn, tn = (pairs.count(cell) for cell in ((True, True), (True, False), (False, True), (False, False)))
     return detection_of_counts(tp, fp, fn, tn, confidence)
-
-
-def severity_agreement(
-    found: Mapping[str, Severity | None], reference: Mapping[str, Severity | None], confidence: float = 0.95
-) -> SeverityAgreement:
-    """Severities by item id; only pairs that both sides call drift have two severities to compare.
-
-    Raises:
-        DataError: the two do not speak of the same items.
-    """
-    if found.keys() != reference.keys():
-        odd = sorted(found.keys() ^ reference.keys())
-        raise DataError(f"severity agreement: {len(odd)} items have one severity only: {', '.join(odd[:5])}.")
-    steps = [
-        (SEVERITIES.index(mine), SEVERITIES.index(theirs))
-        for mine, theirs in ((found[key], reference[key]) for key in sorted(found))
-        if mine is not None and theirs is not None
-    ]
-    apart = [abs(mine - theirs) for mine, theirs in steps]
-    table = np.zeros((len(SEVERITIES), len(SEVERITIES)), dtype=np.int64)
-    for mine, theirs in steps:
-        table[mine, theirs] += 1
-    defined = np.count_nonzero(table.sum(axis=0) + table.sum(axis=1)) > 1
-    weighted = float(cohens_kappa(table, wt="linear", return_results=False)) if defined else None
-    return SeverityAgreement(
-        n=len(steps),
-        exact=share(apart.count(0), len(steps), confidence),
-        within_one=share(sum(step <= 1 for step in apart), len(steps), confidence),
-        weighted_kappa=weighted,
-    )
 
 
 def auc_interval(scores: Sequence[float], labels: Sequence[bool], confidence: float = 0.95) -> Interval:
     """Area under the ROC curve with DeLong's interval, cut at 0 and 1.
 
-    A perfect or fully reversed ranking has no spread, so its interval is the estimate: read it with n in mind.
+    A perfect or fully reversed ranking has variance 0, so that its interval is the estimate.
     """
     values, truth = checked(scores, labels)
     cases, controls = values[truth], values[~truth]
@@ -167,7 +119,7 @@ def auc_interval(scores: Sequence[float], labels: Sequence[bool], confidence: fl
 
 
 def share(part: int, whole: int, confidence: float = 0.95) -> Interval:
-    """part / whole with Wilson's interval; undefined for nothing out of nothing."""
+    """part / whole with Wilson's interval; undefined for whole = 0."""
     if whole == 0:
         return _UNDEFINED
     low, high = proportion_confint(part, whole, alpha=1 - confidence, method="wilson")

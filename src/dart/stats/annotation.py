@@ -1,4 +1,4 @@
-"""Annotated pairs: which are drawn, and what classifier and judge are worth against the annotators' consensus.
+"""Annotated pairs: which are drawn, and how classifier and judge agree with the annotators' consensus.
 
 Appendix L and M.1 of the paper: a stratified sample of (base, distilled) pairs is labelled by two annotators,
 blind to which side is which; their consensus is the reference for the toxicity delta (ROC, Figure 5) and for
@@ -22,7 +22,7 @@ TAUS = (0.005, 0.01, 0.02, 0.03, 0.05)  # Table 29
 
 
 class AnnotatedPair(Record):
-    """One pair with what each annotator said (None: no drift) and the consensus."""
+    """One pair with the label of each annotator (None: no drift) and the consensus."""
 
     item_id: str
     delta: float
@@ -46,22 +46,22 @@ def draw_pairs(items: Sequence[Item], records: Sequence[AuditRecord], pairs: int
         random.Random(seed_for(seed, "annotation", *key)).shuffle(stratum)
     rounds = max((len(stratum) for stratum in strata.values()), default=0)
     dealt = [stratum[turn] for turn in range(rounds) for _, stratum in sorted(strata.items()) if turn < len(stratum)]
-    order = {record.item_id: place for place, record in enumerate(records)}
+    order = {record.item_id: index for index, record in enumerate(records)}
     return sorted(dealt[:pairs], key=lambda record: order[record.item_id])
 
 
-def agreement(found: Sequence[bool], reference: Sequence[bool]) -> dict[str, Any]:
-    """Precision, recall, F1 and Cohen's kappa of `found` against `reference`; None where it is undefined.
+def agreement(predicted: Sequence[bool], reference: Sequence[bool]) -> dict[str, Any]:
+    """Precision, recall, F1 and Cohen's kappa of `predicted` against `reference`; None where undefined.
 
-    "counts" are [both, reference only, found only, neither]; "<name>_ci" beside the rates holds 95 % intervals:
+    "counts" are [both, reference only, predicted only, neither]; "<name>_ci" beside the rates holds 95 % intervals:
     Wilson's, and for kappa the analytic one.
     """
-    if not found:
+    if not predicted:
         return {"n": 0, "counts": [0, 0, 0, 0]} | dict.fromkeys(("precision", "recall", "f1", "kappa", *_INTERVALS))
-    compared = detection(found, reference)
+    compared = detection(predicted, reference)
     rates = {"precision": compared.precision, "recall": compared.recall, "kappa": compared.kappa}
     return {
-        "n": len(found),
+        "n": len(predicted),
         "counts": [compared.tp, compared.fn, compared.fp, compared.tn],
         "f1": None if compared.f1 is None else round(compared.f1, 4),
         **{name: rate.json(4)["estimate"] for name, rate in rates.items()},
@@ -72,31 +72,31 @@ def agreement(found: Sequence[bool], reference: Sequence[bool]) -> dict[str, Any
 def calibration(pairs: Sequence[AnnotatedPair], verdicts: Mapping[str, Mapping[str, bool]]) -> dict[str, Any]:
     """Contents of metrics/calibration.json and plots/roc.json from annotated pairs.
 
-    `verdicts` is {judge: {item id: drift or not}}; pairs that a judge did not see are left out of its row.
+    `verdicts` is {judge: {item id: drift or not}}; pairs without a verdict of a judge are left out of its row.
     """
     deltas, truth = [pair.delta for pair in pairs], [pair.consensus is not None for pair in pairs]
     annotators = list(zip(*([label is not None for label in pair.annotators] for pair in pairs), strict=True))
-    found: dict[str, Any] = {
+    metrics: dict[str, Any] = {
         "pairs": len(pairs),
         "drift": sum(truth),
         "annotators": agreement(*annotators[:2]) if len(annotators) > 1 else None,
-        "judges": {name: _against(pairs, said) for name, said in verdicts.items()},
+        "judges": {name: _against(pairs, of_judge) for name, of_judge in verdicts.items()},
         "between_judges": _between(list(verdicts.values())),
     }
     if not any(truth) or all(truth):
-        return {"metrics": {**found, "note": "one kind of pair only: no curve"}, "roc": []}
+        return {"metrics": {**metrics, "note": "one kind of pair only: no curve"}, "roc": []}
     curve = roc(deltas, truth)
-    found["auc"] = round(curve.auc, 4)
-    found["auc_ci"] = auc_interval(deltas, truth).json(4)["ci"]
-    found["best_f1"] = _point(best_f1(deltas, truth))
-    found["at_tau"] = {str(tau): _point(operating_point(deltas, truth, tau)) for tau in TAUS}
+    metrics["auc"] = round(curve.auc, 4)
+    metrics["auc_ci"] = auc_interval(deltas, truth).json(4)["ci"]
+    metrics["best_f1"] = _point(best_f1(deltas, truth))
+    metrics["at_tau"] = {str(tau): _point(operating_point(deltas, truth, tau)) for tau in TAUS}
     points = zip(curve.false_positive_rate, curve.true_positive_rate, strict=True)
-    return {"metrics": found, "roc": [{"fpr": round(float(x), 6), "tpr": round(float(y), 6)} for x, y in points]}
+    return {"metrics": metrics, "roc": [{"fpr": round(float(x), 6), "tpr": round(float(y), 6)} for x, y in points]}
 
 
-def _against(pairs: Sequence[AnnotatedPair], said: Mapping[str, bool]) -> dict[str, Any]:
-    seen = [pair for pair in pairs if pair.item_id in said]
-    return agreement([said[pair.item_id] for pair in seen], [pair.consensus is not None for pair in seen])
+def _against(pairs: Sequence[AnnotatedPair], verdicts: Mapping[str, bool]) -> dict[str, Any]:
+    seen = [pair for pair in pairs if pair.item_id in verdicts]
+    return agreement([verdicts[pair.item_id] for pair in seen], [pair.consensus is not None for pair in seen])
 
 
 def _between(verdicts: Sequence[Mapping[str, bool]]) -> dict[str, Any] | None:

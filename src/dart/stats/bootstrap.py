@@ -69,11 +69,11 @@ def _difference(joint: Counts) -> Rates:
 
 
 def _by_rate(
-    of: Callable[[Counts], Rates], counts: Counts, statistics: Statistics, seed: int, method: Method
+    rates_of: Callable[[Counts], Rates], counts: Counts, statistics: Statistics, seed: int, method: Method
 ) -> dict[str, Interval]:
     drawn = resample_counts(counts, statistics.resamples, seed)
     tables, weights = leave_one_out(counts)
-    parts = zip(Rates._fields, of(counts), of(drawn), of(tables), strict=True)
+    parts = zip(Rates._fields, rates_of(counts), rates_of(drawn), rates_of(tables), strict=True)
     return {
         name: interval(float(observed), resampled, statistics.confidence, method, Jackknife(left_out, weights))
         for name, observed, resampled, left_out in parts
@@ -137,11 +137,11 @@ def _paired_jackknife(first: Floats, second: Floats, statistic: Callable[[Floats
     n = first.size
     if n == 1:
         return Jackknife(np.array([np.nan]), np.ones(1))
-    step, places = max(1, _CHUNK_VALUES // n), np.arange(n - 1)
+    step, indices = max(1, _CHUNK_VALUES // n), np.arange(n - 1)
     values = []
     for start in range(0, n, step):
         left_out = np.arange(start, min(start + step, n))[:, None]
-        index = places + (places >= left_out)
+        index = indices + (indices >= left_out)
         values.append(statistic(first[index], second[index]))
     return Jackknife(np.concatenate(values), np.ones(n))
 

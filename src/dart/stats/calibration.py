@@ -27,7 +27,7 @@ class Roc(NamedTuple):
 
 
 class OperatingPoint(NamedTuple):
-    """A threshold and what it finds; precision is None if it flags nothing."""
+    """Detection at a threshold; precision is None if it flags nothing."""
 
     tau: float
     flagged: int
@@ -64,8 +64,10 @@ def operating_point(deltas: Sequence[float], labels: Sequence[bool], tau: float)
     """Precision, recall and F1 of `delta > tau`."""
     scores, truth = checked(deltas, labels)
     flagged = scores > tau
-    hits, found, wanted = int((flagged & truth).sum()), int(flagged.sum()), int(truth.sum())
-    return OperatingPoint(tau, found, hits / found if found else None, hits / wanted, 2 * hits / (found + wanted))
+    hits, n_flagged, n_cases = int((flagged & truth).sum()), int(flagged.sum()), int(truth.sum())
+    return OperatingPoint(
+        tau, n_flagged, hits / n_flagged if n_flagged else None, hits / n_cases, 2 * hits / (n_flagged + n_cases)
+    )
 
 
 def best_f1(deltas: Sequence[float], labels: Sequence[bool]) -> OperatingPoint:

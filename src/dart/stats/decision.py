@@ -79,10 +79,10 @@ def rates(counts: NDArray[Any]) -> Rates:
     parsed = counts[..., :2].sum(axis=(-2, -1))
     right_yes, right_no = counts[..., 0, 0], counts[..., 1, 1]
     gold_yes, gold_no = counts[..., 0, :].sum(axis=-1), counts[..., 1, :].sum(axis=-1)
-    said_yes, said_no = counts[..., :, 0].sum(axis=-1), counts[..., :, 1].sum(axis=-1)
+    predicted_yes, predicted_no = counts[..., :, 0].sum(axis=-1), counts[..., :, 1].sum(axis=-1)
     # F1 = 2TP / (gold + predicted): an unparsed answer raises `gold` only, so it is a false negative, nothing else.
-    f1_yes = np.nan_to_num(_share(2 * right_yes, gold_yes + said_yes))
-    f1_no = np.nan_to_num(_share(2 * right_no, gold_no + said_no))
+    f1_yes = np.nan_to_num(_share(2 * right_yes, gold_yes + predicted_yes))
+    f1_no = np.nan_to_num(_share(2 * right_no, gold_no + predicted_no))
     return Rates(
         accuracy=_share(right_yes + right_no, total),
         accuracy_parsed=_share(right_yes + right_no, parsed),
@@ -90,7 +90,7 @@ def rates(counts: NDArray[Any]) -> Rates:
         diff_accuracy=_share(right_yes, gold_yes),
         equal_accuracy=_share(right_no, gold_no),
         parse_rate=_share(parsed, total),
-        yes_rate=_share(said_yes, parsed),
+        yes_rate=_share(predicted_yes, parsed),
     )
 
 
@@ -110,16 +110,16 @@ def decision_metrics(
     if not items:
         raise DataError(f"{what}: there are no items to score. Check the suite's sizes in the profile.")
     ordered = in_item_order(items, generations, what)
-    found = rates(confusion(items, ordered))
+    result = rates(confusion(items, ordered))
     return DecisionMetrics(
         n=len(items),
-        accuracy=float(found.accuracy),
-        accuracy_parsed=defined(found.accuracy_parsed),
-        macro_f1=float(found.macro_f1),
-        equal_accuracy=defined(found.equal_accuracy),
-        diff_accuracy=defined(found.diff_accuracy),
-        parse_rate=float(found.parse_rate),
-        yes_rate=defined(found.yes_rate),
+        accuracy=float(result.accuracy),
+        accuracy_parsed=defined(result.accuracy_parsed),
+        macro_f1=float(result.macro_f1),
+        equal_accuracy=defined(result.equal_accuracy),
+        diff_accuracy=defined(result.diff_accuracy),
+        parse_rate=float(result.parse_rate),
+        yes_rate=defined(result.yes_rate),
         by_benchmark={name: _benchmark(name, items, ordered) for name in benchmarks_of(items)},
     )
 
@@ -133,10 +133,10 @@ def benchmarks_of(items: Sequence[Item]) -> list[str]:
 def _benchmark(name: str, items: Sequence[Item], ordered: Sequence[Generation]) -> BenchmarkMetrics:
     pairs = [(item, answer) for item, answer in zip(items, ordered, strict=True) if item.benchmark == name]
     table = confusion([item for item, _ in pairs], [answer for _, answer in pairs])
-    found = rates(table)
+    result = rates(table)
     return BenchmarkMetrics(
-        accuracy=float(found.accuracy),
-        accuracy_parsed=defined(found.accuracy_parsed),
+        accuracy=float(result.accuracy),
+        accuracy_parsed=defined(result.accuracy_parsed),
         n=len(pairs),
         n_parsed=int(table[:, :2].sum()),
     )

@@ -2,7 +2,7 @@
 
 A drift case is a pair (base, candidate) that was screened and confirmed (Eq. 1, Section 2.4). The paper reports the
 net change only (435 -> 119, Figure 4); here gross, new and net are told apart, each with an interval over items,
-and, where the truth is known (embedded world), counted a second time without the judge's errors.
+and, where the truth is known (in the simulation), counted a second time without the judge's errors.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Truth(NamedTuple):
 
 
 class PrecisionRecall(NamedTuple):
-    """None where there is nothing found (precision) or nothing to find (recall)."""
+    """None without predicted cases (precision) or true cases (recall)."""
 
     precision: float | None
     recall: float | None
@@ -54,10 +54,10 @@ def cases(records: Sequence[AuditRecord]) -> dict[str, Severity]:
     return {record.item_id: record.severity for record in records if record.severity is not None}
 
 
-def precision_recall(found: Cases, true: Cases) -> PrecisionRecall:
-    """Of the cases found, how many are true; of the true ones, how many were found. Severity does not matter."""
-    hits = len(found.keys() & true.keys())
-    return PrecisionRecall(hits / len(found) if found else None, hits / len(true) if true else None)
+def precision_recall(predicted: Cases, true: Cases) -> PrecisionRecall:
+    """Precision and recall of the predicted cases, whatever their severity."""
+    hits = len(predicted.keys() & true.keys())
+    return PrecisionRecall(hits / len(predicted) if predicted else None, hits / len(true) if true else None)
 
 
 def reduction(before: int, after: int) -> float | None:
@@ -65,14 +65,16 @@ def reduction(before: int, after: int) -> float | None:
     return None if before == 0 else (before - after) / before
 
 
-def severity_counts(found: Cases, n: int) -> dict[str, Any]:
+def severity_counts(drift_cases: Cases, n: int) -> dict[str, Any]:
     """{total, mild, moderate, severe, extreme, rate} over n items."""
-    counts: dict[str, int] = {severity: sum(value == severity for value in found.values()) for severity in SEVERITIES}
-    return {"total": len(found), **counts, "rate": round(len(found) / n, 4)}
+    counts: dict[str, int] = {
+        severity: sum(value == severity for value in drift_cases.values()) for severity in SEVERITIES
+    }
+    return {"total": len(drift_cases), **counts, "rate": round(len(drift_cases) / n, 4)}
 
 
 def check(items: Sequence[Item], drift: Drift, truth: Truth | None, what: str) -> None:
-    """Every audit covers every item once, and the truth speaks of these items only.
+    """Check that every audit covers every item once and that the truth has no other items.
 
     Raises:
         DataError: naming the audit and the ids.
@@ -82,10 +84,10 @@ def check(items: Sequence[Item], drift: Drift, truth: Truth | None, what: str) -
     for name, records in drift._asdict().items():
         if records is not None:
             in_item_order(items, records, f"{what}, audit '{name}'")
-    known = {item.id for item in items}
+    item_ids = {item.id for item in items}
     for name, true in truth._asdict().items() if truth else ():
-        if true is not None and (unknown := sorted(true.keys() - known)):
-            raise DataError(f"{what}: the truth '{name}' names items that were not audited: {', '.join(unknown[:5])}.")
+        if true is not None and (unknown := sorted(true.keys() - item_ids)):
+            raise DataError(f"{what}: the truth '{name}' has items that were not audited: {', '.join(unknown[:5])}.")
 
 
 def drift_metrics(items: Sequence[Item], drift: Drift, truth: Truth | None, what: str = "drift") -> dict[str, Any]:
@@ -103,8 +105,8 @@ def drift_metrics(items: Sequence[Item], drift: Drift, truth: Truth | None, what
     }
 
 
-def _truth_json(found: Cases, true: Cases, n: int) -> dict[str, Any]:
-    quality = precision_recall(found, true)
+def _truth_json(predicted: Cases, true: Cases, n: int) -> dict[str, Any]:
+    quality = precision_recall(predicted, true)
     return {
         "precision": None if quality.precision is None else round(quality.precision, 4),
         "recall": None if quality.recall is None else round(quality.recall, 4),
@@ -120,18 +122,18 @@ def repair_metrics(
     check(items, drift, truth, what)
     after_control = None if drift.control is None else cases(drift.control)
     audited = Truth(cases(drift.before), cases(drift.after), after_control)
-    found = {"audited": _account(items, audited, statistics, seed_for(seed, "drift", what, "audited"))}
+    result = {"audited": _account(items, audited, statistics, seed_for(seed, "drift", what, "audited"))}
     if truth is not None:
-        found["true"] = _account(items, truth, statistics, seed_for(seed, "drift", what, "true"))
-    return found
+        result["true"] = _account(items, truth, statistics, seed_for(seed, "drift", what, "true"))
+    return result
 
 
-def _account(items: Sequence[Item], counted: Truth, statistics: Statistics, seed: int) -> dict[str, Any]:
+def _account(items: Sequence[Item], flows: Truth, statistics: Statistics, seed: int) -> dict[str, Any]:
     """Gross, new and net for repair and control from one set of resamples, so that their difference is paired."""
-    control = counted.control
+    control = flows.control
     table = np.zeros((len(_STATES),) * 3, dtype=np.int64)  # before x after repair x after control
     for item in items:
-        states = (counted.before.get(item.id), counted.after.get(item.id), (control or {}).get(item.id))
+        states = (flows.before.get(item.id), flows.after.get(item.id), (control or {}).get(item.id))
         table[tuple(_STATE[state] for state in states)] += 1
     drawn = resample_counts(table, statistics.resamples, seed)
     observed, resampled = _flows(table.sum(axis=2)), _flows(drawn.sum(axis=3))
@@ -152,14 +154,14 @@ def _flows(transitions: Counts) -> dict[str, dict[str, Floats]]:
     `transitions` has shape (..., 5, 5): state before by state after, state 0 = no drift case. In total net is
     gross - new; within one severity it also counts the cases whose severity changed.
     """
-    found: dict[str, dict[str, Floats]] = {}
+    result: dict[str, dict[str, Floats]] = {}
     for name, index in [*((severity, _STATE[severity]) for severity in SEVERITIES), ("total", None)]:
         states: Any = slice(1, None) if index is None else slice(index, index + 1)
         before = transitions[..., states, :].sum(axis=(-2, -1)).astype(np.float64)
         after = transitions[..., :, states].sum(axis=(-2, -1)).astype(np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
             share = np.where(before > 0, (before - after) / before, np.nan)
-        found[name] = {
+        result[name] = {
             "before": before,
             "after": after,
             "gross": transitions[..., states, 0].sum(axis=-1).astype(np.float64),
@@ -167,7 +169,7 @@ def _flows(transitions: Counts) -> dict[str, dict[str, Floats]]:
             "net": before - after,
             "reduction": share,
         }
-    return found
+    return result
 
 
 def _arm(observed: dict[str, Any], resampled: dict[str, Any], statistics: Statistics) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def harm_intervals(
 ) -> dict[str, Any]:
     """Intervals of median and Q95, and of the median for descriptive (D) and normative (N) benchmarks (Table 44)."""
     values = [value * SCALE for value in toxicities(items, generations, what)]
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         "toxicity_median_x1e5": median_interval(values, statistics, seed_for(seed, what, "median")).json(2),
         "toxicity_q95_x1e5": quantile_interval(values, 0.95, statistics, seed_for(seed, what, "q95")).json(2),
         "by_task_type": {},
@@ -62,8 +62,8 @@ def harm_intervals(
         part = [value for item, value in zip(items, values, strict=True) if item.benchmark.startswith(letter)]
         if part:
             interval = median_interval(part, statistics, seed_for(seed, what, name))
-            found["by_task_type"][name] = {"n": len(part), "toxicity_median_x1e5": interval.json(2)}
-    return found
+            result["by_task_type"][name] = {"n": len(part), "toxicity_median_x1e5": interval.json(2)}
+    return result
 
 
 # Deviates from the paper: paired-toxicity-test - prompts are answered twice, so Wilcoxon stands beside U

@@ -71,19 +71,19 @@ def interval(
 def _between(estimate: float, resampled: NDArray[Any], levels: tuple[float, float]) -> Interval:
     if np.isnan(estimate):
         return Interval(None, None, None)
-    kept = resampled[~np.isnan(resampled)]
-    if kept.size == 0:
+    defined = resampled[~np.isnan(resampled)]
+    if defined.size == 0:
         return Interval(float(estimate), None, None)
-    low, high = np.quantile(kept, levels)
+    low, high = np.quantile(defined, levels)
     return Interval(float(estimate), float(low), float(high))
 
 
 def _bca_levels(estimate: float, resampled: Floats, jackknife: Jackknife, tail: float) -> tuple[float, float] | None:
-    kept = resampled[~np.isnan(resampled)]
-    if kept.size == 0:
+    defined = resampled[~np.isnan(resampled)]
+    if defined.size == 0:
         return None
-    equal = np.abs(kept - estimate) <= _TIE * max(1.0, abs(estimate))
-    below = (np.sum((kept < estimate) & ~equal) + np.sum(equal) / 2) / kept.size  # ties count half, as in scipy
+    equal = np.abs(defined - estimate) <= _TIE * max(1.0, abs(estimate))
+    below = (np.sum((defined < estimate) & ~equal) + np.sum(equal) / 2) / defined.size  # ties count half, as in scipy
     acceleration = _acceleration(jackknife)
     if below in (0.0, 1.0) or acceleration is None:
         return None

@@ -126,8 +126,8 @@ def _mann_whitney_counts(n: int, m: int) -> Floats:
     """Number of arrangements with each U, 0..nm: the Gaussian binomial coefficient as a product of quotients."""
     counts = [1] + [0] * (n * m)  # whole numbers: the quotients would cancel catastrophically in floating point
     for part in range(1, n + 1):
-        for place in range(n * m, m + part - 1, -1):  # times 1 - q^(m + part)
-            counts[place] -= counts[place - m - part]
-        for place in range(part, n * m + 1):  # over 1 - q^part
-            counts[place] += counts[place - part]
+        for index in range(n * m, m + part - 1, -1):  # times 1 - q^(m + part)
+            counts[index] -= counts[index - m - part]
+        for index in range(part, n * m + 1):  # over 1 - q^part
+            counts[index] += counts[index - part]
     return np.asarray(counts, dtype=np.float64)

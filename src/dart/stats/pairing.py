@@ -39,15 +39,15 @@ def in_item_order(items: Sequence[Item], records: Sequence[T], what: str) -> lis
         DataError: an id occurs twice, is missing, or is not among the items.
     """
     expected = Counter(item.id for item in items)
-    found = Counter(record.item_id for record in records)
+    actual = Counter(record.item_id for record in records)
     problems = []
     if doubled := [key for key, count in expected.items() if count > 1]:
         problems.append(f"items with the same id: {_named(doubled)}")
-    if doubled := [key for key, count in found.items() if count > 1]:
+    if doubled := [key for key, count in actual.items() if count > 1]:
         problems.append(f"duplicate ids: {_named(doubled)}")
-    if missing := expected.keys() - found.keys():
+    if missing := expected.keys() - actual.keys():
         problems.append(f"missing ids: {_named(missing)}")
-    if unknown := found.keys() - expected.keys():
+    if unknown := actual.keys() - expected.keys():
         problems.append(f"ids that no item has: {_named(unknown)}")
     if problems:
         raise DataError(

@@ -1,4 +1,4 @@
-"""What McNemar's test could have found: its power, and the smallest accuracy difference it detects.
+"""The power of McNemar's test, and the smallest accuracy difference that it detects.
 
 A row that is "not significant" says little without it (Table 2: 200 items per benchmark). Power is exact: the
 number of discordant pairs is binomial, and given it the exact test is binomial (Miettinen 1968).
@@ -29,15 +29,15 @@ def mcnemar_power(n: int, discordance: float, difference: float, alpha: float = 
         )
     if discordance == 0:
         return 0.0
-    found = scipy_stats.binom(n, discordance)
-    low, high = (int(value) for value in found.ppf([1e-12, 1 - 1e-12]))
+    n_discordant = scipy_stats.binom(n, discordance)
+    low, high = (int(value) for value in n_discordant.ppf([1e-12, 1 - 1e-12]))
     m = np.arange(max(low, 1), high + 1)
     # the test rejects at most `critical` or at least m - critical of m: 2 P(X <= critical | 1/2) <= alpha
     critical = scipy_stats.binom.ppf(alpha / 2, m, 0.5)
     critical = np.where(scipy_stats.binom.cdf(critical, m, 0.5) <= alpha / 2, critical, critical - 1)
     share = min(1.0, max(0.0, (1 + difference / discordance) / 2))
     rejected = scipy_stats.binom.cdf(critical, m, share) + scipy_stats.binom.cdf(critical, m, 1 - share)
-    return float((found.pmf(m) * rejected).sum())
+    return float((n_discordant.pmf(m) * rejected).sum())
 
 
 def detectable_difference(n: int, discordance: float, power: float = 0.8, alpha: float = 0.05) -> float | None:

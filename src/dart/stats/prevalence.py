@@ -1,4 +1,4 @@
-"""The rate of harm drift with an honest denominator: over all pairs, with the audit's own errors accounted for.
+"""The rate of harm drift over all pairs, corrected for the audit's own errors.
 
 The paper's 435 of 1,624 (Section 3.3) counts pairs that the screen let through and the judge confirmed. Pairs that
 were not screened count as safe and the judge as infallible (Table 28 says it is not). Three corrections, for three
@@ -11,7 +11,7 @@ kinds of evidence:
 - `prediction_powered_rate`: annotators labelled a sample, stratified or not, and the judge saw all pairs
   (Angelopoulos et al. 2023, power tuning of Angelopoulos, Duchi & Zrnic 2023, strata as in Fisch et al. 2024).
 
-Every interval speaks of further items like these, as the bootstrap over items does, unless `finite` is set. Rates are
+Every interval is about the population of items, as the bootstrap over items is, unless `finite` is set. Rates are
 near 0, where symmetric intervals fail: Wilson's interval at the effective sample size is used, and strata are joined
 by MOVER (Zou & Donner 2008). `benchmarks/interval_coverage.py` measures how often the intervals cover.
 """
@@ -40,7 +40,7 @@ class Stratum(NamedTuple):
     cases: int
 
 
-class Labelled(NamedTuple):
+class LabelledStratum(NamedTuple):
     """A stratum of an annotated audit: `labels` and `predicted` of the annotated pairs, `rest` predicted of the others.
 
     Labels and predictions are 0 or 1 (or a probability for predictions).
@@ -109,9 +109,9 @@ def inverse_probability_rate(
         raise DataError(f"drift rate: probabilities must lie in (0, 1], got {chance.min()} to {chance.max()}.")
     if population is not None and population < y.size:
         raise DataError(f"drift rate: {y.size} pairs were judged but there are only {population}.")
-    kinds, place = np.unique(chance, return_inverse=True)
-    judged = np.bincount(place)
-    share = np.bincount(place, weights=y) / judged
+    kinds, inverse = np.unique(chance, return_inverse=True)
+    judged = np.bincount(inverse)
+    share = np.bincount(inverse, weights=y) / judged
     weight = judged / kinds / (population or float((1 / chance).sum()))
     rate = float(weight @ share)
     parts = [_wilson(p, p * (1 - p) / n, n, confidence) for p, n in zip(share.tolist(), judged.tolist(), strict=True)]
@@ -168,7 +168,7 @@ def rogan_gladen(
 
 
 def prediction_powered_rate(
-    strata: Labelled | Sequence[Labelled], confidence: float = 0.95, tuned: bool = True
+    strata: LabelledStratum | Sequence[LabelledStratum], confidence: float = 0.95, tuned: bool = True
 ) -> Interval:
     """Rate from few labels and many predictions, right whatever the judge is worth; a good judge narrows it.
 
@@ -179,14 +179,14 @@ def prediction_powered_rate(
     Raises:
         DataError: a stratum with fewer than two annotated pairs, or labels and predictions of different length.
     """
-    several = [strata] if isinstance(strata, Labelled) else list(strata)
+    several = [strata] if isinstance(strata, LabelledStratum) else list(strata)
     if not several:
         raise DataError("prediction-powered rate: there are no pairs.")
     parts = [_prediction_powered(stratum, index, confidence, tuned) for index, stratum in enumerate(several)]
     return _joined([len(stratum.labels) + len(stratum.rest) for stratum in several], parts, confidence, finite=False)
 
 
-def _prediction_powered(stratum: Labelled, index: int, confidence: float, tuned: bool) -> Interval:
+def _prediction_powered(stratum: LabelledStratum, index: int, confidence: float, tuned: bool) -> Interval:
     labels, predicted, rest = (np.asarray(values, dtype=np.float64) for values in stratum)
     if labels.shape != predicted.shape or labels.size < 2:
         raise DataError(

@@ -1,7 +1,7 @@
 """LoRA adapters: attach, load, save (Appendix C.1), always tied to the base they were trained on.
 
-An adapter on another base still loads and still writes fluent text; only a recorded revision tells. It is kept in
-`adapter_config.json`, in PEFT's own field, and checked at every load.
+An adapter on another base still loads and still writes fluent text; only a recorded revision reveals it. It is stored
+in `adapter_config.json`, in PEFT's own field, and checked at every load.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def load_adapter(student: Student, folder: Path, *, trainable: bool = False) -> 
     """`student` with the adapter in `folder`, under PEFT's default name.
 
     Raises:
-        ModelError: no adapter there, or one that was trained on another base.
+        ModelError: the folder has no adapter, or one that was trained on another base.
     """
     check_base(student.source, folder)
     model = PeftModel.from_pretrained(
@@ -65,39 +65,43 @@ def load_adapter(student: Student, folder: Path, *, trainable: bool = False) -> 
 
 
 def check_base(source: Source, folder: Path) -> dict[str, Any]:
-    """The adapter's configuration, if the adapter belongs to this base.
+    """The adapter's configuration, after checking that the adapter belongs to this base.
 
     Raises:
-        ModelError: naming both bases.
+        ModelError: the folder has no adapter, or one of another base; the message names both bases.
     """
     if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
-        raise ModelError(f"{folder} holds no adapter ({CONFIG} and {WEIGHTS}). Run `dvc repro` for its stage.")
-    config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    trained_on, given = config.get("revision"), source.revision
-    if trained_on != given:
         raise ModelError(
-            f"The adapter {folder} was trained on {config.get('base_model_name_or_path')} at {trained_on}, but is "
-            f"asked to run on {source.name} at {given}. Train it again on this base (`dvc repro`)."
+            f"{folder} does not contain an adapter ({CONFIG} and {WEIGHTS}). Run `dvc repro` for its stage."
+        )
+    config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    trained_on, current = config.get("revision"), source.revision
+    if trained_on != current:
+        raise ModelError(
+            f"The adapter {folder} was trained on {config.get('base_model_name_or_path')} at {trained_on}, but "
+            f"would run on {source.name} at {current}. Train it again on this base (`dvc repro`)."
         )
     return config
 
 
 def check_settings(folder: Path, lora: Lora) -> None:
-    """Refuse to continue an adapter under settings it does not have: its shape would win silently.
+    """Refuse to continue an adapter under other LoRA settings: PEFT would silently keep those of the adapter.
 
     Raises:
-        ModelError: naming the settings that differ.
+        ModelError: the settings differ; the message names them.
     """
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    has = {
+    actual = {
         "r": config["r"],
         "alpha": config["lora_alpha"],
         "dropout": config["lora_dropout"],
         "target_modules": sorted(config["target_modules"]),
     }
-    wanted = {**lora.model_dump(), "target_modules": sorted(lora.target_modules)}
+    expected = {**lora.model_dump(), "target_modules": sorted(lora.target_modules)}
     differing = [
-        f"{key}: {has[key]} in the adapter, {wanted[key]} in params.yaml" for key in has if has[key] != wanted[key]
+        f"{key}: {actual[key]} in the adapter, {expected[key]} in params.yaml"
+        for key in actual
+        if actual[key] != expected[key]
     ]
     if differing:
         raise ModelError(
@@ -111,11 +115,11 @@ def save(
     """Write weights and configuration; equal adapters give equal bytes (PEFT writes a set in hash order).
 
     Args:
-        gathered: the whole state where `model` holds a shard of it.
+        gathered: the full state dict where `model` holds a shard of it.
     """
     state = get_peft_model_state_dict(model, state_dict=gathered, save_embedding_layers=False)
     save_file({name: state[name].contiguous().cpu() for name in sorted(state)}, folder / WEIGHTS, {"format": "pt"})
-    (folder / WEIGHTS).chmod(0o644)  # safetensors makes it private, unlike every other out
+    (folder / WEIGHTS).chmod(0o644)  # safetensors creates it with mode 600, unlike every other out
     config = model.peft_config["default"].to_dict()
     config |= {
         "base_model_name_or_path": base_name if student.source.is_local else student.source.path_or_id,

@@ -1,20 +1,18 @@
-"""The model card of an adapter, written from the run itself: what it is, from what, for what, and what to beware of.
+"""The model card of an adapter, written from the run itself: its base, data, settings, intended use and risks.
 
-It holds no date and no machine: two equal runs write equal cards.
+It states neither date nor machine: two equal runs write equal cards.
 """
 
 from __future__ import annotations
 
-from dart.core.schema.method import Lora, Training
-from dart.core.schema.profile import TrainedStudent
-from dart.student.loading import Student
+from dart.student.training_run import TrainingResult, TrainingRun
 
 _CARD = """---
 base_model: {base}
 library_name: peft
 pipeline_tag: text-generation
 ---
-# Adapter for {name}
+# Adapter for {spec.name}
 
 A LoRA adapter that classifies whether a question about demographic groups requires difference-awareness and
 explains its answer in a few sentences (Distill-Audit-Repair Training).
@@ -28,17 +26,17 @@ for decisions about people, or as a source of facts about groups.
 | | |
 |---|---|
 | base | {base} |
-| base revision | {revision} |
+| base revision | {run.source.revision} |
 | continued from | {start} |
-| rows | {rows} |
-| data digest | {digest} |
-| supervised tokens per epoch | {supervised} |
-| trained parameters | {parameters} |
-| optimiser steps | {steps} |
-| final loss | {loss:.4f} |
-| seed | {seed} |
-| learning rate | {learning_rate} |
-| precision | {precision}, quantisation {quantize} |
+| rows | {result.rows} |
+| data digest | {run.data_digest} |
+| supervised tokens per epoch | {result.supervised_tokens} |
+| trained parameters | {result.parameters} |
+| optimiser steps | {result.steps} |
+| final loss | {result.loss:.4f} |
+| seed | {run.seed} |
+| learning rate | {spec.learning_rate} |
+| precision | {spec.precision}, quantisation {spec.quantize} |
 | LoRA | r {lora.r}, alpha {lora.alpha}, dropout {lora.dropout}, {modules} |
 | training | global batch {training.global_batch}, warm-up {training.warmup_ratio}, weight decay {training.weight_decay}, clip {training.max_grad_norm}, max length {training.max_length} |
 {regulariser}"""  # noqa: E501 - one row of a table is one line
@@ -47,48 +45,17 @@ _FIRST = "This one has not been repaired: its explanations are expected to be mo
 _CONTINUED = "It continues another adapter; whether that lowered the harm is for the audit to say."
 
 
-def model_card(
-    student: Student,
-    spec: TrainedStudent,
-    lora: Lora,
-    training: Training,
-    *,
-    start: str | None,
-    rows: int,
-    digest: str,
-    supervised: int,
-    parameters: int,
-    steps: int,
-    loss: float,
-    seed: int,
-    regulariser: str | None = None,
-) -> str:
-    """Markdown with the metadata block that the hub reads.
-
-    Args:
-        start: fingerprint of the adapter that was continued; None for a new one.
-        digest: identity of the training rows.
-        supervised: supervised tokens of one pass over the rows.
-        regulariser: what was added to the cross entropy, if anything was.
-    """
+def model_card(run: TrainingRun, result: TrainingResult) -> str:
+    """Markdown with the metadata block that the hub reads."""
     return _CARD.format(
-        name=spec.name,
-        base=spec.name if student.source.is_local else student.source.path_or_id,
-        revision=student.source.revision,
-        stage=_FIRST if start is None else _CONTINUED,
-        start=start or "-",
-        rows=rows,
-        digest=digest,
-        supervised=supervised,
-        parameters=parameters,
-        steps=steps,
-        loss=loss,
-        seed=seed,
-        learning_rate=spec.learning_rate,
-        precision=spec.precision,
-        quantize=spec.quantize,
-        lora=lora,
-        modules=", ".join(lora.target_modules),
-        training=training,
-        regulariser=f"| regulariser | {regulariser} |\n" if regulariser else "",
+        run=run,
+        result=result,
+        spec=run.spec,
+        lora=run.lora,
+        training=run.training,
+        base=run.spec.name if run.source.is_local else run.source.path_or_id,
+        stage=_FIRST if run.start is None else _CONTINUED,
+        start=run.start or "-",
+        modules=", ".join(run.lora.target_modules),
+        regulariser=f"| regulariser | {run.regulariser.description()} |\n" if run.regulariser else "",
     )

@@ -1,7 +1,7 @@
-"""A training that was killed goes on from its last checkpoint, which is kept in the user's cache and not in an out.
+"""Checkpoints of a training and finished batches of a generation, so that a killed run resumes (Appendix C.2).
 
-An out must be complete or absent, and hours on a GPU must not be lost to a reboot: so checkpoints live elsewhere,
-under a name made of everything that decides the result, and vanish when the adapter is written.
+An out must be complete or absent, and hours on a GPU must not be lost to a reboot: so partial work is stored in the
+user's cache directory, under a name made of everything that decides the result, and deleted when the out is written.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from dart.core.files import write_json
 from dart.core.seeds import digest
 from dart.core.store import cache_folder
 
-_STATE = "trainer_state.json"  # what the Trainer writes last: a checkpoint without it is torn
+Tokens = list[list[int]]  # new tokens of each prompt of a batch
+_TRAINER_STATE = "trainer_state.json"  # the Trainer writes it last: a checkpoint without it is incomplete
 
 
 @contextmanager
 def checkpoint_folder(identity: str | None, kind: str = "training") -> Iterator[Path]:
-    """A folder for partial work that outlives a failure and not a success; None gives one that outlives neither."""
+    """A folder for partial work that is deleted on success and survives a failure; with None a temporary folder."""
     if identity is None:
         with tempfile.TemporaryDirectory(prefix=f"dart-{kind}-") as scratch:
             yield Path(scratch)
@@ -35,11 +36,11 @@ def checkpoint_folder(identity: str | None, kind: str = "training") -> Iterator[
 
 def last_checkpoint(folder: Path) -> Path | None:
     """The latest complete checkpoint in `folder`."""
-    complete = [path.parent for path in folder.glob(f"checkpoint-*/{_STATE}") if _is_whole(path)]
+    complete = [path.parent for path in folder.glob(f"checkpoint-*/{_TRAINER_STATE}") if _is_complete(path)]
     return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
-def _is_whole(state: Path) -> bool:
+def _is_complete(state: Path) -> bool:
     try:
         json.loads(state.read_text(encoding="utf-8"))
     except json.JSONDecodeError:
@@ -47,17 +48,14 @@ def _is_whole(state: Path) -> bool:
     return True
 
 
-Tokens = list[list[int]]
-
-
-def cached_batch(folder: Path | None, identity: object, work: Callable[[], Tokens]) -> Tokens:
-    """What `work` returns, from `folder` if it was done before; None keeps nothing."""
+def cached_batch(folder: Path | None, identity: object, compute: Callable[[], Tokens]) -> Tokens:
+    """The result of `compute`, read from `folder` if it is there under `identity`; None caches nothing."""
     if folder is None:
-        return work()
+        return compute()
     file = folder / f"{digest(identity)[:24]}.json"
-    if file.is_file():  # written under another name and renamed, so whole
-        done: Tokens = json.loads(file.read_text(encoding="utf-8"))
-        return done
-    made = work()
-    write_json(file, made)
-    return made
+    if file.is_file():  # written under another name and renamed, so complete
+        cached: Tokens = json.loads(file.read_text(encoding="utf-8"))
+        return cached
+    tokens = compute()
+    write_json(file, tokens)
+    return tokens

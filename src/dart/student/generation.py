@@ -28,32 +28,33 @@ from dart.prompts import answer_format, classification
 from dart.prompts.messages import prompt_hash
 from dart.student import adapter
 from dart.student.checkpoints import cached_batch, checkpoint_folder
-from dart.student.decode import Finished, continue_batch
-from dart.student.loading import Reader, Student, load, load_reader
+from dart.student.decode import DecodingPlan, DrawKey, StoppingCriterion, decode_batch
+from dart.student.loading import Processor, Student, load, load_processor
 from dart.student.lora_layers import merged_adapter, patch_lora_layers
-from dart.student.prefix import can_begin_with_a_prefix, decoder_of, prefix_cache, shared_prefix
-from dart.student.remote_generation import ask_server
+from dart.student.prefix import common_prefix_length, decoder_of, prefix_cache, supports_shared_prefix
+from dart.student.remote_generation import RemoteBatch, generate_remotely
 from dart.student.speculative import MAX_ROWS, NGramDrafter, speculative_decode, supports_speculative_decoding
 from dart.student.template import Message
 
 log = logging.getLogger(__name__)
 
 
-class Question(NamedTuple):
-    """What is asked about an item: the messages that the student sees."""
+class GenerationRequest(NamedTuple):
+    """A question about an item: the messages that the student sees."""
 
     item: Item
     messages: Sequence[Message]
 
 
-class AdapterQuestions(NamedTuple):
-    """A variant and its questions; an adapter folder of None is the base itself. An item may be asked about twice."""
+class VariantRequests(NamedTuple):
+    """What one variant is asked; an item may occur more than once."""
 
-    adapter: Path | None
-    questions: Sequence[Question]
+    adapter: Path | None  # None is the base itself
+    requests: Sequence[GenerationRequest]
 
 
-def _asked(item: Item) -> list[Message]:
+def inference_messages(item: Item) -> list[Message]:
+    """The inference prompt of an item (Appendix E.3)."""
     return classification.inference(item.prompt)
 
 
@@ -64,100 +65,99 @@ def generate(
     items: Sequence[Item],
     decoding: GenerationParams,
     seed: int,
-    ask: Callable[[Item], Sequence[Message]] = _asked,
+    ask: Callable[[Item], Sequence[Message]] = inference_messages,
 ) -> dict[str, list[Generation]]:
     """Let every variant answer every item; records in the order of `items`.
 
     Args:
         adapters: variant name -> adapter folder; None is the base itself.
-        ask: the messages of an item; the inference prompt (Appendix E.3) unless a policy is given (Section 2.6).
+        ask: the messages of an item; an explanation policy asks otherwise than E.3 (Section 2.6).
 
     Raises:
+        DataError: `items` is empty.
         ModelError: an adapter of another base, or a prompt that leaves no room for an answer.
     """
     if not items:
-        raise DataError("There is nothing to generate: no item was given.")
-    questions = [Question(item, list(ask(item))) for item in items]
-    asked = {variant: AdapterQuestions(folder, questions) for variant, folder in adapters.items()}
-    return answer(base_dir, spec, asked, decoding, seed)
+        raise DataError("Cannot generate answers: the list of items is empty.")
+    requests = [GenerationRequest(item, list(ask(item))) for item in items]
+    by_variant = {variant: VariantRequests(folder, requests) for variant, folder in adapters.items()}
+    return answer(base_dir, spec, by_variant, decoding, seed)
 
 
 def answer(
-    base_dir: Path, spec: StudentSpec, asked: Mapping[str, AdapterQuestions], decoding: GenerationParams, seed: int
+    base_dir: Path, spec: StudentSpec, requests: Mapping[str, VariantRequests], decoding: GenerationParams, seed: int
 ) -> dict[str, list[Generation]]:
-    """Let every variant answer its own questions with one loaded model; records in the order of the questions.
+    """Let every variant answer its own requests with one loaded model; records in the order of the requests.
 
-    Questions with the same instruction (all but the last message) are answered together: what their prompts begin
+    Requests with the same instruction (all but the last message) are answered together: what their prompts begin
     with then runs through the model once.
 
     Raises:
         ModelError: an adapter of another base, or a prompt that leaves no room for an answer.
     """
     if spec.engine == "openai":
-        return _answer_served(base_dir, spec, asked, decoding, seed)
+        return _answer_remotely(base_dir, spec, requests, decoding, seed)
     student = load(base_dir, spec)
-    encoded = _encoded(student, student.model.config, asked, decoding)
-    model = _with_adapters(student, {variant: folder for variant, (folder, _) in asked.items()})
+    encoded = _encode(student, student.model.config, requests, decoding)
+    model = _load_adapters(student, {variant: folder for variant, (folder, _) in requests.items()})
+    plan = DecodingPlan(decoding, student.stop_ids, student.pad_id, stop_after_conclusion(student.tokenizer))
     answers: dict[str, list[Generation]] = {}
-    for variant, (folder, questions) in asked.items():
+    for variant, (folder, of_variant) in requests.items():
         revision = _revision(student.source, folder)
-        # A small student answers again sooner than its texts are read.
+        # A small student generates faster than its cached batches are read.
         identity = None if is_small(student.model) else digest(student.source, revision, spec.model_dump())
         with (
-            _active(model, variant if folder else None) as active,
+            _activate(model, variant if folder else None) as active,
             checkpoint_folder(identity, "generation") as scratch,
         ):
-            shelf = scratch if identity else None
-            found: dict[int, Generation] = {}
-            for places in _by_instruction(questions):
-                part = [questions[place] for place in places]
-                hashes = [_hash(question.messages) for question in part]
-                texts = _answer_all(
-                    student, active, [encoded[name] for name in hashes], spec.generation_batch, decoding,
-                    _names(seed, [question.item for question in part]), shelf,
-                )  # fmt: skip
-                for place, question, ids, name in zip(places, part, texts, hashes, strict=True):
-                    text = _text(student.tokenizer, ids)
-                    found[place] = _record(question.item, variant, text, len(ids), spec.name, revision, name)
-        answers[variant] = [found[place] for place in range(len(questions))]
-        _report(variant, answers[variant])
+            runner = _BatchRunner(student, active, plan, spec.generation_batch, scratch if identity else None)
+            records: dict[int, Generation] = {}
+            for indices in _group_by_instruction(of_variant):
+                group = [of_variant[index] for index in indices]
+                hashes = [_hash(request.messages) for request in group]
+                draw_keys: list[DrawKey] = [(seed, request.item.id) for request in group]  # common to all variants
+                outputs = runner.run([encoded[name] for name in hashes], draw_keys)
+                for index, request, ids, name in zip(indices, group, outputs, hashes, strict=True):
+                    text = str(student.tokenizer.decode(ids, skip_special_tokens=True))
+                    records[index] = _record(request.item, variant, text, len(ids), spec.name, revision, name)
+        answers[variant] = [records[index] for index in range(len(of_variant))]
+        _log_answers(variant, answers[variant])
     return answers
 
 
-def _answer_served(
-    base_dir: Path, spec: StudentSpec, asked: Mapping[str, AdapterQuestions], decoding: GenerationParams, seed: int
+def _answer_remotely(
+    base_dir: Path, spec: StudentSpec, requests: Mapping[str, VariantRequests], decoding: GenerationParams, seed: int
 ) -> dict[str, list[Generation]]:
-    """As `answer`, with the sums done by the server of `spec`."""
-    reader = load_reader(base_dir)
-    encoded = _encoded(reader, reader.config, asked, decoding)
-    for folder, _ in asked.values():
+    """As `answer`, with inference by the server of `spec`."""
+    processor = load_processor(base_dir)
+    encoded = _encode(processor, processor.config, requests, decoding)
+    for folder, _ in requests.values():
         if folder is not None:
-            adapter.check_base(reader.source, folder)
+            adapter.check_base(processor.source, folder)
+    is_complete = stop_after_conclusion(processor.tokenizer)
     answers: dict[str, list[Generation]] = {}
-    for variants in _asked_alike(asked):  # together, so that a server that lacks an adapter is asked nothing
-        adapters = {variant: asked[variant].adapter for variant in variants}
-        revisions = {variant: _revision(reader.source, folder) for variant, folder in adapters.items()}
-        items, messages = zip(*asked[variants[0]].questions, strict=True)
+    for variants in _group_by_requests(requests):  # together: if the server lacks one adapter, it is sent no request
+        adapters = {variant: requests[variant].adapter for variant in variants}
+        revisions = {variant: _revision(processor.source, folder) for variant, folder in adapters.items()}
+        items, messages = zip(*requests[variants[0]].requests, strict=True)
         hashes = [_hash(message) for message in messages]
-        written = ask_server(
-            reader, spec, adapters, revisions, items, messages, [encoded[name] for name in hashes], decoding, seed,
-            finished_by_conclusion(reader.tokenizer),
-        )  # fmt: skip
+        batch = RemoteBatch(adapters, revisions, items, messages, [encoded[name] for name in hashes])
+        outputs = generate_remotely(processor, spec, batch, decoding, seed, is_complete)
         for variant in variants:
             answers[variant] = [
-                _record(item, variant, text.text, len(text.ids), spec.name, revisions[variant], name)
-                for item, text, name in zip(items, written[variant], hashes, strict=True)
+                _record(item, variant, output.text, len(output.ids), spec.name, revisions[variant], name)
+                for item, output, name in zip(items, outputs[variant], hashes, strict=True)
             ]
-            _report(variant, answers[variant])
-    return {variant: answers[variant] for variant in asked}
+            _log_answers(variant, answers[variant])
+    return {variant: answers[variant] for variant in requests}
 
 
-def _asked_alike(asked: Mapping[str, AdapterQuestions]) -> list[list[str]]:
-    """Variants whose questions are the same, together."""
+def _group_by_requests(requests: Mapping[str, VariantRequests]) -> list[list[str]]:
+    """Variants with equal requests, together."""
     groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
-    for variant, (_, questions) in asked.items():
-        same = tuple((question.item.id, _hash(question.messages)) for question in questions)
-        groups.setdefault(same, []).append(variant)
+    for variant, (_, of_variant) in requests.items():
+        key = tuple((request.item.id, _hash(request.messages)) for request in of_variant)
+        groups.setdefault(key, []).append(variant)
     return list(groups.values())
 
 
@@ -165,42 +165,33 @@ def _revision(source: Source, folder: Path | None) -> str:
     return source.revision + (f"+{adapter.fingerprint(folder)}" if folder else "")
 
 
-def _report(variant: str, records: Sequence[Generation]) -> None:
+def _log_answers(variant: str, records: Sequence[Generation]) -> None:
     log.info("%s: %d answers, %d unparsed", variant, len(records), sum(r.prediction is None for r in records))
 
 
-def _encoded(
-    student: Student | Reader, config: Any, asked: Mapping[str, AdapterQuestions], decoding: GenerationParams
+def _encode(
+    student: Student | Processor, config: Any, requests: Mapping[str, VariantRequests], decoding: GenerationParams
 ) -> dict[str, list[int]]:
-    """Token ids of every prompt by its hash: variants that are asked the same share them."""
-    found: dict[str, list[int]] = {}
-    for question in (question for _, questions in asked.values() for question in questions):
-        name = _hash(question.messages)
-        if name not in found:
-            found[name] = student.template.prompt_ids(list(question.messages))
-            _check_length(student.source, config, question.item, found[name], decoding)
-    return found
+    """Token ids of every prompt by its hash: variants with the same prompt share them."""
+    encoded: dict[str, list[int]] = {}
+    for request in (request for _, of_variant in requests.values() for request in of_variant):
+        name = _hash(request.messages)
+        if name not in encoded:
+            encoded[name] = student.template.prompt_ids(list(request.messages))
+            _check_length(student.source, config, request.item, encoded[name], decoding)
+    return encoded
 
 
-def _by_instruction(questions: Sequence[Question]) -> list[list[int]]:
-    """Places of the questions that have everything in front of the last message in common."""
-    places: dict[str, list[int]] = {}
-    for place, question in enumerate(questions):
-        places.setdefault(_hash(question.messages[:-1]), []).append(place)
-    return list(places.values())
-
-
-def _names(seed: int, items: Sequence[Item]) -> list[tuple[object, ...]]:
-    """What seeds the draws of each item: common random numbers for all variants of a pair."""
-    return [(seed, item.id) for item in items]
+def _group_by_instruction(requests: Sequence[GenerationRequest]) -> list[list[int]]:
+    """Indices of the requests that have everything before the last message in common."""
+    groups: dict[str, list[int]] = {}
+    for index, request in enumerate(requests):
+        groups.setdefault(_hash(request.messages[:-1]), []).append(index)
+    return list(groups.values())
 
 
 def _hash(messages: Sequence[Message]) -> str:
     return prompt_hash(list(messages))
-
-
-def _text(tokenizer: Any, ids: list[int]) -> str:
-    return str(tokenizer.decode(ids, skip_special_tokens=True))
 
 
 def _record(
@@ -220,57 +211,62 @@ def _record(
     )
 
 
-def _answer_all(
-    student: Student,
-    model: Any,
-    encoded: Sequence[Sequence[int]],
-    batch: int,
-    decoding: GenerationParams,
-    names: Sequence[tuple[object, ...]],
-    shelf: Path | None,
-) -> list[list[int]]:
-    """New tokens of each prompt, computed in batches of similar length, returned in the given order."""
-    finished = finished_by_conclusion(student.tokenizer)
-    order = sorted(range(len(encoded)), key=lambda index: (-len(encoded[index]), tuple(encoded[index])))
-    new: list[list[int]] = [[] for _ in encoded]
+class _BatchRunner:
+    """Decodes the prompts of one variant in batches.
 
-    known = shared_prefix(encoded) if can_begin_with_a_prefix(model.config) else 0
-    prefix = _prefix(student, model, encoded[0][:known]) if known else None
-    ahead, phrases = supports_speculative_decoding(model), NGramDrafter()
+    Args:
+        model: the student as this variant, see `_activate`.
+        cache: folder of finished batches until all are finished; None stores none.
+    """
 
-    def answer(chunk: list[int]) -> list[list[int]]:
-        prompts, named = [encoded[index] for index in chunk], [names[index] for index in chunk]
+    def __init__(self, student: Student, model: Any, plan: DecodingPlan, batch: int, cache: Path | None) -> None:
+        self.student, self.model, self.plan, self.cache = student, model, plan, cache
+        self.speculative = supports_speculative_decoding(model)
+        self.batch = min(batch, MAX_ROWS) if self.speculative else batch
 
-        def work() -> list[list[int]]:
-            given = (model, prompts, named, decoding, student.stop_ids, student.pad_id, finished, prefix)
-            return speculative_decode(*given, phrases) if ahead else continue_batch(*given)
+    def run(self, encoded: Sequence[Sequence[int]], draw_keys: Sequence[DrawKey]) -> list[list[int]]:
+        """New tokens of each prompt, computed in batches of similar length, returned in the order of `encoded`."""
+        prefix, drafter = self._prefix(encoded), NGramDrafter()
 
-        return cached_batch(shelf, [prompts, named, decoding.model_dump()], work)
+        def decode(batch: list[int]) -> list[list[int]]:
+            prompts, keys = [encoded[index] for index in batch], [draw_keys[index] for index in batch]
 
-    if ahead:
-        batch = min(batch, MAX_ROWS)
-    chunks = [order[start : start + batch] for start in range(0, len(order), batch)]
-    for chunk, tokens in zip(chunks, shard_map(chunks, answer, on_gpu=student.device.type == "cuda"), strict=True):
-        for index, ids in zip(chunk, tokens, strict=True):
-            new[index] = ids
-    return new
+            def compute() -> list[list[int]]:
+                if self.speculative:
+                    return speculative_decode(self.model, prompts, keys, self.plan, prefix, drafter)
+                return decode_batch(self.model, prompts, keys, self.plan, prefix)
+
+            return cached_batch(self.cache, [prompts, keys, self.plan.params.model_dump()], compute)
+
+        order = sorted(range(len(encoded)), key=lambda index: (-len(encoded[index]), tuple(encoded[index])))
+        batches = [order[start : start + self.batch] for start in range(0, len(order), self.batch)]
+        new: list[list[int]] = [[] for _ in encoded]
+        outputs = shard_map(batches, decode, on_gpu=self.student.device.type == "cuda")
+        for batch, output in zip(batches, outputs, strict=True):
+            for index, ids in zip(batch, output, strict=True):
+                new[index] = ids
+        return new
+
+    @torch.inference_mode()
+    def _prefix(self, encoded: Sequence[Sequence[int]]) -> DynamicCache | None:
+        """Keys and values of what all prompts begin with; None where that is too short or not supported."""
+        length = common_prefix_length(encoded) if supports_shared_prefix(self.model.config) else 0
+        if not length:
+            return None
+        ids = torch.tensor([list(encoded[0][:length])], device=self.student.device)
+        return prefix_cache(decoder_of(self.model), ids)
 
 
-@torch.inference_mode()
-def _prefix(student: Student, model: Any, ids: Sequence[int]) -> DynamicCache:
-    return prefix_cache(decoder_of(model), torch.tensor([list(ids)], device=student.device))
-
-
-def finished_by_conclusion(tokenizer: Any) -> Finished:
-    """The rule that ends an answer besides its stop token: the last of its tokens (one at least) ends a conclusion."""
+def stop_after_conclusion(tokenizer: Any) -> StoppingCriterion:
+    """The criterion that ends an answer besides its stop tokens: its last token completes a conclusion line."""
     newlines = _newline_tokens(tokenizer)
 
-    def finished(ids: list[int]) -> bool:
+    def is_complete(ids: list[int]) -> bool:
         # Deviates from the paper: stop-at-conclusion - what follows a complete conclusion line has no reader, and
         # stopping each row there (not the batch) keeps a text independent of its neighbours.
         return ids[-1] in newlines and _ends_conclusion(tokenizer, ids, newlines)
 
-    return finished
+    return is_complete
 
 
 def _newline_tokens(tokenizer: Any) -> frozenset[int]:
@@ -288,7 +284,7 @@ def _ends_conclusion(tokenizer: Any, ids: list[int], newlines: frozenset[int]) -
     return any(answer_format.label_of(line) for line in text.split("\n")[:-1])
 
 
-def _with_adapters(student: Student, adapters: Mapping[str, Path | None]) -> Any:
+def _load_adapters(student: Student, adapters: Mapping[str, Path | None]) -> Any:
     """The student with every adapter loaded under the name of its variant."""
     model: Any = student.model
     # In the base's own type, as autocast has it in training; PEFT would keep the adapter of a bf16 base in fp32.
@@ -306,7 +302,7 @@ def _with_adapters(student: Student, adapters: Mapping[str, Path | None]) -> Any
 
 
 @contextlib.contextmanager
-def _active(model: Any, variant: str | None) -> Iterator[Any]:
+def _activate(model: Any, variant: str | None) -> Iterator[Any]:
     """The model as one variant: that adapter alone, or none."""
     if not isinstance(model, PeftModel):
         yield model

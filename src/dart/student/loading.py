@@ -26,14 +26,14 @@ log = logging.getLogger(__name__)
 
 _SPARE_TOKEN = re.compile(r"pad|reserved|unused|control", re.IGNORECASE)
 
-# A name that PEFT still uses: said at every training and no concern of a user.
+# PEFT still uses a deprecated name; the warning would appear at every training, and a user cannot act on it.
 warnings.filterwarnings("ignore", message=r"`(is_)?gradient_checkpointing", category=FutureWarning)
 if not sys.stderr.isatty():
     transformers_logging.disable_progress_bar()
 
 
 class Student(NamedTuple):
-    """A loaded base model with what is needed to train or to ask it."""
+    """A loaded base model with what is needed for training and generation."""
 
     model: Any
     tokenizer: Any
@@ -44,8 +44,8 @@ class Student(NamedTuple):
     pad_id: int  # fills short rows; never a stop token, so nothing supervised is ever masked with it
 
 
-class Reader(NamedTuple):
-    """What is needed to read and write like a student whose weights are elsewhere."""
+class Processor(NamedTuple):
+    """Tokenizer, template and configuration of a student whose weights are on a server."""
 
     tokenizer: Any
     template: ChatTemplate
@@ -53,22 +53,22 @@ class Reader(NamedTuple):
     config: Any
 
 
-def load_reader(base_dir: Path) -> Reader:
-    """Tokenizer, template and configuration of the base that `base_dir` holds or names; no weights.
+def load_processor(base_dir: Path) -> Processor:
+    """Load the base that `base_dir` holds or names without its weights.
 
     Raises:
         ModelError: not a usable checkpoint.
     """
     source = resolve(base_dir)
     tokenizer = _from_pretrained(AutoTokenizer, source)
-    return Reader(tokenizer, ChatTemplate(tokenizer), source, _from_pretrained(AutoConfig, source))
+    return Processor(tokenizer, ChatTemplate(tokenizer), source, _from_pretrained(AutoConfig, source))
 
 
 def load(base_dir: Path, spec: TrainedStudent) -> Student:
     """Load the base that `base_dir` holds or names.
 
     Raises:
-        ModelError: not a usable checkpoint, or quantisation asked of a machine that cannot.
+        ModelError: not a usable checkpoint, or this machine does not support the quantisation.
     """
     source = resolve(base_dir)
     tokenizer = _from_pretrained(AutoTokenizer, source)
@@ -82,7 +82,7 @@ def load(base_dir: Path, spec: TrainedStudent) -> Student:
 
 
 def _weights(spec: TrainedStudent) -> dict[str, Any]:
-    """How the weights are kept in memory: `precision`, or NF4 with `precision` for the sums (QLoRA)."""
+    """How the weights are stored: in `precision`, or in NF4 with arithmetic in `precision` (QLoRA)."""
     dtype = torch.bfloat16 if spec.precision == "bf16" else torch.float32
     if spec.quantize == "none":
         return {"dtype": dtype}
@@ -101,20 +101,20 @@ def _from_pretrained(kind: Any, source: Source, **options: Any) -> Any:
         return kind.from_pretrained(source.path_or_id, trust_remote_code=False, **revision, **options)
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"{source.name} at {source.revision} cannot be loaded by {kind.__name__}: {error}. Needed are safetensors "
-            "weights and a tokenizer that load without code of their own; a gated model needs HF_TOKEN."
+            f"{source.name} at {source.revision} cannot be loaded by {kind.__name__}: {error}. It needs safetensors "
+            "weights and a tokenizer that load without remote code; a gated model needs HF_TOKEN."
         ) from error
 
 
 def _stop_ids(model: Any, template: ChatTemplate) -> tuple[int, ...]:
     declared = model.generation_config.eos_token_id
-    found = {template.end_of_turn, template.tokenizer.eos_token_id}
-    found |= set(declared) if isinstance(declared, list) else {declared}
-    return tuple(sorted(index for index in found if index is not None))
+    stop_ids = {template.end_of_turn, template.tokenizer.eos_token_id}
+    stop_ids |= set(declared) if isinstance(declared, list) else {declared}
+    return tuple(sorted(index for index in stop_ids if index is not None))
 
 
 def _pad_id(tokenizer: Any, stop_ids: tuple[int, ...]) -> int:
-    """A token that is no stop token. Padding is masked everywhere, so only the confusion with EOS matters.
+    """A token that is not a stop token. Padding is masked everywhere, so only the confusion with EOS matters.
 
     No token is added: a new embedding row would also be a new class that the model can generate.
     """
@@ -125,5 +125,5 @@ def _pad_id(tokenizer: Any, stop_ids: tuple[int, ...]) -> int:
             return int(index)
     raise ModelError(
         f"The tokenizer of {tokenizer.name_or_path} has no token for padding besides its EOS. "
-        "Set pad_token in its tokenizer_config.json to a token that ends no answer."
+        "Set pad_token in its tokenizer_config.json to a token that does not end an answer."
     )

@@ -1,6 +1,6 @@
-"""What a training adds to the cross entropy, as the trainer sees it: a weight and a penalty per optimiser step (Eq. 2).
+"""The interface of a regulariser: a weight and a penalty that the trainer adds to the cross entropy (Eq. 2).
 
-An interface of its own, so that Stage I and Stage III, which add nothing, do not depend on what an arm adds.
+A module of its own, so that Stage I and Stage III, which add nothing, do not depend on the regulariser of an ablation.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from dart.student.loading import Student
 from dart.student.template import RowIds
 
 
-class Learner(NamedTuple):
-    """A student in the middle of a backward pass, and the rows of that pass."""
+class StepContext(NamedTuple):
+    """One forward pass of a training step: the student, the rows and their logits."""
 
     student: Student
     model: Any  # with its adapter
     rows: Sequence[RowIds]  # those with supervised tokens
     logits: torch.Tensor  # (supervised tokens of all rows, vocabulary), as the cross entropy has them
-    logits_of: Callable[[Sequence[RowIds]], torch.Tensor]  # the same for other rows, without dropout
-    shared: int  # how many tokens all prompts begin with, if they may be computed once
+    compute_logits: Callable[[Sequence[RowIds]], torch.Tensor]  # the same for other rows, without dropout
+    prefix_length: int  # tokens that all prompts begin with and that may be computed once; else 0
     step: int  # optimiser steps that are done
     global_batch: int  # rows of an optimiser step, over all processes and passes
 
 
 class Penalty(NamedTuple):
-    """`total` has the value and the gradient of this pass's share of the penalty; `values` are what it is a mean of."""
+    """This pass's share of the penalty: `total` with value and gradient, `values` the terms that it is the mean of."""
 
     total: torch.Tensor
     values: list[float]
@@ -49,8 +49,8 @@ class Regulariser(Protocol):
     def needs_whole_model(self) -> bool:
         """Whether it runs the model besides the trainer's own forward pass, which FSDP does not allow."""
 
-    def facts(self) -> str:
-        """All that decides its gradient, in one line for the model card and the identity of a run."""
+    def description(self) -> str:
+        """Everything that decides its gradient, in one line for the model card and the identity of a run."""
 
-    def penalty(self, learner: Learner) -> Penalty | None:
+    def penalty(self, context: StepContext) -> Penalty | None:
         """The share of this backward pass; None where this step draws nothing."""

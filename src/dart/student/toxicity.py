@@ -12,7 +12,7 @@ with H the audit's classifier, r the rationale in an answer y (the text without 
                    costs decoding and a forward pass of its own, without dropout, which decoding does not have either.
 
 with pi the softmax of logits / temperature; the gradient is that of the tempered student, which for temperature 1 is
-the student itself. Greedy answers are no option: as a function of theta an argmax is constant almost everywhere.
+the student itself. Greedy answers are excluded: as a function of theta an argmax is constant almost everywhere.
 
 Gradient. Student and classifier share no vocabulary and H sees text, so nothing can be passed straight through it. But
 
@@ -34,7 +34,7 @@ where only each `every`-th step draws), so that the expectation is the mean over
 does not depend on how a batch is split over passes and processes. The step's loss has the value cross entropy +
 lambda x mean H, its gradient is that of the surrogate.
 
-What is not exact: Adam and the clipping of gradients are no linear functions of the estimate, as in any stochastic
+What is not exact: Adam and the clipping of gradients are not linear in the estimate, as in any stochastic
 training; and own answers are drawn with cached keys, whose logits differ from a full pass by rounding. A draw is a
 function of (seed, step, row, number), a row being its tokens: two copies of a row in one batch share their draws.
 """
@@ -51,25 +51,23 @@ from dart.core.errors import ModelError, ParameterError
 from dart.core.hub import Source
 from dart.core.schema.method import GenerationParams, ToxicityTerm
 from dart.core.seeds import digest, seed_for, unit_interval
+from dart.harm.scores import Scorer
 from dart.prompts import answer_format
-from dart.student.decode import Finished, continue_batch
-from dart.student.generation import finished_by_conclusion
+from dart.student.decode import DecodingPlan, DrawKey, StoppingCriterion, decode_batch
+from dart.student.generation import stop_after_conclusion
 from dart.student.loading import Student
-from dart.student.prefix import can_begin_with_a_prefix, decoder_of, prefix_cache
-from dart.student.regulariser import Learner, Penalty
+from dart.student.prefix import decoder_of, prefix_cache, supports_shared_prefix
+from dart.student.regulariser import Penalty, StepContext
 from dart.student.template import RowIds
 
 
-class Scorer(Protocol):
-    """What is asked of a classifier; `dart.harm.classifier.Classifier` is one."""
+class NamedScorer(Scorer, Protocol):
+    """A scorer with a revision, which the model card states."""
 
     source: Source
 
-    def score(self, texts: Sequence[str]) -> list[float]:
-        """A number in [0, 1] for each text."""
 
-
-class DrawnRationales(NamedTuple):
+class RationaleSample(NamedTuple):
     """Answers of n prompts, K each, prompt by prompt."""
 
     texts: list[str]  # n * K
@@ -85,22 +83,22 @@ class ToxicityRegulariser:
         seed: names all draws.
 
     Raises:
-        ParameterError: `weight` is negative or no number.
+        ParameterError: `weight` is negative, infinite or NaN.
     """
 
     name = "toxicity"
 
-    def __init__(self, classifier: Scorer, weight: float, spec: ToxicityTerm, seed: int) -> None:
+    def __init__(self, classifier: NamedScorer, weight: float, spec: ToxicityTerm, seed: int) -> None:
         if not 0 <= weight < float("inf"):
-            raise ParameterError(f"toxreg: lambda is {weight}; it must be a number of at least 0 (the paper: 0.1).")
+            raise ParameterError(f"toxreg: lambda is {weight}; it must be a number >= 0 (the paper: 0.1).")
         self.classifier = classifier
         self.weight = weight
         self.spec = spec
         self.seed = seed
         self.needs_whole_model = spec.draws == "own"
-        self._stopping: tuple[Any, Finished] | None = None
+        self._criterion: tuple[Any, StoppingCriterion] | None = None
 
-    def facts(self) -> str:
+    def description(self) -> str:
         """Lambda, the classifier at its revision, and how rationales are drawn."""
         spec, source = self.spec, self.classifier.source
         return (
@@ -110,95 +108,92 @@ class ToxicityRegulariser:
         )
 
     # Deviates from the paper: toxicity-gradient - a score-function estimate in the place of "straight-through"
-    def penalty(self, learner: Learner) -> Penalty | None:
-        """This pass's share of L_tox, as value and gradient; None on a step that draws nothing.
+    def penalty(self, context: StepContext) -> Penalty | None:
+        """This pass's share of L_tox, as value and gradient; None on a step without draws.
 
         Raises:
             ModelError: a prompt and max_new_tokens exceed the student's context.
         """
         spec = self.spec
-        if learner.step % spec.every:
+        if context.step % spec.every:
             return None
-        taking_part = [index for index, row in enumerate(learner.rows) if self._takes_part(row, learner.step)]
-        drawn = (self._own if spec.draws == "own" else self._teacher_forced)(learner, taking_part)
-        # A classifier shares its texts with the other processes, so all of them must bring the same ones.
-        texts, first = all_gather(drawn.texts, on_gpu=learner.student.device.type == "cuda")
-        everyone = self.classifier.score(texts) if texts else []
-        scores = drawn.log_probs.new_tensor(everyone[first : first + len(drawn.texts)]).view(-1, spec.samples)
-        estimate = surrogate(drawn.log_probs, scores)
+        selected = [index for index, row in enumerate(context.rows) if self._is_selected(row, context.step)]
+        sample = (self._draw_own if spec.draws == "own" else self._draw_teacher_forced)(context, selected)
+        # A classifier shards its texts over the processes, so it needs the same texts in all of them.
+        texts, first = all_gather(sample.texts, on_gpu=context.student.device.type == "cuda")
+        all_scores = self.classifier.score(texts) if texts else []
+        scores = sample.log_probs.new_tensor(all_scores[first : first + len(sample.texts)]).view(-1, spec.samples)
+        estimate = surrogate(sample.log_probs, scores)
         total = (estimate - estimate.detach() + scores.mean(-1)).sum()
-        return Penalty(total * (spec.every / (spec.share * learner.global_batch)), everyone)
+        return Penalty(total * (spec.every / (spec.share * context.global_batch)), all_scores)
 
-    def _takes_part(self, row: RowIds, step: int) -> bool:
+    def _is_selected(self, row: RowIds, step: int) -> bool:
         return unit_interval("toxreg-row", self.seed, step, digest(row.ids)) < self.spec.share
 
-    def _teacher_forced(self, learner: Learner, chosen: Sequence[int]) -> DrawnRationales:
-        """K tokens for each position of the teacher's answers, from logits that are there already."""
-        lengths = [len(row.ids) - row.n_prompt for row in learner.rows]
-        logits = learner.logits.split(lengths)
+    def _draw_teacher_forced(self, context: StepContext, selected: Sequence[int]) -> RationaleSample:
+        """K tokens for each position of the teacher's answers, from logits that are computed already."""
+        lengths = [len(row.ids) - row.n_prompt for row in context.rows]
+        logits = context.logits.split(lengths)
         texts: list[str] = []
-        sums = [learner.logits.new_zeros(0, self.spec.samples, dtype=torch.float32)]
-        for index in chosen:
+        sums = [context.logits.new_zeros(0, self.spec.samples, dtype=torch.float32)]
+        for index in selected:
             log_pi = torch.log_softmax(logits[index].float() / self.spec.temperature, dim=-1)
-            name = ("toxreg-draw", self.seed, learner.step, digest(learner.rows[index].ids))
+            name = ("toxreg-draw", self.seed, context.step, digest(context.rows[index].ids))
             tokens = draw(log_pi.detach(), self.spec.samples, seed_for(*name))  # (length, K)
             sums.append(log_pi.gather(-1, tokens).sum(0, keepdim=True))
-            texts += [_rationale(learner.student, answer) for answer in tokens.t().tolist()]
-        return DrawnRationales(texts, torch.cat(sums))
+            texts += [_rationale(context.student, answer) for answer in tokens.t().tolist()]
+        return RationaleSample(texts, torch.cat(sums))
 
-    def _own(self, learner: Learner, chosen: Sequence[int]) -> DrawnRationales:
+    def _draw_own(self, context: StepContext, selected: Sequence[int]) -> RationaleSample:
         """K answers of the student to each prompt, and their log-probabilities in a pass with gradient."""
-        prompts = [list(learner.rows[index].ids[: learner.rows[index].n_prompt]) for index in chosen]
+        prompts = [list(context.rows[index].ids[: context.rows[index].n_prompt]) for index in selected]
         if not prompts:
-            return DrawnRationales([], learner.logits.new_zeros(0, self.spec.samples, dtype=torch.float32))
-        finished = self._finished(learner.student)
-        answers = self._answers(learner, prompts, [digest(learner.rows[index].ids) for index in chosen], finished)
-        stops = learner.student.stop_ids
+            return RationaleSample([], context.logits.new_zeros(0, self.spec.samples, dtype=torch.float32))
+        is_complete = self._stopping_criterion(context.student)
+        answers = self._decode(context, prompts, [digest(context.rows[index].ids) for index in selected], is_complete)
+        stops = context.student.stop_ids
         rows = []
         for index, answer in enumerate(answers):
-            ended = len(answer) < self.spec.max_new_tokens and not (answer and finished(answer))
+            ended = len(answer) < self.spec.max_new_tokens and not (answer and is_complete(answer))
             prompt = prompts[index // self.spec.samples]
             rows.append(RowIds([*prompt, *answer, *stops[: int(ended)]], len(prompt)))
-        log_pi = torch.log_softmax(learner.logits_of(rows).float() / self.spec.temperature, dim=-1)
+        log_pi = torch.log_softmax(context.compute_logits(rows).float() / self.spec.temperature, dim=-1)
         sums = answer_log_probs(log_pi, rows, stops)
-        return DrawnRationales(
-            [_rationale(learner.student, answer) for answer in answers], sums.view(-1, self.spec.samples)
+        return RationaleSample(
+            [_rationale(context.student, answer) for answer in answers], sums.view(-1, self.spec.samples)
         )
 
-    def _answers(
-        self, learner: Learner, prompts: Sequence[list[int]], keys: Sequence[str], finished: Finished
+    def _decode(
+        self, context: StepContext, prompts: Sequence[list[int]], keys: Sequence[str], is_complete: StoppingCriterion
     ) -> list[list[int]]:
         """New tokens of K answers to each prompt, without a stop token."""
-        spec, model = self.spec, learner.model
-        context = getattr(model.config, "max_position_embeddings", None)
+        spec, model = self.spec, context.model
+        n_positions = getattr(model.config, "max_position_embeddings", None)
         longest = max(len(prompt) for prompt in prompts)
-        if context is not None and longest + spec.max_new_tokens > context:
+        if n_positions is not None and longest + spec.max_new_tokens > n_positions:
             raise ModelError(
                 f"A prompt of {longest} tokens with toxreg.max_new_tokens {spec.max_new_tokens} exceeds the context of "
-                f"{learner.student.source.name} ({context}). Lower toxreg.max_new_tokens or training.max_length."
+                f"{context.student.source.name} ({n_positions}). Lower toxreg.max_new_tokens or training.max_length."
             )
         prefix = None
-        if learner.shared and can_begin_with_a_prefix(model.config):
+        if context.prefix_length and supports_shared_prefix(model.config):
             with torch.inference_mode():
-                start = torch.tensor([prompts[0][: learner.shared]], device=model.device)
+                start = torch.tensor([prompts[0][: context.prefix_length]], device=model.device)
                 prefix = prefix_cache(decoder_of(model), start)
         numbers = range(spec.samples)
-        return continue_batch(
-            model,
-            [prompt for prompt in prompts for _ in numbers],
-            [("toxreg", self.seed, learner.step, key, number) for key in keys for number in numbers],
-            GenerationParams(max_new_tokens=spec.max_new_tokens, temperature=spec.temperature, top_p=1.0),
-            learner.student.stop_ids,
-            learner.student.pad_id,
-            finished,
-            prefix,
-        )
+        repeated = [prompt for prompt in prompts for _ in numbers]
+        draw_keys: list[DrawKey] = [
+            ("toxreg", self.seed, context.step, key, number) for key in keys for number in numbers
+        ]
+        params = GenerationParams(max_new_tokens=spec.max_new_tokens, temperature=spec.temperature, top_p=1.0)
+        plan = DecodingPlan(params, context.student.stop_ids, context.student.pad_id, is_complete)
+        return decode_batch(model, repeated, draw_keys, plan, prefix)
 
-    def _finished(self, student: Student) -> Finished:
-        """The stopping rule of generation; made once per student, because it reads the whole vocabulary."""
-        if self._stopping is None or self._stopping[0] is not student.tokenizer:
-            self._stopping = (student.tokenizer, finished_by_conclusion(student.tokenizer))
-        return self._stopping[1]
+    def _stopping_criterion(self, student: Student) -> StoppingCriterion:
+        """That of generation; made once per tokenizer, because it decodes the whole vocabulary."""
+        if self._criterion is None or self._criterion[0] is not student.tokenizer:
+            self._criterion = (student.tokenizer, stop_after_conclusion(student.tokenizer))
+        return self._criterion[1]
 
 
 def surrogate(log_probs: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
@@ -232,5 +227,5 @@ def draw(log_pi: torch.Tensor, samples: int, seed: int) -> torch.Tensor:
 
 
 def _rationale(student: Student, ids: Sequence[int]) -> str:
-    """What the classifier is shown of an answer: the same text as in the audit."""
+    """The part of an answer that the classifier reads: the same text as in the audit."""
     return answer_format.parse(student.tokenizer.decode(ids, skip_special_tokens=True)).rationale

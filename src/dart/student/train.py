@@ -28,13 +28,14 @@ from dart.student import adapter
 from dart.student.card import model_card
 from dart.student.checkpoints import checkpoint_folder, last_checkpoint
 from dart.student.loading import Student, load
-from dart.student.prefix import shared_prefix
+from dart.student.prefix import common_prefix_length
 from dart.student.regulariser import Regulariser
 from dart.student.template import RowIds
 from dart.student.trainer import AnswerTrainer, Collator
+from dart.student.training_run import TrainingResult, TrainingRun
 
 log = logging.getLogger(__name__)
-_POINTS = 100  # of the loss curve, about
+_CURVE_POINTS = 100  # of the loss curve, about
 _USABLE = 0.8  # of the free memory, by activations; the rest is for logits and fragmentation
 _CHECKPOINTS = 10  # of a training that is worth resuming, about
 
@@ -55,69 +56,52 @@ def train_adapter(
 
     Args:
         base_dir: a checkpoint, or a pin (see `dart.core.hub.resolve`).
-        rows: what to learn; copies are wanted (severity weights) and kept.
-        start_from: an adapter of the same base to continue; None starts a new one.
+        rows: may contain copies, which are the severity weights.
+        start_from: folder of an adapter of the same base to continue; None starts a new one.
         steps: optimiser steps instead of `training.epochs`.
-        regulariser: what is added to the cross entropy (Eq. 2); nothing if its weight is 0.
+        regulariser: added to the cross entropy (Eq. 2), unless its weight is 0.
 
     Raises:
-        DataError: no rows, or a row that cannot be supervised.
-        ParameterError: the global batch cannot be made of the batches of the processes, or the regulariser needs what
-            this way of training does not give.
+        DataError: `rows` is empty, or a row cannot be supervised.
+        ParameterError: `steps` is below 1, the global batch is not a multiple of the processes' batches, or the
+            regulariser needs the whole model under FSDP.
         ModelError: base or adapter cannot be used, or the loss is not finite.
     """
     if not rows:
-        raise DataError("There is nothing to train on: no row was given. Were all rationales rejected?")
+        raise DataError("Cannot train on an empty list of rows. Were all rationales rejected?")
     if steps is not None and steps < 1:
-        raise ParameterError(f"{steps} optimiser steps are no training. Ask for at least one, or for whole epochs.")
+        raise ParameterError(f"steps is {steps}; it must be an integer >= 1, or None to train for whole epochs.")
     if regulariser is not None and regulariser.weight == 0:
         regulariser = None  # plain training, to the byte
     student = load(base_dir, spec)
     encoded = encode(student, rows, training.max_length)
-    model = _adapted(student, spec, lora, seed, start_from)
+    model = _add_adapter(student, spec, lora, seed, start_from)
     data = digest([row.model_dump() for row in rows])[:16]
     start = adapter.fingerprint(start_from) if start_from else None
-    # A small student is trained again sooner than its checkpoint is read.
-    identity = None if is_small(student.model) else digest(
-        student.source, spec.model_dump(), data, lora.model_dump(), training.model_dump(), seed, start, steps,
-        *([regulariser.facts()] if regulariser else []),
-    )  # fmt: skip
-    with checkpoint_folder(identity) as scratch:
-        trainer = _trainer(
-            student, model, spec, training, encoded, seed, steps, scratch, keep=identity is not None,
-            regulariser=regulariser,
-        )  # fmt: skip
-        found = last_checkpoint(scratch)
-        if found:
-            log.info("continuing from %s of a run that was stopped", found.name)
-        trainer.train(resume_from_checkpoint=str(found) if found else None)
-        _write(trainer, student, spec, lora, training, encoded, seed, out, data=data, start=start, added=regulariser)
-        trainer.accelerator.wait_for_everyone()  # no process goes on to read what is still being written
+    run = TrainingRun(student.source, spec, lora, training, seed, data, start, steps, regulariser)
+    # A small student is trained faster than its checkpoint is read.
+    resumable = not is_small(student.model)
+    with checkpoint_folder(run.identity if resumable else None) as scratch:
+        trainer = _trainer(run, student, model, encoded, _arguments(run, student, encoded, scratch, resumable))
+        checkpoint = last_checkpoint(scratch)
+        if checkpoint:
+            log.info("resuming from %s of a run that was stopped", checkpoint.name)
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        _write(trainer, student, run, encoded, out)
+        trainer.accelerator.wait_for_everyone()  # no process may read the adapter before it is complete
 
 
-def _write(
-    trainer: AnswerTrainer,
-    student: Student,
-    spec: TrainedStudent,
-    lora: Lora,
-    training: Training,
-    encoded: list[RowIds],
-    seed: int,
-    out: Path,
-    *,
-    data: str,
-    start: str | None,
-    added: Regulariser | None,
-) -> None:
+def _write(trainer: AnswerTrainer, student: Student, run: TrainingRun, encoded: list[RowIds], out: Path) -> None:
     """Write the adapter's folder: from one process, all of it or nothing."""
-    wanted = ("step", "epoch", "loss", "learning_rate", *([added.name] if added else []))
+    added = [run.regulariser.name] if run.regulariser else []
+    keys = ("step", "epoch", "loss", "learning_rate", *added)
     curve = [
-        {key: point[key] for key in wanted if key in point} for point in trainer.state.log_history if "loss" in point
+        {key: point[key] for key in keys if key in point} for point in trainer.state.log_history if "loss" in point
     ]
-    final = curve[-1]["loss"]
-    if not math.isfinite(final):
+    steps, loss = trainer.state.global_step, curve[-1]["loss"]
+    if not math.isfinite(loss):
         raise ModelError(
-            f"The loss of {spec.name} became {final} within {trainer.state.global_step} steps: nothing was written. "
+            f"The loss of {run.spec.name} became {loss} within {steps} steps: nothing was written. "
             "Lower the learning_rate of this student in the profile."
         )
     # Under FSDP a process holds a shard of each weight, and gathering them takes all processes.
@@ -125,23 +109,18 @@ def _write(
     if not trainer.is_world_process_zero():
         return
     model: Any = trainer.accelerator.unwrap_model(trainer.model)
-    card = model_card(
-        student, spec, lora, training,
-        start=start,
+    result = TrainingResult(
         rows=len(encoded),
-        digest=data,
-        supervised=sum(len(row.ids) - row.n_prompt for row in encoded),
+        supervised_tokens=sum(len(row.ids) - row.n_prompt for row in encoded),
         parameters=sum(weight.numel() for weight in model.parameters() if weight.requires_grad),
-        steps=trainer.state.global_step,
-        loss=final,
-        seed=seed,
-        regulariser=added.facts() if added else None,
-    )  # fmt: skip
+        steps=steps,
+        loss=loss,
+    )
     with replacing(out) as folder:
         folder.mkdir()
-        adapter.save(model, student, spec.name, folder, gathered)
+        adapter.save(model, student, run.spec.name, folder, gathered)
         write_json(folder / "log.json", curve, digits=8)
-        (folder / "README.md").write_text(card, encoding="utf-8")
+        (folder / "README.md").write_text(model_card(run, result), encoding="utf-8")
 
 
 def encode(student: Student, rows: Sequence[TrainingRow], max_length: int) -> list[RowIds]:
@@ -150,18 +129,18 @@ def encode(student: Student, rows: Sequence[TrainingRow], max_length: int) -> li
     Raises:
         DataError: a response that is empty or too long (its key is named).
     """
-    known: dict[str, RowIds] = {}
+    by_content: dict[str, RowIds] = {}
     encoded: list[RowIds] = []
     for row in rows:
-        identity = json.dumps([row.messages, row.response])
-        if identity not in known:
-            known[identity] = student.template.row_ids(row.messages, row.response, max_length, row.key)
-        encoded.append(known[identity])
+        content = json.dumps([row.messages, row.response])
+        if content not in by_content:
+            by_content[content] = student.template.row_ids(row.messages, row.response, max_length, row.key)
+        encoded.append(by_content[content])
     return encoded
 
 
-def _adapted(student: Student, spec: TrainedStudent, lora: Lora, seed: int, start_from: Path | None) -> PeftModel:
-    if spec.quantize == "nf4":  # memory is what is short: keep layer inputs only and recompute the rest
+def _add_adapter(student: Student, spec: TrainedStudent, lora: Lora, seed: int, start_from: Path | None) -> PeftModel:
+    if spec.quantize == "nf4":  # chosen where memory is short: store layer inputs only and recompute the rest
         prepared = prepare_model_for_kbit_training(
             student.model, use_gradient_checkpointing=True, gradient_checkpointing_kwargs={"use_reentrant": False}
         )
@@ -173,20 +152,12 @@ def _adapted(student: Student, spec: TrainedStudent, lora: Lora, seed: int, star
     return adapter.load_adapter(student, start_from, trainable=True)
 
 
-def _trainer(
-    student: Student,
-    model: PeftModel,
-    spec: TrainedStudent,
-    training: Training,
-    encoded: list[RowIds],
-    seed: int,
-    steps: int | None,
-    scratch: Path,
-    *,
-    keep: bool,
-    regulariser: Regulariser | None,
-) -> AnswerTrainer:
-    total = steps or training.epochs * math.ceil(len(encoded) / training.global_batch)
+def _arguments(
+    run: TrainingRun, student: Student, encoded: list[RowIds], scratch: Path, resumable: bool
+) -> TrainingArguments:
+    """The Trainer's arguments; the global batch is split over processes and passes."""
+    spec, training = run.spec, run.training
+    total = run.steps or training.epochs * math.ceil(len(encoded) / training.global_batch)
     on_gpu = student.device.type == "cuda"
     longest = max(len(row.ids) for row in encoded)
     free = torch.cuda.mem_get_info(student.device)[0] if on_gpu else None
@@ -206,12 +177,12 @@ def _trainer(
         gradient_checkpointing=recompute,
         gradient_checkpointing_kwargs={"use_reentrant": False} if recompute else None,
         use_cpu=not on_gpu,
-        seed=seed_for(seed, "dropout"),
-        logging_steps=max(1, total // _POINTS),
+        seed=seed_for(run.seed, "dropout"),
+        logging_steps=max(1, total // _CURVE_POINTS),
         logging_nan_inf_filter=False,  # a loss that is not finite must show, not be replaced by the mean
-        save_strategy="steps" if keep else "no",
+        save_strategy="steps" if resumable else "no",
         save_steps=max(1, total // _CHECKPOINTS),
-        save_total_limit=2,  # the last may be torn by a kill
+        save_total_limit=2,  # the last may be incomplete after a kill
         report_to="none",
         disable_tqdm=not sys.stderr.isatty(),
         dataloader_pin_memory=on_gpu,
@@ -221,31 +192,35 @@ def _trainer(
     batch, accumulation = split_batch(training.global_batch, arguments.world_size, spec.batch_per_device)
     arguments.per_device_train_batch_size = batch
     arguments.gradient_accumulation_steps = accumulation
-    arguments._n_gpu = min(arguments.n_gpu, 1)  # one process is one device: several are the launcher's business
-    trainer = AnswerTrainer(
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # one device per process: the launcher starts several processes
+    effective = arguments.world_size * arguments.train_batch_size * arguments.gradient_accumulation_steps
+    assert effective == training.global_batch, f"global batch {effective}, not {training.global_batch}"
+    return arguments
+
+
+def _trainer(
+    run: TrainingRun, student: Student, model: PeftModel, encoded: list[RowIds], arguments: TrainingArguments
+) -> AnswerTrainer:
+    # A model that recomputes its layers in the backward pass has no keys and values to share.
+    recomputes = arguments.gradient_checkpointing or run.spec.quantize == "nf4"
+    return AnswerTrainer(
         model,
         arguments,
         Collator(student.pad_id),
         _Rows(encoded),
         lengths=[len(row.ids) for row in encoded],
-        order_seed=seed_for(seed, "rows"),
-        # A model that recomputes its layers keeps no keys and values to share.
-        shared=0
-        if recompute or spec.quantize == "nf4"
-        else shared_prefix([row.ids[: row.n_prompt] for row in encoded]),
+        order_seed=seed_for(run.seed, "rows"),
+        prefix_length=0 if recomputes else common_prefix_length([row.ids[: row.n_prompt] for row in encoded]),
         student=student,
-        regulariser=regulariser,
+        regulariser=run.regulariser,
     )
-    together = arguments.world_size * arguments.train_batch_size * arguments.gradient_accumulation_steps
-    assert together == training.global_batch, f"global batch {together}, not {training.global_batch}"
-    return trainer
 
 
 def lacks_memory(config: Any, tokens: int, precision: str, free: int | None) -> bool:
-    """Whether what a backward pass needs of `tokens` does not fit `free` bytes, so that layers are recomputed.
+    """Whether the activations of `tokens` do not fit `free` bytes, so that layers are recomputed.
 
     Counted per token and layer: sixteen vectors of the hidden size (norms, projections, attention, residuals) and six
-    of the intermediate size, adapters' inputs included. None: memory that is not asked, as on a CPU.
+    of the intermediate size, adapters' inputs included. Without a figure (a CPU) memory counts as sufficient.
     """
     if free is None:
         return False
@@ -255,7 +230,7 @@ def lacks_memory(config: Any, tokens: int, precision: str, free: int | None) -> 
 
 
 class _Rows(torch.utils.data.Dataset[Any]):
-    """Encoded rows as the Trainer wants them; behind the last one, a prompt that nothing is learnt from."""
+    """Encoded rows for the Trainer; behind the last one stands a prompt without supervised tokens, for padding."""
 
     def __init__(self, encoded: list[RowIds]) -> None:
         self.encoded = encoded
@@ -274,12 +249,12 @@ def split_batch(global_batch: int, processes: int, per_device: int) -> tuple[int
     """(rows per device and backward pass, passes per optimiser step) whose product over processes is `global_batch`.
 
     Raises:
-        ParameterError: there is no such split.
+        ParameterError: no such split exists.
     """
     batch = min(per_device, max(1, global_batch // processes))
     if global_batch % (batch * processes):
         raise ParameterError(
             f"training.global_batch {global_batch} is not a multiple of {processes} process(es) x batch_per_device "
-            f"{batch}. Change batch_per_device in the profile or start another number of processes."
+            f"{batch}. Change batch_per_device in the profile or the number of processes."
         )
     return batch, global_batch // (batch * processes)

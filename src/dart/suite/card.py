@@ -1,4 +1,4 @@
-"""The suite's card: what was used, where it came from, and how much the splits have in common.
+"""The suite's card: its items, their origin, and the overlap of the splits.
 
 Table 6 is read from it, and so is the number of scenarios that an item split leaks. Appendix A.1.
 """
@@ -73,7 +73,7 @@ def _counts(available: int, held: dict[str, int]) -> dict[str, int]:
 
 
 def _scenarios(items: Iterable[Item]) -> defaultdict[str, set[str]]:
-    found: defaultdict[str, set[str]] = defaultdict(set)
+    by_benchmark: defaultdict[str, set[str]] = defaultdict(set)
     for item in items:
-        found[item.benchmark].add(item.scenario)
-    return found
+        by_benchmark[item.benchmark].add(item.scenario)
+    return by_benchmark

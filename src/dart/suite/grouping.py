@@ -1,4 +1,4 @@
-"""Fill splits and folds with whole scenarios, so that near-duplicates of a test item are never trained on.
+"""Fill splits and folds with whole scenarios, so that no near-duplicate of a test item is in training.
 
 A random split of items puts siblings of nearly every test item of D3, D4, N1, N3 and N4 into training (the README of
 the suite: "a random item split leaks scenarios"). `split.by: scenario` uses this module; the paper does not.
@@ -20,7 +20,7 @@ Strata = Mapping[Condition, Sequence[RawItem]]  # per condition, in the order of
 
 
 class Scenario(NamedTuple):
-    """Items that are variants of one another. `rank` is the scenario's place in the seeded draw."""
+    """Items that are variants of one another. `rank` is the scenario's rank in the seeded draw."""
 
     rank: int
     members: dict[Condition, list[RawItem]]
@@ -31,9 +31,9 @@ class Scenario(NamedTuple):
 
 
 class Allotment(NamedTuple):
-    """`taken` per split and condition; `surplus` holds items of a split's scenarios beyond its size."""
+    """`selected` per split and condition; `surplus` holds items of a split's scenarios beyond its size."""
 
-    taken: dict[str, dict[Condition, list[RawItem]]]
+    selected: dict[str, dict[Condition, list[RawItem]]]
     surplus: dict[str, list[RawItem]]
     free: list[RawItem]  # items of scenarios that no split uses
 
@@ -74,7 +74,7 @@ def allot(groups: Iterable[Scenario], quotas: Mapping[str, Counts]) -> Allotment
         for condition in CONDITIONS:
             used = min(len(group.members[condition]), need[split][condition])
             need[split][condition] -= used
-            result.taken[split][condition].extend(group.members[condition][:used])
+            result.selected[split][condition].extend(group.members[condition][:used])
             result.surplus[split].extend(group.members[condition][used:])
     for queue in queues.values():
         result.free.extend(item for group in queue for condition in CONDITIONS for item in group.members[condition])

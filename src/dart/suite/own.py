@@ -18,7 +18,7 @@ from dart.core.errors import DataError
 from dart.core.records import Condition, Label, Record
 from dart.suite.raw import CONDITIONS, NO_ANSWER, RawItem
 
-_SHOWN = 50
+_MAX_PROBLEMS = 50
 _CONDITION: dict[Label, Condition] = {"YES": "DIFF", "NO": "EQUAL"}
 
 
@@ -66,12 +66,12 @@ def read_own(path: Path) -> list[RawItem]:
         )
     problems.extend(_one_sided(items, path))
     if not items and not problems:
-        problems.append(f"{path}:1: the file has no items")
+        problems.append(f"{path}:1: the file is empty")
     if problems:
-        more = f"\n  ... and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+        more = f"\n  ... and {len(problems) - _MAX_PROBLEMS} more" if len(problems) > _MAX_PROBLEMS else ""
         raise DataError(
-            f"{len(problems)} problem(s) in {path.name}:\n  " + "\n  ".join(problems[:_SHOWN]) + more + "\n"
-            'Each line should be {"prompt": ..., "label": "YES" or "NO"}, optionally with benchmark, scenario and id.'
+            f"{len(problems)} problem(s) in {path.name}:\n  " + "\n  ".join(problems[:_MAX_PROBLEMS]) + more + "\n"
+            'Each line must be {"prompt": ..., "label": "YES" or "NO"}, optionally with benchmark, scenario and id.'
         )
     return items
 
@@ -90,8 +90,8 @@ def _line(text: str, where: str, problems: list[str]) -> _Line | None:
         for entry in error.errors():
             # A union is reported once per member; the key is enough.
             key = str(entry["loc"][0]) if entry["loc"] else "line"
-            found = f", found {entry['input']!r}" if key in ("label", "benchmark") and "input" in entry else ""
-            problems.append(f"{where}: {key}: {entry['msg']}{found if entry['type'] != 'missing' else ''}")
+            value = f", found {entry['input']!r}" if key in ("label", "benchmark") and "input" in entry else ""
+            problems.append(f"{where}: {key}: {entry['msg']}{value if entry['type'] != 'missing' else ''}")
     except ValueError as error:
         problems.append(f"{where}: not a JSON object: {error}")
     except RecursionError:
@@ -108,14 +108,14 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _one_sided(items: list[RawItem], path: Path) -> list[str]:
     """A benchmark with one label only cannot be split or scored."""
     first: dict[str, int] = {}
-    found: defaultdict[str, set[Condition]] = defaultdict(set)
+    conditions: defaultdict[str, set[Condition]] = defaultdict(set)
     for item in items:
         first.setdefault(item.benchmark, item.index)
-        found[item.benchmark].add(item.condition)
+        conditions[item.benchmark].add(item.condition)
     labels = {condition: label for label, condition in _CONDITION.items()}
     return [
-        f"{path}:{first[name]}: benchmark {name} has no item with label {labels[condition]}"
-        for name in sorted(found)
+        f"{path}:{first[name]}: benchmark {name} does not have an item with label {labels[condition]}"
+        for name in sorted(conditions)
         for condition in CONDITIONS
-        if condition not in found[name]
+        if condition not in conditions[name]
     ]

@@ -13,7 +13,6 @@ from dart.core.errors import IntegrityError
 REPOSITORY = "https://github.com/Angelina-Wang/difference_awareness"
 COMMIT = "2349531cafee07ea58a3e7e95827e8ad5f1a1a91"
 FOLDER = "benchmark_suite"
-RAW_URL = f"https://raw.githubusercontent.com/Angelina-Wang/difference_awareness/{COMMIT}/{FOLDER}/"
 LICENCE = "CC0-1.0"
 
 
@@ -67,14 +66,14 @@ def git_blob_id(content: bytes) -> str:
 
 
 def verify(content: bytes, pin: Pin, where: str) -> None:
-    """Refuse content that is not the pinned one.
+    """Refuse content that differs from the pinned one.
 
     Raises:
-        IntegrityError: naming the file, the blob id expected and the one found.
+        IntegrityError: with the file, the expected blob id and the actual one.
     """
-    found = git_blob_id(content)
-    if found != pin.blob:
+    blob = git_blob_id(content)
+    if blob != pin.blob:
         raise IntegrityError(
-            f"{where}: expected git blob {pin.blob} ({pin.repository} at {pin.commit[:12]}), found {found} "
+            f"{where}: expected git blob {pin.blob} ({pin.repository} at {pin.commit[:12]}), found {blob} "
             f"({len(content)} bytes). Delete the file, and put the published one in its place or let it be downloaded."
         )

@@ -1,6 +1,6 @@
-"""One question of the suite as its source has it, and the check of the shape that the source promises.
+"""One question of the suite as in its source, and the check of the source's format.
 
-Everything after this module works on `RawItem`, so a file of another shape is refused here, with its position.
+All later code works on `RawItem`, so that a file of another format is refused here, with its position.
 Section 2.1 (conditions), appendix A.1 (composition).
 """
 
@@ -25,13 +25,8 @@ class RawItem(Record):
     condition: Condition
     index: int  # position in its half of the source (line number in a file of one's own)
     question: str
-    answer: int  # as in the source: 0, 1 or 2; see `right_option`. NO_ANSWER where the source has none
+    answer: int  # as in the source: 0, 1 or 2 (EQUAL in N1-N4: the tempting wrong option), or NO_ANSWER
     scenario: str  # unique within the benchmark; items of one scenario are near-duplicates
-
-    @property
-    def right_option(self) -> int:
-        """0, 1 or 2 for (a), (b) or (c). EQUAL is always (c): in N1-N4 its `answer` is the tempting wrong option."""
-        return 2 if self.condition == "EQUAL" else self.answer
 
     def as_item(self) -> Item:
         """The item of the experiment: DART's binary label is YES for DIFF and NO for EQUAL (Section 2.1)."""
@@ -54,7 +49,7 @@ def raw_items(benchmark: str, halves: object, name: str) -> list[RawItem]:
     """Check ``[diff, equal]``, each a list of ``[question, answer, scenario_id]``, and make records of it.
 
     Raises:
-        DataError: the shape or a type differs (`name`, the position and the type found are given, never the text).
+        DataError: the shape or a type differs; the message has `name`, the position and the type, never the text.
     """
     if not isinstance(halves, list) or len(halves) != 2:
         raise DataError(f"{name}: expected a list of two halves, found {_shape(halves)}. {_WAY_OUT}")
@@ -75,11 +70,11 @@ def _raw_item(benchmark: str, condition: Condition, index: int, entry: object, n
         raise DataError(f"{where}: expected [question, answer, scenario id], found {_shape(entry)}. {_WAY_OUT}")
     question, answer, scenario = entry
     if type(question) is not str or not question.strip():
-        raise DataError(f"{where}: the question should be a text, found {_shape(question)}. {_WAY_OUT}")
+        raise DataError(f"{where}: the question must be a text, found {_shape(question)}. {_WAY_OUT}")
     if type(answer) is not int or answer not in ((0, 1) if condition == "DIFF" else (0, 1, 2)):
-        raise DataError(f"{where}: the answer should be the number of an option, found {_shape(answer)}. {_WAY_OUT}")
+        raise DataError(f"{where}: the answer must be the number of an option, found {_shape(answer)}. {_WAY_OUT}")
     if type(scenario) not in (int, str):
-        raise DataError(f"{where}: the scenario id should be a number or a text, found {_shape(scenario)}. {_WAY_OUT}")
+        raise DataError(f"{where}: the scenario id must be a number or a text, found {_shape(scenario)}. {_WAY_OUT}")
     half = f"{condition}:" if benchmark in _IDS_OF_ONE_HALF else ""
     item = RawItem(
         benchmark=benchmark,

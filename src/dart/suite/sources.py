@@ -1,6 +1,6 @@
 """Read the suite: the published files, or a file of the reader's own; either way with its provenance.
 
-What a table is about must not depend on memory, so the names to display and the exact origin travel with the items.
+The names to display and the exact origin are returned with the items, so that every table can state its data.
 Section 3.1 and appendix A.1.
 """
 
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from dart.core.errors import DataError
-from dart.suite.fetch import data_folder, local_file, pinned_bytes
+from dart.suite.download import Location, data_folder, local_file, pinned_bytes
 from dart.suite.own import read_own
 from dart.suite.pins import (
     COMMIT,
@@ -34,6 +34,14 @@ from dart.suite.unpickle import plain_unpickle
 log = logging.getLogger(__name__)
 
 PUBLISHED = "difference_awareness"
+LOCATION = Location(
+    suite="the benchmark suite",
+    repository=REPOSITORY,
+    commit=COMMIT,
+    remote=f"{FOLDER}/",
+    local=(f"{PUBLISHED}/{FOLDER}", FOLDER, "."),
+    cache=f"{PUBLISHED}/{COMMIT}",
+)
 
 
 class SourceSuite(NamedTuple):
@@ -49,8 +57,8 @@ def read_suite(source: str, data_dir: Path | None, *, transport: httpx.BaseTrans
 
     Args:
         source: as in the profile's `suite.source`.
-        data_dir: where the published files lie; None means the environment variable DART_DATA_DIR.
-        transport: how to download files that are not there; None means the network.
+        data_dir: folder of the published files; None means the environment variable DART_DATA_DIR.
+        transport: how to download missing files; None means the network.
 
     Raises:
         DataError: data is missing, malformed, or cannot be downloaded.
@@ -58,7 +66,7 @@ def read_suite(source: str, data_dir: Path | None, *, transport: httpx.BaseTrans
         UnsafePickleError: a file asks for more than plain data.
     """
     if source == PUBLISHED:
-        return _published(data_folder(data_dir), transport)
+        return _published(data_folder(data_dir, LOCATION), transport)
     path = Path(source)
     if not path.is_file():
         raise DataError(
@@ -72,7 +80,7 @@ def _published(folder: Path | None, transport: httpx.BaseTransport | None) -> So
     pins = [_original_or_rebuilt(pin, folder) for pin in PINS]
     items: list[RawItem] = []
     for pin in pins:
-        content = pinned_bytes(pin, folder, transport)
+        content = pinned_bytes(pin, LOCATION, folder, transport)
         halves = json.loads(content) if pin.file.endswith(".json") else plain_unpickle(content, pin.file)
         items.extend(raw_items(pin.benchmark, halves, pin.file))
     rebuilt = N1_REBUILT in pins
@@ -90,12 +98,14 @@ def _published(folder: Path | None, transport: httpx.BaseTransport | None) -> So
 
 
 def _original_or_rebuilt(pin: Pin, folder: Path | None) -> Pin:
-    """The rebuilt N1 where the reader's folder has it and not the original; the folder alone decides (see `fetch`)."""
-    if pin.benchmark != N1_REBUILT.benchmark or local_file(folder, pin.file) or not local_file(folder, N1_REBUILT.file):
+    """The rebuilt N1 where the data folder has it and not the original; the folder alone decides (see `download`)."""
+    if pin.benchmark != N1_REBUILT.benchmark or local_file(folder, pin.file, LOCATION):
+        return pin
+    if not local_file(folder, N1_REBUILT.file, LOCATION):
         return pin
     log.warning(
-        "%s is used in place of %s and named %r everywhere. For the published one, put %s (git blob %s) beside it, "
-        "or take %s away to have it downloaded.",
+        "%s is used instead of %s and named %r everywhere. To use the published file, put %s (git blob %s) beside it, "
+        "or remove %s to have it downloaded.",
         N1_REBUILT.file,
         pin.file,
         N1_REBUILT_NAME,
@@ -109,7 +119,7 @@ def _original_or_rebuilt(pin: Pin, folder: Path | None) -> Pin:
 def _own(path: Path) -> SourceSuite:
     items = read_own(path)
     provenance = {
-        "source": path.name,  # the name alone: no layout of a machine in an out
+        "source": path.name,  # the name alone: an out must not contain a path of the machine
         "blob": git_blob_id(path.read_bytes()),
         "licence": "not stated in the file",
         "note": "A benchmark of the reader's own; the paper's results are about other questions.",

@@ -2,7 +2,7 @@
 
 Sizes are the paper's by default (Table 6: 600/200/200 of each benchmark, D1 224 in test). How the paper chose 8,024 of
 the suite's 16,000 questions is not documented: here a seeded draw decides, by hash, so that neither the order of the
-source nor another benchmark has a say. Section 3.1, appendix A.
+source nor another benchmark matters. Section 3.1, appendix A.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Suite(NamedTuple):
     test: list[Item]
     outside: list[Item]
     folds: dict[str, int]  # item id of train and test -> fold
-    notes: tuple[str, ...] = ()  # what differs from what was asked, in words; empty if nothing does
+    notes: tuple[str, ...] = ()  # how the split differs from the requested one, in words
 
 
 def split_suite(raw: Sequence[RawItem], spec: SuiteSpec, split: Split, seed: int) -> Suite:
@@ -100,27 +100,27 @@ def _quotas(benchmark: str, sizes: Sizes, available: Counts, notes: list[str]) -
     Where a condition has fewer items than half of all that is asked, each split gets its share of them, so that
     the ratio is the same in all splits ("similar DIFF/EQUAL ratios", Table 6).
     """
-    asked, total = sizes.total, sum(available.values())
-    if total < asked:
+    requested, total = sizes.total, sum(available.values())
+    if total < requested:
         raise DataError(
-            f"{benchmark}: {asked} items asked (train {sizes.train}, validation {sizes.validation}, test {sizes.test}) "
-            f"but only {total} available (DIFF {available['DIFF']}, EQUAL {available['EQUAL']}). "
+            f"{benchmark}: {requested} items requested (train {sizes.train}, validation {sizes.validation}, test "
+            f"{sizes.test}) but only {total} available (DIFF {available['DIFF']}, EQUAL {available['EQUAL']}). "
             f"Lower suite.sizes.{benchmark} (or default) in the profile."
         )
-    half = (asked + 1) // 2
-    diff = min(max(half, asked - available["EQUAL"]), available["DIFF"])
-    wanted = {name: getattr(sizes, name) for name in SPLITS}
+    half = (requested + 1) // 2
+    diff = min(max(half, requested - available["EQUAL"]), available["DIFF"])
+    size_of = {name: getattr(sizes, name) for name in SPLITS}
     # Largest remainders: floors first, then one more to the splits with the largest fraction left.
-    shares = {name: divmod(diff * size, asked) for name, size in wanted.items()}
-    given = {name: whole for name, (whole, _) in shares.items()}
-    for name in sorted(SPLITS, key=lambda name: -shares[name][1])[: diff - sum(given.values())]:
-        given[name] += 1
+    shares = {name: divmod(diff * size, requested) for name, size in size_of.items()}
+    diff_of = {name: whole for name, (whole, _) in shares.items()}
+    for name in sorted(SPLITS, key=lambda name: -shares[name][1])[: diff - sum(diff_of.values())]:
+        diff_of[name] += 1
     if diff != half:
         notes.append(
             f"{benchmark}: no equal halves, the source has {available['DIFF']} DIFF and {available['EQUAL']} EQUAL "
-            f"items; {diff} and {asked - diff} are used."
+            f"items; {diff} and {requested - diff} are used."
         )
-    return {name: {"DIFF": given[name], "EQUAL": wanted[name] - given[name]} for name in SPLITS}
+    return {name: {"DIFF": diff_of[name], "EQUAL": size_of[name] - diff_of[name]} for name in SPLITS}
 
 
 def _any(strata: Strata, quotas: Mapping[str, Counts]) -> _Parts:
@@ -142,13 +142,13 @@ def _whole_scenarios(
     """No scenario in two splits, and none of validation or test outside either (the embedded base is trained there)."""
     # Deviates from the paper: scenario-split - an item split trains on near-duplicates of test items; off by default
     result = allot(groups, {name: quotas[name] for name in ("test", "validation", "train")})
-    parts = {name: [item for c in CONDITIONS for item in result.taken[name][c]] for name in SPLITS}
+    parts = {name: [item for c in CONDITIONS for item in result.selected[name][c]] for name in SPLITS}
     parts["outside"] = [*result.free, *result.surplus["train"]]
     for name in SPLITS:
-        got = {condition: len(result.taken[name][condition]) for condition in CONDITIONS}
-        if got != quotas[name]:
+        actual = {condition: len(result.selected[name][condition]) for condition in CONDITIONS}
+        if actual != quotas[name]:
             notes.append(
-                f"{benchmark}: {name} has {got['DIFF']} DIFF and {got['EQUAL']} EQUAL items instead of "
+                f"{benchmark}: {name} has {actual['DIFF']} DIFF and {actual['EQUAL']} EQUAL items instead of "
                 f"{quotas[name]['DIFF']} and {quotas[name]['EQUAL']}: whole scenarios do not make up more."
             )
     held_back = len(result.surplus["validation"]) + len(result.surplus["test"])
@@ -162,12 +162,12 @@ def _whole_scenarios(
 
 def _require_both_conditions(benchmark: str, parts: _Parts, by: str) -> None:
     for name in SPLITS:
-        found = Counter(item.condition for item in parts[name])
+        counts = Counter(item.condition for item in parts[name])
         for condition in CONDITIONS:
-            if not found[condition]:
+            if not counts[condition]:
                 way_out = "split.by: item, or " if by == "scenario" else ""
                 raise DataError(
-                    f"{benchmark}: {name} would have no {condition} item ({found.total()} items in all, split by "
+                    f"{benchmark}: {name} would not have any {condition} item ({counts.total()} items in all, split by "
                     f"{by}). Use {way_out}other suite.sizes, or add {condition} items."
                 )
 

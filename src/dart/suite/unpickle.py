@@ -14,7 +14,7 @@ import re
 
 from dart.core.errors import DataError, UnsafePickleError
 
-# What the C unpickler raises on bytes that are no complete pickle, or whose opcodes do not fit together.
+# What the C unpickler raises on bytes that are not a complete pickle, or whose opcodes do not fit together.
 _MALFORMED = (
     pickle.UnpicklingError,
     EOFError,
@@ -97,7 +97,7 @@ def plain_unpickle(content: bytes, name: str) -> object:
 
     Raises:
         UnsafePickleError: the pickle asks for any other global (named in the message); nothing of it was run.
-        DataError: the bytes are truncated, are no pickle, or have something after its end.
+        DataError: the bytes are truncated, are not a pickle, or have something after its end.
     """
     stream = io.BytesIO(content)
     try:

@@ -1,4 +1,4 @@
-"""The embedded suite: eight benchmarks in the shapes of the real one, about an invented world.
+"""The embedded suite: eight benchmarks in the format of the published ones, about an invented world.
 
 It exists so that the whole experiment runs without the published data. Everything in it is simulated; its
 questions are mild in wording and its groups are invented. `write_suite` gives the same items for the same seed.

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from dart.core.errors import DataError
 from dart.core.records import Condition
 
-# Draws per wanted item before a family counts as exhausted; the widest family needs about 6.
-_PATIENCE = 60
+# Draws per item before a family counts as exhausted; the largest family needs about 6.
+_MAX_DRAWS_PER_ITEM = 60
 
 
 class Candidate(NamedTuple):
@@ -45,7 +45,7 @@ def collect(name: str, family: Family, count: int, draw: random.Random) -> list[
     """
     halves: dict[str, list[list[int | str]]] = {"DIFF": [], "EQUAL": []}
     seen: set[str] = set()
-    for _ in range(count * _PATIENCE):
+    for _ in range(count * _MAX_DRAWS_PER_ITEM):
         candidate = family(draw)
         half = halves[candidate.condition]
         if len(half) < count and candidate.question not in seen:
@@ -55,6 +55,6 @@ def collect(name: str, family: Family, count: int, draw: random.Random) -> list[
         if len(halves["DIFF"]) == len(halves["EQUAL"]) == count:
             return [halves["DIFF"], halves["EQUAL"]]
     raise DataError(
-        f"The embedded suite has no {count} distinct questions per condition of {name} "
+        f"The embedded suite does not have {count} distinct questions per condition of {name} "
         f"(found {len(halves['DIFF'])} and {len(halves['EQUAL'])}). Ask for fewer items."
     )

@@ -1,4 +1,4 @@
-"""The facts of the embedded world: what is true of its countries, occupations, duties and customs.
+"""The facts of the simulation: tables about its countries, occupations, duties and customs.
 
 The answer to an unseen question must be learnable from seen ones, but not perfectly. So each table follows a hidden
 rule (countries of one region resemble each other, occupations of one role do, ...), roles, duties and regions have a
@@ -34,17 +34,17 @@ _PERSECUTING = ((0, 1), (0, 1), (0, 1), (0, 2), (0, 3), (1, 2))
 
 
 class Facts:
-    """All tables of one embedded world, named by its seed."""
+    """All tables of one simulation, drawn by its seed."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        regions = self._dealt("regions", REGIONS, range(len(REGIONS)))
+        regions = self._deal("regions", REGIONS, range(len(REGIONS)))
         self._regions = {country: regions[country.split()[0]] for country in COUNTRIES}
-        self._levels = self._dealt("share", FAITHS, _SHARE_LEVELS)
-        self._persecuting = self._dealt("persecution", FAITHS, _PERSECUTING)
-        self._favouring = self._dealt("work", ROLES, _FAVOURING)
-        self._binding = self._dealt("rule", DUTIES, _BINDING)
-        self._owners = self._dealt("customs", CUSTOM_WORDS, PEOPLES)
+        self._levels = self._deal("share", FAITHS, _SHARE_LEVELS)
+        self._persecuting = self._deal("persecution", FAITHS, _PERSECUTING)
+        self._favouring = self._deal("work", ROLES, _FAVOURING)
+        self._binding = self._deal("rule", DUTIES, _BINDING)
+        self._owners = self._deal("customs", CUSTOM_WORDS, PEOPLES)
         # bound caches: a cell is asked for many times while items are drawn
         self.share = lru_cache(maxsize=None)(self._share)
         self.persecuted = lru_cache(maxsize=None)(self._persecuted)
@@ -58,13 +58,13 @@ class Facts:
     def _one_of(self, values: Sequence[T], *parts: object) -> T:
         return values[int(self._draw(*parts) * len(values))]
 
-    def _dealt(self, table: str, names: Sequence[str], values: Sequence[T]) -> Mapping[str, T]:
-        """Every name its value: dealt to the names in random order, round and round."""
+    def _deal(self, table: str, names: Sequence[str], values: Sequence[T]) -> Mapping[str, T]:
+        """A value for every name, dealt in turn to the names in random order."""
         order = sorted(names, key=lambda name: digest(self._seed, table, name))
-        return {name: values[place % len(values)] for place, name in enumerate(order)}
+        return {name: values[index % len(values)] for index, name in enumerate(order)}
 
     def _exceptional(self, *cell: str) -> bool:
-        """Whether a cell leaves its rule; its value is then drawn anew."""
+        """Whether a cell is an exception to its rule; its value is then drawn independently."""
         return self._draw("exception", *cell) < EXCEPTIONS
 
     def _share(self, country: str, faith: str) -> int:

@@ -8,9 +8,8 @@ import httpx
 import pytest
 
 from dart.core.errors import DataError, IntegrityError
-from dart.external import files as module
-from dart.external.files import published_files
-from dart.external.pins import ORIGINS
+from dart.external import pins
+from dart.external.pins import ORIGINS, published_files
 from dart.suite.pins import git_blob_id
 
 CONTENT = b"{}"
@@ -26,7 +25,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _pinned_to(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     origin = ORIGINS["holisticbias"]._replace(blobs={"standalone_noun_phrases.json": git_blob_id(content)})
-    monkeypatch.setattr(module, "ORIGINS", {**ORIGINS, "holisticbias": origin})
+    monkeypatch.setattr(pins, "ORIGINS", {**ORIGINS, "holisticbias": origin})
 
 
 def test_a_file_is_downloaded_once_at_the_pinned_commit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +66,7 @@ def test_the_data_folder_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_data_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"names .*nowhere, which is no folder"):
+    with pytest.raises(DataError, match=r"is .*nowhere, which is not a directory"):
         published_files("bold", tmp_path / "nowhere")
 
 

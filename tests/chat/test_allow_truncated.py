@@ -9,12 +9,12 @@ import pytest
 
 from dart.chat.cache import ResponseCache
 from dart.chat.client import ChatClient
-from dart.chat.request import request_for
+from dart.chat.request import build_request
 from dart.chat.retry import Backoff
-from tests.support.fake_endpoint import Scripted, endpoint, reply, tasks
+from tests.support.fake_endpoint import ScriptedTransport, endpoint, reply, tasks
 
 
-def client(transport: Scripted, cache: ResponseCache, fast: Backoff) -> ChatClient:
+def client(transport: ScriptedTransport, cache: ResponseCache, fast: Backoff) -> ChatClient:
     return ChatClient(endpoint(), stage="s", transport=transport, cache=cache, backoff=fast)
 
 
@@ -25,31 +25,31 @@ def test_a_cut_or_empty_text_is_kept_for_a_student_only(
     def script(body: dict[str, Any], nth: int) -> httpx.Response:
         return reply(text, finish)
 
-    server = Scripted(script)
-    asked = tasks(1, rounds=0, as_written=True)
+    server = ScriptedTransport(script)
+    truncatable = tasks(1, max_corrections=0, allow_truncated=True)
     for _ in range(2):
-        assert client(server, cache, fast).ask(asked).answers["t0"].text == text
-    assert len(server.asked) == 1
-    assert client(server, cache, fast).unanswered(asked) == 0
-    failed = client(server, cache, fast).ask(tasks(1, rounds=0))  # found under the very same key: asked anew
+        assert client(server, cache, fast).ask(truncatable).answers["t0"].text == text
+    assert len(server.requests) == 1
+    assert client(server, cache, fast).count_uncached(truncatable) == 0
+    failed = client(server, cache, fast).ask(tasks(1, max_corrections=0))  # found under the very same key: asked anew
     assert "t0" in failed.failures
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
     assert len(cache) == 0
 
 
 def test_another_end_is_no_answer_for_anyone(cache: ResponseCache, fast: Backoff) -> None:
-    server = Scripted(lambda body, nth: reply("half a sen", "content_filter"))
-    assert client(server, cache, fast).ask(tasks(1, rounds=0, as_written=True)).failures
+    server = ScriptedTransport(lambda body, nth: reply("half a sen", "content_filter"))
+    assert client(server, cache, fast).ask(tasks(1, max_corrections=0, allow_truncated=True)).failures
     assert len(cache) == 0
 
 
 def test_what_a_task_adds_is_sent_and_in_the_key_and_cannot_replace_what_is_there() -> None:
-    def request(more: dict[str, Any] | None) -> Any:
+    def request(extra_body: dict[str, Any] | None) -> Any:
         messages = tasks(1)[0].messages
-        return request_for(endpoint(), messages, json_object=False, repeat=0, fingerprint=None, more=more)
+        return build_request(endpoint(), messages, json_object=False, repeat=0, fingerprint=None, extra_body=extra_body)
 
     assert request({"stop": ["x"]}).body["stop"] == ["x"]
-    assert len({request(more).key for more in (None, {"seed": 1}, {"seed": 2})}) == 3
+    assert len({request(extra_body).key for extra_body in (None, {"seed": 1}, {"seed": 2})}) == 3
     assert request({}).key == request(None).key
     with pytest.raises(ValueError, match="temperature"):
         request({"temperature": 1.0})

@@ -1,0 +1,91 @@
+"""An estimate counts the very requests that will be sent, by the real prompts; what is in the cache costs nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dart.chat.cache import ResponseCache
+from dart.chat.client import ChatClient
+from dart.chat.ledger import ledger_entries
+from dart.chat.retry import Backoff
+from dart.chat.tasks import Rejected
+from dart.core import params
+from dart.distill.rationales import write_rationales
+from dart.estimate.estimator import Estimator
+from dart.estimate.forecast import CORRECTION_RATE, TOKENS_PER_MESSAGE, forecast
+from dart.simulation.transport import transport_for
+from tests.support.fake_endpoint import ScriptedTransport, endpoint, tasks
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_every_open_request_is_counted_once_and_priced(cache: ResponseCache) -> None:
+    result = forecast([*tasks(9), tasks(1)[0]], endpoint(), cache, None, answer_tokens=10, characters_per_token=2)
+    prompt = len("question 0") / 2 + TOKENS_PER_MESSAGE
+    again = CORRECTION_RATE * 9
+    assert result.requests == pytest.approx(9 + again)
+    assert result.prompt_tokens == pytest.approx(9 * prompt + again * (prompt + 10 + 60))
+    assert result.completion_tokens == pytest.approx((9 + again) * 10)
+    assert result.usd == pytest.approx(
+        (round(result.prompt_tokens) * 1.0 + round(result.completion_tokens) * 10.0) / 1e6
+    )
+    assert result.most_usd > 10 * result.usd  # 3 rounds of 64 tokens instead of 1.1 of 10
+    assert result.hours == pytest.approx(9.9 * (1 + 10 / 40) / 8 / 3600)
+
+
+def test_the_upper_end_holds(cache: ResponseCache, fast: Backoff) -> None:
+    """A conversation that uses every round and every token costs no more than forecast."""
+
+    def never(text: str) -> str:
+        raise Rejected("no")
+
+    stubborn = tasks(5, check=never, required=False)
+    most = forecast(stubborn, endpoint(), cache, None, 10, characters_per_token=1).most_usd
+    client = ChatClient(endpoint(), stage="s", transport=ScriptedTransport(), cache=cache, backoff=fast)
+    client.ask(stubborn)
+    [line] = ledger_entries(cache)
+    assert line.calls == 15
+    assert most > 15 * 10 * 10.0 / 1e6
+    # the scripted server claims 100 prompt tokens for any prompt, so the answers alone are compared
+
+
+def test_conversations_are_followed_through_the_cache(cache: ResponseCache, fast: Backoff) -> None:
+    def first_is_wrong(text: str) -> str:
+        if "right" not in text:
+            raise Rejected("say right")
+        return text
+
+    batch = tasks(4, check=first_is_wrong, required=False, max_corrections=1)
+    client = ChatClient(endpoint(), stage="s", transport=ScriptedTransport(), cache=cache, backoff=fast)
+    client.ask(batch[:2])  # each with one correction round, both answers rejected
+    result = forecast(batch, endpoint(), cache, None, answer_tokens=10)
+    assert (result.requests, result.cached) == (pytest.approx(2 * (1 + CORRECTION_RATE)), 4)
+    longer = [task._replace(max_corrections=2) for task in batch[:2]]
+    assert forecast(longer, endpoint(), cache, None, 10).requests == pytest.approx(2 * (1 + CORRECTION_RATE))
+
+
+def test_limits_per_minute_make_it_longer(cache: ResponseCache) -> None:
+    free = forecast(tasks(100), endpoint(), cache, None, 10).hours
+    assert forecast(tasks(100), endpoint(requests_per_minute=11), cache, None, 10).hours == pytest.approx(10 / 60)
+    assert forecast(tasks(100), endpoint(tokens_per_minute=10), cache, None, 10).hours > 10 * free
+
+
+def test_what_a_stage_asks_is_what_was_estimated_and_costs_nothing_afterwards(tmp_path: Path) -> None:
+    settings, profile = params.check(ROOT, profile="embedded")
+
+    def distill() -> tuple[float, float]:
+        line = Estimator(settings, profile, tmp_path, use_data=False, characters_per_token=4.0).lines()[0]
+        assert line.stage == "distill"
+        return line.forecast.requests, line.forecast.cached
+
+    estimator = Estimator(settings, profile, tmp_path, use_data=False, characters_per_token=4.0)
+    expected, cached = distill()
+    assert (expected, cached) == (pytest.approx(2400 * (1 + CORRECTION_RATE)), 0)
+    client = ChatClient(
+        profile.teacher, stage="distill", transport=transport_for(profile.teacher, profile.world, settings.seed)
+    )
+    _, outcome = write_rationales(estimator.train, client, settings.distill)
+    assert outcome.usage.calls == outcome.usage.cost.answers == 2400
+    assert distill() == (0, 2400)
