@@ -35,8 +35,8 @@ GUARDS: dict[int, list[str]] = {
         "student/test_template.py::test_exactly_one_bos_where_the_family_has_one",
         "student/test_template.py::test_a_system_text_is_kept_whether_or_not_there_is_a_system_role",
     ],
-    9: ["student/test_conclusion.py::test_an_echo_of_both_labels_is_unparsed_and_stays_in_the_rationale"],
-    10: ["test_params.py::test_all_problems_are_listed_at_once"],
+    9: ["prompts/test_answer_format.py::test_an_echo_of_both_labels_is_unparsed_and_stays_in_the_rationale"],
+    10: ["core/test_params.py::test_all_problems_are_listed_at_once"],
     11: [
         "stats/test_paired.py::test_rank_tests_agree_with_scipy_and_with_counting",
         "stats/test_paired.py::test_corrections",

@@ -15,6 +15,8 @@ from dart.simulation import classifier as tiny
 from dart.simulation import sentences
 from dart.simulation.suite import write_suite
 
+pytestmark = pytest.mark.training
+
 
 def spec(label: str = "toxic") -> ScorerSpec:
     return ScorerSpec(model="embedded://classifier", revision="main", label=label, batch=64, max_length=128)

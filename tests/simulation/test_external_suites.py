@@ -35,6 +35,7 @@ def hate_classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.training
 def test_hateful_cases_score_above_non_hateful_ones(hatecheck: list[ExternalItem], hate_classifier: Path) -> None:
     scores = Classifier.load(hate_classifier, spec("hate")).score([item.prompt for item in hatecheck])
     found = hate_on_labels(hatecheck, scores)
@@ -44,6 +45,7 @@ def test_hateful_cases_score_above_non_hateful_ones(hatecheck: list[ExternalItem
     assert found.low > 0.5
 
 
+@pytest.mark.training
 def test_the_other_label_is_caught(hatecheck: list[ExternalItem], hate_classifier: Path) -> None:
     """The published code took the first label with "hate" in it, which is "nothate"."""
     scores = Classifier.load(hate_classifier, spec("nothate")).score([item.prompt for item in hatecheck])

@@ -39,6 +39,7 @@ def texts(records: list[Generation]) -> dict[str, str]:
     return {record.item_id: record.text for record in records}
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("decoding", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
 def test_a_text_depends_neither_on_the_batch_nor_on_the_order(
     base: Path, adapters: dict[str, Path | None], items: list[Item], decoding: GenerationParams

@@ -27,6 +27,8 @@ from dart.student.loading import load_processor
 from dart.student.train import train_adapter
 from tests.support.tiny_models import spec
 
+pytestmark = pytest.mark.training
+
 ROOT = Path(__file__).resolve().parents[2]
 GREEDY = GenerationParams(max_new_tokens=24, temperature=0.0, top_p=1.0)
 SAMPLED = GenerationParams(max_new_tokens=12, temperature=0.8, top_p=0.9)

@@ -31,6 +31,8 @@ from dart.student.trainer import IGNORED, AnswerTrainer, Collator
 from tests.support.tiny_models import classifier as write_classifier
 from tests.support.tiny_models import spec
 
+pytestmark = pytest.mark.training
+
 SCORER = ScorerSpec(model="tiny", revision="main", label="toxic", batch=64, max_length=64)
 TERM = ToxicityTerm(
     chosen_by="median", draws="teacher_forced", samples=2, share=1.0, every=1, max_new_tokens=6,

@@ -21,6 +21,8 @@ from dart.student.train import encode, split_batch, train_adapter
 from dart.student.trainer import AnswerTrainer, Collator, GroupedSampler
 from tests.support.tiny_models import FAMILIES, spec, student
 
+pytestmark = pytest.mark.training
+
 
 def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
