@@ -33,7 +33,8 @@ def report(result: Verification) -> list[str]:
     if result.stages:
         n_same = result.count("same")
         lines.append(f"same bytes: {n_same} of {len(result.stages)} stages")
-    lines += [f"not up to date: {name}" for name in result.stale]
+    lines += [f"changed after the run: {name}" for name in result.modified]
+    lines += [f"not up to date: {name}" for name in result.stale if name not in result.modified]
     return [*lines, *_numbers(result), result.verdict]
 
 

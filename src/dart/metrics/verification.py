@@ -35,6 +35,7 @@ class StageComparison(NamedTuple):
     state: StageState
     outs: tuple[str, ...]  # those that differ or are missing
     settings_differ: bool  # command or parameters in its lock entry are not those of the revision
+    modified: bool  # an out is not what its own run wrote, by the working tree's dvc.lock
 
 
 class Spread(NamedTuple):
@@ -67,7 +68,7 @@ class Verification(NamedTuple):
 
     @property
     def reproduced(self) -> bool:
-        if not self.stages or self.stale or self.different_settings or self.count("missing"):
+        if not self.stages or self.stale or self.modified or self.different_settings or self.count("missing"):
             return False
         explained = {number.state for number in self.numbers.values()} <= {"same", "within"}
         return explained and (self.same_bytes or bool(self.numbers))
@@ -75,6 +76,10 @@ class Verification(NamedTuple):
     @property
     def different_settings(self) -> list[str]:
         return [address for address, stage in self.stages.items() if stage.settings_differ]
+
+    @property
+    def modified(self) -> list[str]:
+        return [address for address, stage in self.stages.items() if stage.modified]
 
     def count(self, state: StageState) -> int:
         return sum(stage.state == state for stage in self.stages.values())
@@ -98,6 +103,8 @@ class Verification(NamedTuple):
             return f"{self.count('missing')} stages have no outs here; run `dart repro` or `dvc pull`"
         if self.different_settings:
             return f"other parameters or commands in {_some(self.different_settings)}"
+        if self.modified:
+            return f"outs of {_some(self.modified)} were changed after the run"
         if self.stale:
             return f"{_some(self.stale)} not up to date; run `dart repro`"
         if not states:
@@ -216,7 +223,7 @@ def _compare_stages(root: Path, commit: Revision) -> tuple[dict[str, StageCompar
 
 def _stage(stage: Any, entry: Mapping[str, Any] | None, commit: Revision) -> StageComparison:
     if entry is None:
-        return StageComparison("not committed", (), False)
+        return StageComparison("not committed", (), False, False)
     hashes = {out["path"]: out.get(out.get("hash", "md5")) for out in entry.get("outs", [])}
     missing = [str(out) for out in stage.outs if not out.exists]
     different = [
@@ -226,7 +233,8 @@ def _stage(stage: Any, entry: Mapping[str, Any] | None, commit: Revision) -> Sta
     ]
     different += [path for path in hashes if path not in {out.def_path for out in stage.outs}]
     state: StageState = "missing" if missing else "differs" if different else "same"
-    return StageComparison(state, tuple(missing + different), _settings(stage) != _committed_settings(entry))
+    modified = any(out.exists and out.changed_checksum() for out in stage.outs)
+    return StageComparison(state, tuple(missing + different), _settings(stage) != _committed_settings(entry), modified)
 
 
 def _same_blob(out: Any, commit: Revision) -> bool:
