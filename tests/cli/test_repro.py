@@ -82,6 +82,7 @@ def test_stages_run_side_by_side(toy: Path) -> None:
     assert max(arm["begin"] for arm in arms) < min(arm["end"] for arm in arms)
 
 
+@pytest.mark.slow
 def test_each_gpu_stage_has_a_device_of_its_own_and_others_have_none(toy: Path) -> None:
     assert run(toy, 4, TOY_SLEEP="0.3", CUDA_VISIBLE_DEVICES="4,7")[0] == 0
     devices = {path.stem: json.loads(path.read_text()) for path in (toy / ".dart/ran").glob("*.json")}
@@ -93,6 +94,7 @@ def test_each_gpu_stage_has_a_device_of_its_own_and_others_have_none(toy: Path) 
     assert {entry["devices"] for name, entry in devices.items() if name not in gpu_stages} == {""}
 
 
+@pytest.mark.slow
 def test_with_a_launcher_a_gpu_stage_has_all_devices(toy: Path) -> None:
     assert run(toy, 4, "train@small", CUDA_VISIBLE_DEVICES="0,1", DART_LAUNCHER="torchrun --nproc-per-node 2")[0] == 0
     assert json.loads((toy / ".dart/ran/train@small.json").read_text())["devices"] == "0,1"
@@ -118,6 +120,7 @@ def test_nothing_to_run_runs_nothing(serial: Path, capsys: pytest.CaptureFixture
     assert lock_files(serial) == before
 
 
+@pytest.mark.slow
 def test_only_what_changed_and_what_it_feeds_runs(toy: Path) -> None:
     run(toy, 3)
     forget(toy)
@@ -141,6 +144,7 @@ def test_a_stage_whose_input_came_out_the_same_is_skipped(toy: Path) -> None:
     assert f"1 stages ran, {STAGES - 1} unchanged" in output
 
 
+@pytest.mark.slow
 def test_a_target_runs_with_what_it_needs(toy: Path) -> None:
     assert run(toy, 2, "audit@base")[0] == 0
     assert ran(toy) == {"suite", "train@base", "audit@base"}
@@ -149,6 +153,7 @@ def test_a_target_runs_with_what_it_needs(toy: Path) -> None:
     assert ran(toy) == {"train@small", "arm@heavy"}
 
 
+@pytest.mark.slow
 def test_after_a_failure_nothing_starts_and_what_runs_may_finish(toy: Path, serial: Path) -> None:
     code, output, errors = run(toy, 2, TOY_FAIL="train@base", TOY_SLEEP_train_small="5")
     assert code == 1
@@ -163,6 +168,7 @@ def test_after_a_failure_nothing_starts_and_what_runs_may_finish(toy: Path, seri
     assert lock_files(toy) == lock_files(serial)
 
 
+@pytest.mark.slow
 def test_keep_going_runs_what_the_failed_stage_does_not_feed(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in environment(TOY_FAIL="train@base").items():
         monkeypatch.setenv(name, value)
@@ -177,6 +183,7 @@ def wait_for(path: Path, seconds: float = 60.0) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_run_that_is_stopped_or_killed_goes_on_where_it_was(toy: Path, serial: Path, number: signal.Signals) -> None:
     process = start(toy, 3, TOY_SLEEP_arm_light="120")

@@ -128,6 +128,7 @@ def test_an_out_that_is_not_here_is_missing(toy: Path) -> None:
     assert "1 stages have no outs here; run `dart repro` or `dvc pull`" in result.verdict
 
 
+@pytest.mark.slow
 def test_another_experiment_is_no_reproduction(toy: Path) -> None:
     params = toy / "params.yaml"
     params.write_text(params.read_text().replace("heavy: 3", "heavy: 4"))
@@ -139,6 +140,7 @@ def test_another_experiment_is_no_reproduction(toy: Path) -> None:
     assert "other parameters or commands in ablations/dvc.yaml:arm@heavy" in result.verdict
 
 
+@pytest.mark.slow
 def test_without_headline_numbers_bytes_decide(toy: Path) -> None:
     file = toy / "dvc.yaml"
     file.write_text(file.read_text().replace("headline.json", "other.json"))
@@ -162,6 +164,7 @@ def test_an_unknown_revision_and_a_commit_without_a_run_are_named(toy: Path) -> 
     assert "this revision has no dvc.lock" in result.verdict
 
 
+@pytest.mark.slow
 def test_another_machine_pulls_the_run_and_has_nothing_to_do(
     published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -32,7 +32,7 @@ def repro(
     """Run the stages that changed and what depends on them, several at once; dvc.lock ends as after `dvc repro`."""
     if jobs < 0:
         raise DataError(f"--jobs must be an integer >= 1, or 0 for one per core, not {jobs}.")
-    code = reproduce(Path(), targets or [], jobs or len(os.sched_getaffinity(0)), keep_going=keep_going, dry=dry)
+    code = reproduce(Path(), targets or [], jobs or _cores(), keep_going=keep_going, dry=dry)
     if code:
         raise typer.Exit(code)
 
@@ -102,6 +102,11 @@ def _run(
         print(f"{len(failed)} failed, {left} not started: {hint} when it is mended", file=sys.stderr)
         return 1
     return 0
+
+
+def _cores() -> int:
+    """Cores that this process may use; all of the machine where the system does not tell."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _interrupt(*_: object) -> None:
