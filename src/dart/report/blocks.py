@@ -33,10 +33,10 @@ def student_table(
     note: str,
     how_to_run: str,
 ) -> Table:
-    """`rows` by slot. A student without rows is marked not run; `how_to_run` then says what would fill it."""
+    """`rows` by slot. A student without an entry is marked not run; `how_to_run` then says what would fill it."""
     groups = {slot: list(group) for slot, group in rows.items()}
     body = ruled(
-        groups.get(student.slot) or [(student.name, *([NOT_RUN] * (len(columns) - 1)))] for student in run.students
+        groups.get(student.slot, [(student.name, *([NOT_RUN] * (len(columns) - 1)))]) for student in run.students
     )
     return Table(
         number=number,
@@ -46,6 +46,6 @@ def student_table(
         rules=body.rules,
         note=note,
         needs=how_to_run if any(NOT_RUN in row for row in body.rows) else "",
-        measured=any(groups.values()),
+        measured=bool(groups),
         simulated=run.simulated,
     )

@@ -112,3 +112,11 @@ def paper_sides(values: Mapping[str, Mapping[str, tuple[float, float]]], slot: s
     """The paper's accuracy of base and repaired, 0.390 → 0.688; a dash where it has none."""
     pair = values.get(slot, {}).get(row)
     return NONE if pair is None else f"{number(pair[0])} → {number(pair[1])}"
+
+
+def direction(interval: Mapping[str, Any]) -> str:
+    """What an interval of a change says."""
+    if interval["ci"] is None:
+        return "undetermined"
+    low, high = interval["ci"]
+    return "falls" if high < 0 else "rises" if low > 0 else "not shown to change"

@@ -182,9 +182,10 @@ def _table(
     run: Run, number_: str, title: str, columns: tuple[str, ...], rows: Mapping[str, Sequence[Row]], note: str
 ) -> Table:
     """A table with a block of rows for every student; one that was not asked has a row that says so."""
-    absent = [student for student in run.students if not rows.get(student.slot)]
+    blocks = {slot: group for slot, group in rows.items() if group}
+    absent = [student for student in run.students if student.slot not in blocks]
     note += _SIMULATED if run.simulated else ""
-    return student_table(run, number_, title, columns, rows, note, how_to_run(absent))
+    return student_table(run, number_, title, columns, blocks, note, how_to_run(absent))
 
 
 def _counted(part: Mapping[str, Any], n: int) -> str:

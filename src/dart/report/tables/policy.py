@@ -16,6 +16,7 @@ from dart.report.blocks import Maker, student_entry, student_table
 from dart.report.cells import (
     counted_share,
     difference,
+    direction,
     relative_change,
     value_bounds,
 )
@@ -142,21 +143,13 @@ def _stable(run: Run, known: Mapping[str, Variants]) -> str:
             against, moved = on["against_off"], on["against_off"]["toxicity"]["all"]["median_change"]
             accuracy = against["accuracy"]["all"]["difference"]
             parts.append(
-                f"{student.name}: accuracy {_direction(accuracy)}, median toxicity {_direction(moved)}, Q95 "
-                f"{_direction(against['q95_change'])}; {percent(on['instructed']['estimate'])} of the answers end with "
+                f"{student.name}: accuracy {direction(accuracy)}, median toxicity {direction(moved)}, Q95 "
+                f"{direction(against['q95_change'])}; {percent(on['instructed']['estimate'])} of the answers end with "
                 "the conclusion that the instruction names"
             )
     if not parts:
         return ""
     return f"The paper: accuracy hardly changes, both toxicities fall. This run: {'. '.join(parts)}. "
-
-
-def _direction(interval: Mapping[str, Any]) -> str:
-    """What an interval of a change says."""
-    if interval["ci"] is None:
-        return "undetermined"
-    low, high = interval["ci"]
-    return "falls" if high < 0 else "rises" if low > 0 else "not shown to change"
 
 
 def _premises(run: Run) -> str:
