@@ -52,7 +52,7 @@ def test_teachers_differ_as_their_profile_declares(given: params.StageParams) ->
 
 
 def test_a_simulated_teacher_without_knowledge_says_so(given: params.StageParams) -> None:
-    with pytest.raises(ChatError, match="known"):
+    with pytest.raises(ChatError, match="true label"):
         predict_labels(items()[:1], client_for(given, "teacher"))
 
 
