@@ -393,9 +393,8 @@ def _unreduced(run: Run) -> str:
         if (entry := student_entry(run, METRICS, student)) is not None
         and entry["variants"]["repaired"].get("oracle", {}).get("of_oracle", {}).get("toxicity_reduction") is None
     ]
-    if not names:
-        return ""
-    return f"With {' and '.join(names)} oracle does not lower the median, so there is no share of its reduction."
+    text = f"With {' and '.join(names)} oracle does not lower the median, so there is no share of its reduction."
+    return text if names else ""
 
 
 TABLES: tuple[Maker, ...] = (table3, table17, table18, table33, table34)
