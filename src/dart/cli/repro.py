@@ -66,8 +66,9 @@ def _run(
     context = fork_server()
 
     def start_logged(stage: PlannedStage, variables: Mapping[str, str]) -> Process:
-        environment = {**os.environ, **variables}
-        return start_stage(context, stage.address, root, root / log_path(stage.address), environment)
+        log = root / log_path(stage.address)
+        log.write_text("", encoding="utf-8")  # of this run, even if the worker dies before it prints
+        return start_stage(context, stage.address, root, log, {**os.environ, **variables})
 
     lines = _Lines(max(len(stage.address) for stage in stages))
     scheduler = Scheduler(

@@ -19,10 +19,11 @@ from pathlib import Path
 from dart.core.dvc_graph import when_free
 
 RAN, FAILED, UNCHANGED = 0, 1, 3  # exit codes of a worker
-# what `Repo.reproduce` imports on the way: a worker that finds it loaded needs a third of the CPU time
+# what `Repo.reproduce` imports on the way: a worker that finds it loaded needs a third of the CPU time. Nothing of this
+# package: the server's path may hold another copy of it, while a worker has its parent's path
 PRELOAD = (
-    "dart.core.dvc_worker", "dvc.repo.reproduce", "dvc.stage.run", "dvc.stage.cache", "dvc.stage.loader", "dvc.lock",
-    "dvc.rwlock", "dvc.scm", "dvc.dirs", "dvc.cachemgr", "dvc.data_cloud", "dvc.dvcfile", "dvc.parsing",
+    "dvc.repo.reproduce", "dvc.stage.run", "dvc.stage.cache", "dvc.stage.loader", "dvc.lock", "dvc.rwlock",
+    "dvc.scm", "dvc.dirs", "dvc.cachemgr", "dvc.data_cloud", "dvc.dvcfile", "dvc.parsing",
     "dvc.dependency.param", "dvc.repo.datasets", "dvc.repo.metrics", "dvc.repo.params", "dvc.repo.plots",
     "dvc.repo.artifacts", "dvc.repo.stage", "dvc.repo.index", "dvc.utils.strictyaml", "dvc.utils.serialize",
     "dvc_data.hashfile.status", "dvc_data.hashfile.db.local", "dulwich.worktree", "dulwich.ignore", "dulwich.index",
