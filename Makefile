@@ -23,7 +23,7 @@ $(STAMP): requirements.lock pyproject.toml
 
 repro: setup
 	dart check
-	dvc repro
+	dart repro
 	dart summary
 
 lint: setup

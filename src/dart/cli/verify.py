@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dart.core.files import write_json
-from dart.metrics.verification import StageComparison, Verification
-from dart.metrics.verification import verify as compare
+if TYPE_CHECKING:
+    from dart.metrics.verification import StageComparison, Verification
 
 
 def verify(
@@ -17,6 +16,9 @@ def verify(
     json: Annotated[Path | None, typer.Option("--json", help="write the comparison to this file")] = None,
 ) -> None:
     """Compare outs and headline numbers with a commit; exit code 0 if they are reproduced, else 1."""
+    from dart.core.files import write_json
+    from dart.metrics.verification import verify as compare
+
     result = compare(Path(), rev)
     print("\n".join(report(result)))
     if json is not None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dart.report.contents import SECTIONS, Section
 from dart.report.evidence import PaperRun
@@ -21,7 +22,7 @@ from dart.report.table import NOT_RUN, Table
 from dart.report.tables.examples import real_suite
 
 _ENVIRONMENT = Environment(
-    loader=PackageLoader("dart.report"),
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
