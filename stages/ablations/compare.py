@@ -10,6 +10,7 @@ from dart.core.files import write_json
 from dart.core.params import FromParams, OtherTeacherEndpoints, SimulationSpec, StageParams, TeacherEndpoint
 from dart.core.schema.ablations import Arms, Variant
 from dart.core.schema.method import Statistics, ToxicityTerm
+from dart.simulation.truth import true_drift
 
 
 class Params(StageParams):
@@ -35,7 +36,7 @@ def run() -> None:
         toxreg=params.toxreg,
         folds=params.folds,
         seed=params.seed,
-        simulated=params.simulation is not None,
+        truth=true_drift if params.simulation is not None else None,
         teachers={role: endpoint.model for role, endpoint in endpoints.items() if endpoint is not None},
     )
     write_json(layout.METRICS / "arms.json", evaluate_arms(plan))

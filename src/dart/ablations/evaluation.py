@@ -5,7 +5,7 @@ A pure function of what the stages of the arms wrote: nothing is trained, answer
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,11 +20,13 @@ from dart.core.files import read_json, read_jsonl
 from dart.core.records import AuditRecord, Generation, Item, RepairTarget, Severity
 from dart.core.schema.ablations import DEFAULT, Arms, Run, Variant, runs
 from dart.core.schema.method import Statistics, ToxicityTerm
-from dart.simulation.truth import true_drift
 from dart.stats.drift import cases
 
 CONTEXT = ("distilled", "control")  # stages of the main path that the arms' tables show beside them
 VARIANT_OF = {"default": "repaired", "distilled": "distilled", "control": "control"}
+
+
+Truth = Callable[[Sequence[Generation], Sequence[Generation]], dict[str, Severity]]
 
 
 class Plan(NamedTuple):
@@ -36,7 +38,7 @@ class Plan(NamedTuple):
     toxreg: ToxicityTerm
     folds: int
     seed: int
-    simulated: bool  # the truth is known
+    truth: Truth | None  # the true drift cases of answers against base, where the world is simulated
     teachers: Mapping[str, str]  # {role: model}, for the table of teachers
 
 
@@ -59,7 +61,7 @@ class Evidence:
         return Arm(answers, records, self.truth(self.base, answers))
 
     def truth(self, base: Sequence[Generation], answers: Sequence[Generation]) -> dict[str, Severity] | None:
-        return true_drift(base, answers) if self.plan.simulated else None
+        return self.plan.truth(base, answers) if self.plan.truth is not None else None
 
     def of_main_path(self, row: str) -> Arm:
         """A row of the main path, audited at the arms' own threshold."""
