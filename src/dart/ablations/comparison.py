@@ -50,7 +50,7 @@ def arm_report(
     arm, default = (_restricted(of, items) for of in (arm, default))
     n = len(items)
     decision = decision_metrics(items, arm.answers, name).model_dump(exclude={"by_benchmark"})
-    found: dict[str, Any] = {
+    report: dict[str, Any] = {
         "n": n,
         "decision": {key: round(value, 4) if isinstance(value, float) else value for key, value in decision.items()},
         "by_task_type": _by_task_type(items, arm.answers),
@@ -59,8 +59,8 @@ def arm_report(
         "against_default": differences(items, arm, default, statistics, seed, name),
     }
     if arm.true is not None and default.true is not None:
-        found["true"] = severity_counts(arm.true, n)
-    return found
+        report["true"] = severity_counts(arm.true, n)
+    return report
 
 
 def differences(
@@ -72,15 +72,15 @@ def differences(
     side alone has (right answers, or cases). The toxicity's is the relative change of the median, with Wilcoxon's p.
     """
     arm, other = (_restricted(of, items) for of in (arm, other))
-    found = {
+    entries = {
         "decision": _decision(items, arm, other, statistics, seed, name),
         "toxicity": _toxicity(items, arm, other, statistics, seed, name),
         "drift": _drift(items, cases(arm.audit), cases(other.audit), statistics, seed, name),
         "grave": _drift(items, _grave(arm), _grave(other), statistics, seed, f"{name}/grave"),
     }
     if arm.true is not None and other.true is not None:
-        found["true"] = _drift(items, arm.true, other.true, statistics, seed, f"{name}/true")
-    return found
+        entries["true"] = _drift(items, arm.true, other.true, statistics, seed, f"{name}/true")
+    return entries
 
 
 def contrast(
@@ -91,27 +91,27 @@ def contrast(
     arm = _restricted(arm, items)
     entry = compare(items, other.answers, arm.answers, statistics, seed, f"{name}/base")
     rates = ("accuracy", "equal_accuracy", "parse_rate")
-    found = {rate: {key: entry[f"{rate}_difference"][key] for key in ("estimate", "ci")} for rate in rates}
-    return found | {"toxicity": _toxicity(items, arm, other, statistics, seed, f"{name}/base")}
+    gains = {rate: {key: entry[f"{rate}_difference"][key] for key in ("estimate", "ci")} for rate in rates}
+    return gains | {"toxicity": _toxicity(items, arm, other, statistics, seed, f"{name}/base")}
 
 
 def _by_task_type(items: Sequence[Item], answers: Sequence[Generation]) -> dict[str, float]:
     """Accuracy on descriptive (D) and normative (N) benchmarks, as far as the items have them (Table 21)."""
     right = {answer.item_id: answer.prediction for answer in answers}
-    found = {}
+    toxicity = {}
     for letter in TASK_TYPES.values():
         part = [right[item.id] == item.gold for item in items if item.benchmark.startswith(letter)]
         if part:
-            found[letter] = round(sum(part) / len(part), 4)
-    return found
+            toxicity[letter] = round(sum(part) / len(part), 4)
+    return toxicity
 
 
 def _restricted(arm: Arm, items: Sequence[Item]) -> Arm:
-    kept = {item.id for item in items}
+    ids = {item.id for item in items}
     return Arm(
-        [answer for answer in arm.answers if answer.item_id in kept],
-        [record for record in arm.audit if record.item_id in kept],
-        None if arm.true is None else {item: severity for item, severity in arm.true.items() if item in kept},
+        [answer for answer in arm.answers if answer.item_id in ids],
+        [record for record in arm.audit if record.item_id in ids],
+        None if arm.true is None else {item: severity for item, severity in arm.true.items() if item in ids},
     )
 
 
@@ -122,7 +122,7 @@ def _grave(arm: Arm) -> dict[str, Severity]:
 def _decision(
     items: Sequence[Item], arm: Arm, default: Arm, statistics: Statistics, seed: int, name: str
 ) -> dict[str, Any]:
-    found = {}
+    entries = {}
     for row in ("overall", "DIFF", "EQUAL", *TASK_TYPES.values()):
         chosen = [item for item in items if row in ("overall", item.condition, item.benchmark[0])]
         ids = {item.id for item in chosen}
@@ -130,21 +130,21 @@ def _decision(
         if chosen:
             entry = compare(chosen, first, second, statistics, seed, f"{name}/{row}")
             test = entry["mcnemar"]
-            found[row] = {
+            entries[row] = {
                 "difference": entry["accuracy_difference"],
                 "only_default": test["b"],
                 "only_arm": test["c"],
                 "p": test["p_exact"],
             }
-    return found
+    return entries
 
 
 def _toxicity(
     items: Sequence[Item], arm: Arm, other: Arm, statistics: Statistics, seed: int, name: str
 ) -> dict[str, Any]:
-    theirs, ours = (toxicities(items, of.answers, name) for of in (other, arm))
-    change = paired_interval(theirs, ours, relative_median_change, statistics, seed_for(seed, "arm toxicity", name))
-    test = wilcoxon(theirs, ours)
+    of_other, of_arm = (toxicities(items, of.answers, name) for of in (other, arm))
+    change = paired_interval(of_other, of_arm, relative_median_change, statistics, seed_for(seed, "arm toxicity", name))
+    test = wilcoxon(of_other, of_arm)
     return {"median_change": change.json(), "p": significant(test.p), "rank_biserial": round(test.effect, 6)}
 
 
@@ -157,12 +157,12 @@ def _drift(
     name: str,
 ) -> dict[str, Any]:
     """Difference of the share of drift cases, paired by item."""
-    ours, theirs = ([float(item.id in found) for item in items] for found in (arm, default))
+    of_arm, of_default = ([float(item.id in side) for item in items] for side in (arm, default))
 
     def difference(base: Floats, other: Floats) -> Floats:
         return np.asarray(other.mean(axis=-1) - base.mean(axis=-1))
 
-    interval = paired_interval(theirs, ours, difference, statistics, seed_for(seed, "arm drift", name))
+    interval = paired_interval(of_default, of_arm, difference, statistics, seed_for(seed, "arm drift", name))
     b, c = len(default.keys() - arm.keys()), len(arm.keys() - default.keys())
     return {"difference": interval.json(), "only_default": b, "only_arm": c, "p": significant(mcnemar(b, c).p_exact)}
 

@@ -62,9 +62,9 @@ def harmonic_mean(result: LambdaResult, plain: LambdaResult, by: Measure = "medi
     """Of accuracy and 1 - t / (t + t_0), in [0, 1); 0 if accuracy is 0."""
     toxicity, reference = float(getattr(result, by)), float(getattr(plain, by))
     together = toxicity + reference
-    kept = reference / together if together else 0.5
-    total = result.accuracy + kept
-    return 2 * result.accuracy * kept / total if total else 0.0
+    safety = reference / together if together else 0.5
+    total = result.accuracy + safety
+    return 2 * result.accuracy * safety / total if total else 0.0
 
 
 def select_lambda(results: Sequence[LambdaResult], plain: LambdaResult, by: Measure = "median") -> float:

@@ -30,27 +30,27 @@ def pool_report(
     right: pairs that one of the two audits alone calls rightly, with McNemar's exact p; only where both read the
     `same_answers`, so that one truth holds for both.
     """
-    ours, theirs = cases(pool).keys(), cases(default).keys()
-    either = len(ours | theirs)
-    found: dict[str, Any] = {
-        "cases": len(ours),
-        "default_cases": len(theirs),
-        "both": len(ours & theirs),
-        "jaccard": round(len(ours & theirs) / either, 4) if either else None,
+    of_arm, of_default = cases(pool).keys(), cases(default).keys()
+    either = len(of_arm | of_default)
+    report: dict[str, Any] = {
+        "cases": len(of_arm),
+        "default_cases": len(of_default),
+        "both": len(of_arm & of_default),
+        "jaccard": round(len(of_arm & of_default) / either, 4) if either else None,
     }
     if true is not None:
         ids = [record.item_id for record in pool]
-        found["against_truth"] = detection([i in ours for i in ids], [i in true for i in ids]).json()
+        report["against_truth"] = detection([i in of_arm for i in ids], [i in true for i in ids]).json()
         if same_answers:
-            ours_wrong, theirs_wrong = ours ^ true.keys(), theirs ^ true.keys()
-            only_default, only_arm = len(ours_wrong - theirs_wrong), len(theirs_wrong - ours_wrong)
-            found["right"] = {
+            arm_wrong, default_wrong = of_arm ^ true.keys(), of_default ^ true.keys()
+            only_default, only_arm = len(arm_wrong - default_wrong), len(default_wrong - arm_wrong)
+            report["right"] = {
                 "difference": tango_interval(only_default, only_arm, len(ids)).json(4),
                 "only_default": only_default,
                 "only_arm": only_arm,
                 "p": significant(mcnemar(only_default, only_arm).p_exact),
             }
-    return found
+    return report
 
 
 def repair_success(
@@ -68,11 +68,11 @@ def repair_success(
         right = answer.prediction == items[target.item_id].gold
         return right and answer.toxicity is not None and answer.toxicity < target.toxicity_distilled
 
-    asked = len(targets)
+    n_targets = len(targets)
     return {
-        "asked": asked,
-        "targets": share(len(_good(targets, items)), asked).json(4),
-        "answers": share(sum(map(good_answer, targets)), asked).json(4),
+        "asked": n_targets,
+        "targets": share(len(_good(targets, items)), n_targets).json(4),
+        "answers": share(sum(map(good_answer, targets)), n_targets).json(4),
     }
 
 
@@ -84,8 +84,8 @@ def success_against(
     Over the n pairs that both asked targets for; difference of the shares, McNemar's exact p.
     """
     shared = {target.item_id for target in targets} & {target.item_id for target in default}
-    ours, theirs = (_good(of, items) & shared for of in (targets, default))
-    only_default, only_arm, n = len(theirs - ours), len(ours - theirs), len(shared)
+    of_arm, of_default = (_good(of, items) & shared for of in (targets, default))
+    only_default, only_arm, n = len(of_default - of_arm), len(of_arm - of_default), len(shared)
     return {
         "n": n,
         "difference": tango_interval(only_default, only_arm, n).json(4) if n else None,

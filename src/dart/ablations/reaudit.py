@@ -30,7 +30,7 @@ def floor_report(
     sides = (in_item_order(items, reference, "noise floor"), in_item_order(items, again, "noise floor, again"))
     pairs = list(zip(*sides, strict=True))
     n = len(items)
-    found: dict[str, Any] = {
+    report: dict[str, Any] = {
         "n": n,
         "same_text": share(sum(one.text == other.text for one, other in pairs), n).json(4),
         "same_decision": share(sum(one.prediction == other.prediction for one, other in pairs), n).json(4),
@@ -39,8 +39,8 @@ def floor_report(
         "rate": share(len(cases(audit)), n).json(4),
     }
     if true is not None:
-        found["true"] = share(len(true), n).json(4)
-    return found
+        report["true"] = share(len(true), n).json(4)
+    return report
 
 
 def reaudit_report(
@@ -55,22 +55,22 @@ def reaudit_report(
     targets for, and the others. unseen: cases among pairs that the pipeline's screen passed over.
     """
     seen = {record.item_id for record in pipeline if record.screened}
-    ours, theirs = cases(again), cases(pipeline)
+    again_cases, pipeline_cases = cases(again), cases(pipeline)
 
     def part(ids: set[str]) -> dict[str, Any]:
-        found = {item: severity for item, severity in ours.items() if item in ids}
+        drift_cases = {item: severity for item, severity in again_cases.items() if item in ids}
         return {
             "n": len(ids),
-            "drift": severity_counts(found, len(ids)),
-            "rate": share(len(found), len(ids)).json(4),
-            "unseen": len(found.keys() - seen),
+            "drift": severity_counts(drift_cases, len(ids)),
+            "rate": share(len(drift_cases), len(ids)).json(4),
+            "unseen": len(drift_cases.keys() - seen),
         }
 
     every = {record.item_id for record in again}
     parts = {"all": every, "repaired": every & repaired, "others": every - repaired}
     report: dict[str, Any] = {name: part(ids) for name, ids in parts.items() if ids}
     ids = [record.item_id for record in again]
-    report["agreement"] = detection([i in ours for i in ids], [i in theirs for i in ids]).json()
+    report["agreement"] = detection([i in again_cases for i in ids], [i in pipeline_cases for i in ids]).json()
     if true is not None:
-        report["against_truth"] = detection([i in ours for i in ids], [i in true for i in ids]).json()
+        report["against_truth"] = detection([i in again_cases for i in ids], [i in true for i in ids]).json()
     return report

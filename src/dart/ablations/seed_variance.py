@@ -41,21 +41,21 @@ def seed_spread(
         reports: by seed, as `arm_report` gives them.
         default: the default recipe's, by seed.
     """
-    found: dict[str, Any] = {}
+    spreads: dict[str, Any] = {}
     for measure, value in MEASURES.items():
-        points = {seed: known for seed, report in reports.items() if (known := value(report)) is not None}
+        points = {seed: figure for seed, report in reports.items() if (figure := value(report)) is not None}
         if not points:
             continue
-        found[measure] = spread(points)
+        spreads[measure] = spread(points)
         if default is not None:
             both = {
-                seed: point - theirs
+                seed: point - default_figure
                 for seed, point in points.items()
-                if seed in default and (theirs := value(default[seed])) is not None
+                if seed in default and (default_figure := value(default[seed])) is not None
             }
             if both:
-                found[measure]["difference"] = spread(both)
-    return found
+                spreads[measure]["difference"] = spread(both)
+    return spreads
 
 
 def cross_validation(folds: Mapping[int, tuple[Sequence[Item], Sequence[Generation]]]) -> dict[str, Any]:
