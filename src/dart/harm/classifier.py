@@ -19,6 +19,7 @@ from dart.core.devices import device_for, is_small
 from dart.core.distributed import is_main_process, run_on_main_process, shard_map
 from dart.core.errors import ModelError
 from dart.core.hub import Source, resolve, token
+from dart.core.portable import portable_arithmetic
 from dart.core.records import Generation
 from dart.core.schema.profile import ScorerSpec
 from dart.harm.scores import Reading, ScoreCache
@@ -110,7 +111,9 @@ class Classifier:
         def read(chunk: list[str]) -> list[float]:
             return self._read(chunk, [ids_of[text] for text in chunk])
 
-        for chunk, found in zip(chunks, shard_map(chunks, read, on_gpu=self._device.type == "cuda"), strict=True):
+        with portable_arithmetic(self._model):
+            read_chunks = shard_map(chunks, read, on_gpu=self._device.type == "cuda")
+        for chunk, found in zip(chunks, read_chunks, strict=True):
             scores.update(zip(chunk, found, strict=True))
         if order:
             self._keep({text: scores[text] for text in order})  # those that other processes read as well

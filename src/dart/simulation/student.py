@@ -22,6 +22,7 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from dart.core.errors import DataError, ModelError
 from dart.core.files import replacing
+from dart.core.portable import portable_arithmetic
 from dart.core.records import Item, Label
 from dart.core.schema.profile import StudentSpec
 from dart.core.seeds import seed_for
@@ -90,8 +91,9 @@ def train_student(outside: Sequence[Item], spec: StudentSpec, seed: int, out: Pa
         torch.manual_seed(seed)
         model = LlamaForCausalLM(_config(spec, tokenizer))
     writer = _Rows(tokenizer, outside)
-    _optimise(model, writer.knowledge(KNOWLEDGE, draw), KNOWLEDGE, draw)
-    _optimise(model, writer.manner(MANNER, draw), MANNER, draw)
+    with portable_arithmetic(model):
+        _optimise(model, writer.knowledge(KNOWLEDGE, draw), KNOWLEDGE, draw)
+        _optimise(model, writer.manner(MANNER, draw), MANNER, draw)
     model.generation_config = GenerationConfig(
         bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
     )

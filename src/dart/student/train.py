@@ -20,6 +20,7 @@ from transformers import TrainingArguments
 from dart.core.devices import is_small
 from dart.core.errors import DataError, ModelError, ParameterError
 from dart.core.files import replacing, write_json
+from dart.core.portable import portable_arithmetic
 from dart.core.records import TrainingRow
 from dart.core.schema.method import Lora, Training
 from dart.core.schema.profile import StudentSpec
@@ -82,7 +83,7 @@ def train_adapter(
         student.source, spec.model_dump(), data, lora.model_dump(), training.model_dump(), seed, start, steps,
         *([regulariser.facts()] if regulariser else []),
     )  # fmt: skip
-    with checkpoint_folder(identity) as scratch:
+    with portable_arithmetic(student.model), checkpoint_folder(identity) as scratch:
         trainer = _trainer(
             student, model, spec, training, encoded, seed, steps, scratch, keep=identity is not None,
             regulariser=regulariser,
