@@ -9,6 +9,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-from dart.core.arithmetic import set_environment  # noqa: E402 - the path comes first
+from dart.core.arithmetic import set_environment
 
 set_environment()  # before a stage imports numpy or torch

@@ -1,7 +1,7 @@
 """Fingerprints of everything a small model computes: trainings, answers, scores; equal on every machine or a defect.
 
-``python -m tests.support.fingerprints`` prints them as JSON; ``... FILE`` writes them, which is how the committed ones in
-tests/fixtures/fingerprints.json are made after a wanted change of the arithmetic. Short enough for an emulated
+``python -m tests.support.fingerprints`` prints them; ``... FILE`` writes them as JSON, which is how the committed
+ones, tests/fixtures/fingerprints.json, are made after a wanted change of the arithmetic. Short enough for an emulated
 processor, which is some fifty times slower (see benchmarks/portable_cpus.py).
 """
 
@@ -11,7 +11,7 @@ import hashlib
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from dart.core.arithmetic import set_environment
@@ -50,26 +50,21 @@ TOXICITY = ToxicityTerm.model_validate(
 )  # fmt: skip
 
 
-def fingerprints() -> dict[str, str]:
-    """Name and first 16 hex digits of the sha256 of each result."""
+def fingerprints() -> Iterator[tuple[str, str]]:
+    """Name and first 16 hex digits of the sha256 of each result, one after the other: an emulator takes minutes."""
     items = [raw.as_item() for raw in write_suite(3, 2).items]
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        return {
-            "numpy and scipy functions": _digest(_functions()),
-            "student trained": _student(items, work / "student"),
-            "classifier trained": _classifier(items, work / "classifier"),
-            "scores": _digest(json.dumps(_scores(work / "classifier")).encode()),
-            "adapter trained": _adapter(items, work / "adapter"),
-            "adapter trained with toxicity": _adapter(
-                items, work / "toxreg", ToxicityRegulariser(_loaded(work / "classifier"), 0.1, TOXICITY, SEED)
-            ),
-            **{
-                f"answers, {kind}, {name}": _answers(items, work / "adapter", temperature, ahead)
-                for kind, temperature in (("greedy", 0.0), ("sampled", 0.7))
-                for name, ahead in (("several tokens per pass", True), ("token by token", False))
-            },
-        }
+        yield "numpy and scipy functions", _digest(_functions())
+        yield "student trained", _student(items, work / "student")
+        yield "classifier trained", _classifier(items, work / "classifier")
+        yield "scores", _digest(json.dumps(_scores(work / "classifier")).encode())
+        yield "adapter trained", _adapter(items, work / "adapter")
+        toxicity = ToxicityRegulariser(_loaded(work / "classifier"), 0.1, TOXICITY, SEED)
+        yield "adapter trained with toxicity", _adapter(items, work / "toxreg", toxicity)
+        for kind, temperature in (("greedy", 0.0), ("sampled", 2.0)):
+            for decoder, ahead in (("several tokens per pass", True), ("token by token", False)):
+                yield f"answers, {kind}, {decoder}", _answers(items, work / "adapter", temperature, ahead)
 
 
 def _digest(data: bytes) -> str:
@@ -91,8 +86,9 @@ def _functions() -> bytes:
 def _student(items: list[Item], out: Path) -> str:
     """Both phases of a base, some optimiser steps each."""
     spec = _spec(Nano(hidden_size=48, layers=2, heads=4, intermediate=144))
-    with _changed(student, KNOWLEDGE=student.KNOWLEDGE._replace(items=64, warmup=2)), _changed(
-        student, MANNER=student.MANNER._replace(items=64, warmup=2)
+    with (
+        _changed(student, KNOWLEDGE=student.KNOWLEDGE._replace(items=64, warmup=2)),
+        _changed(student, MANNER=student.MANNER._replace(items=64, warmup=2)),
     ):
         student.train_student(items, spec, SEED, out)
     return _digest((out / "model.safetensors").read_bytes())
@@ -158,7 +154,9 @@ class _changed:
 
 
 if __name__ == "__main__":
-    text = json.dumps(fingerprints(), indent=2) + "\n"
+    results = {}
+    for name, digest in fingerprints():
+        results[name] = digest
+        print(name, digest, sep="\t", flush=True)
     if sys.argv[1:]:
-        Path(sys.argv[1]).write_text(text, encoding="utf-8")
-    print(text, end="")
+        Path(sys.argv[1]).write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")

@@ -263,16 +263,21 @@ def _by_position(like: torch.Tensor) -> torch.Tensor:
 def _additive_mask(
     query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None, is_causal: bool
 ) -> torch.Tensor | None:
-    """(rows or 1, heads or 1, tokens or 1, length or 1), -inf where a query does not see a key; None if all see all."""
+    """(rows or 1, heads or 1, tokens or 1, length or 1), hiding keys from queries; None if every query sees every key.
+
+    What hides is the least finite number: padding in front of a row sees nothing at all, and a softmax of nothing but
+    -inf would be NaN and spread to the tokens behind it, by 0 * NaN.
+    """
+    least = torch.finfo(query.dtype).min
     tokens, length = query.shape[2], key.shape[2]
     if is_causal:
         hidden = torch.ones(tokens, length, dtype=torch.bool).triu_(1)
-        return query.new_zeros(tokens, length).masked_fill_(hidden, -math.inf)[None, None]
+        return query.new_zeros(tokens, length).masked_fill_(hidden, least)[None, None]
     if mask is None:
         return None
     if mask.dtype == torch.bool:
-        mask = query.new_zeros(mask.shape).masked_fill_(~mask, -math.inf)
-    return mask[(None,) * (4 - mask.dim())]
+        mask = query.new_zeros(mask.shape).masked_fill_(~mask, least)
+    return mask.clamp(min=least)[(None,) * (4 - mask.dim())]
 
 
 def _for_each_head(shared: torch.Tensor, heads: int) -> torch.Tensor:
