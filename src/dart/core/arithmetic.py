@@ -58,8 +58,8 @@ def require_environment() -> None:
     wrong = _too_late or [name for name, value in variables().items() if os.environ.get(name) != value]
     if wrong:
         raise ModelError(
-            f"A small model needs {', '.join(wrong)} to be set before numpy and torch are imported; otherwise its bytes "
-            "depend on the processor. Call dart.core.arithmetic.set_environment() first."
+            f"A small model needs {', '.join(wrong)} to be set before numpy and torch are imported; otherwise its "
+            "bytes depend on the processor. Call dart.core.arithmetic.set_environment() first."
         )
 
 

@@ -3,8 +3,8 @@
 torch's products and some of its functions come from Intel's MKL, which chooses its code by the maker of the processor
 and rounds otherwise on each; training a nano student amplifies the last bit into another model. While
 `portable_arithmetic` is entered for a small model, the CPU kernels of these operators are numpy's: products by
-OpenBLAS, whose kernels are pinned (`dart.core.arithmetic`), functions by numpy's and scipy's own loops. Replaced is what an
-operator calls, below autograd: so models, adapters and gradients need no code of their own, and no product escapes.
+OpenBLAS, whose kernels are pinned (`dart.core.arithmetic`), functions by numpy's and scipy's own loops. Replaced is
+what an operator calls, below autograd: so models, adapters and gradients need no code of their own, and no product escapes.
 What torch computes by itself (sums, softmax, norms, AdamW) is equal once its vectors are.
 
 A large model is left alone, also within the training of a small one, and so is everything on a GPU.
@@ -71,7 +71,7 @@ def _switch(on: bool) -> None:
     global _library
     if on and _library is None:
         torch.set_num_threads(1)  # of the kernels that stay torch's
-        torch.backends.mkldnn.enabled = False  # oneDNN compiles its functions for the processor
+        torch._C._set_mkldnn_enabled(False)  # oneDNN compiles its functions for the processor
         _library = torch.library.Library("aten", "IMPL")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "(?s).*Overriding a previously registered kernel", UserWarning)
@@ -79,7 +79,7 @@ def _switch(on: bool) -> None:
             for name, kernel in _kernels().items():
                 _library.impl(name, kernel, "CPU", allow_override=True)
     elif not on and _library is not None:
-        torch.backends.mkldnn.enabled = True
+        torch._C._set_mkldnn_enabled(True)
         _library._destroy()  # the only way back: torch keeps what was registered before beneath it
         _library = None
 
@@ -118,8 +118,9 @@ def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 def _operand(tensor: torch.Tensor) -> Any:
     """A matrix as OpenBLAS takes it, with one of its two last dimensions contiguous; numpy would use a slow loop."""
-    if tensor.dim() > 1 and (tensor.stride(-1) != 1 or tensor.stride(-2) == 0):
-        if tensor.stride(-2) != 1 or tensor.stride(-1) == 0:
+    if tensor.dim() > 1:
+        rows, columns = tensor.stride()[-2:]
+        if not (columns == 1 and rows) and not (rows == 1 and columns):
             tensor = tensor.contiguous()
     return tensor.detach().numpy()
 
@@ -193,7 +194,7 @@ def attention(
         hands logarithms of sums to `attention_backward`, the weights, (rows, heads, tokens, length), or nothing if no
         gradient is wanted.
     """
-    rows, heads, tokens, width = query.shape
+    rows, heads, tokens, _ = query.shape
     keys, values = _for_each_head(key, heads), _for_each_head(value, heads)
     mask = _additive_mask(query, key, attn_mask, is_causal)
     q, k, v = (_operand(part) for part in (query * _scale(query, scale), keys.transpose(-1, -2), values))
@@ -255,7 +256,7 @@ def _scale(query: torch.Tensor, scale: float | None) -> float:
 
 
 def _by_position(like: torch.Tensor) -> torch.Tensor:
-    """An empty (rows, heads, tokens, width) laid out as (rows, tokens, heads, width), as the layers in front want it."""
+    """An empty (rows, heads, tokens, width) laid out as (rows, tokens, heads, width), as layers want it."""
     rows, heads, tokens, width = like.shape
     return like.new_empty(rows, tokens, heads, width).transpose(1, 2)
 
