@@ -4,7 +4,8 @@ torch's products and some of its functions come from Intel's MKL, which chooses 
 and rounds otherwise on each; training a nano student amplifies the last bit into another model. While
 `portable_arithmetic` is entered for a small model, the CPU kernels of these operators are numpy's: products by
 OpenBLAS, whose kernels are pinned (`dart.core.arithmetic`), functions by numpy's and scipy's own loops. Replaced is
-what an operator calls, below autograd: so models, adapters and gradients need no code of their own, and no product escapes.
+what an operator calls, below autograd: so models, adapters and gradients need no code of their own, and no product
+escapes.
 What torch computes by itself (sums, softmax, norms, AdamW) is equal once its vectors are.
 
 A large model is left alone, also within the training of a small one, and so is everything on a GPU.
