@@ -6,7 +6,7 @@
 Runs the fingerprints of tests/support/fingerprints.py in emulators and prints, for each result, whether it is the
 committed one; exits with 1 if one differs or did not come. An emulator runs the same python and site-packages and is
 told nothing about arithmetic. It shows this machine's /proc/cpuinfo, so numpy is asked to leave out instructions that
-the emulated processor lacks anyway, and says so at most. It is some fifty times slower: allow half an hour on a free core.
+the emulated processor lacks anyway. It is some fifty times slower: allow half an hour on a free core.
 """
 
 from __future__ import annotations
