@@ -8,3 +8,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+
+from dart.core.arithmetic import set_environment
+
+set_environment()  # before a stage imports numpy or torch

@@ -19,6 +19,7 @@ from dart.core.devices import device_for, is_small
 from dart.core.distributed import is_main_process, run_on_main_process, shard_map
 from dart.core.errors import ModelError
 from dart.core.hub import Source, resolve, token
+from dart.core.portable import portable_arithmetic
 from dart.core.records import Generation
 from dart.core.schema.profile import ScorerSpec
 from dart.harm.scores import ScoreCache, ScoringIdentity
@@ -110,7 +111,8 @@ class Classifier:
         def compute(chunk: list[str]) -> list[float]:
             return self._compute(chunk, [ids_of[text] for text in chunk])
 
-        results = shard_map(chunks, compute, on_gpu=self._device.type == "cuda")
+        with portable_arithmetic(self._model):
+            results = shard_map(chunks, compute, on_gpu=self._device.type == "cuda")
         for chunk, values in zip(chunks, results, strict=True):
             scores.update(zip(chunk, values, strict=True))
         if order:

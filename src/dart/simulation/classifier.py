@@ -20,6 +20,7 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from dart.core.errors import DataError, ModelError
 from dart.core.files import replacing
+from dart.core.portable import portable_arithmetic
 from dart.core.records import Item
 from dart.core.schema.profile import ScorerSpec
 from dart.core.seeds import seed_for
@@ -69,7 +70,8 @@ def train_classifier(outside: Sequence[Item], spec: ScorerSpec, kind: Kind, seed
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = BertForSequenceClassification(_config(tokenizer, spec, negative, positive))
-        _optimise(model, list(zip(encoded, labels, strict=True)), draw)
+        with portable_arithmetic(model):
+            _optimise(model, list(zip(encoded, labels, strict=True)), draw)
     tokenizer.model_max_length = spec.max_length
     with replacing(out) as folder:
         model.save_pretrained(folder)

@@ -23,6 +23,7 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from dart.core.errors import DataError, ModelError
 from dart.core.files import replacing
+from dart.core.portable import portable_arithmetic
 from dart.core.records import Item, Label
 from dart.core.schema.profile import BaseStudent
 from dart.core.seeds import seed_for
@@ -90,8 +91,9 @@ def train_student(outside: Sequence[Item], spec: BaseStudent, seed: int, out: Pa
         torch.manual_seed(seed)
         model = LlamaForCausalLM(_config(spec, tokenizer))
     rows = RowBuilder(tokenizer, outside)
-    _optimise(model, rows.pretrain(PRETRAIN, draw), PRETRAIN, draw)
-    _optimise(model, rows.instruct(INSTRUCT, draw), INSTRUCT, draw)
+    with portable_arithmetic(model):
+        _optimise(model, rows.pretrain(PRETRAIN, draw), PRETRAIN, draw)
+        _optimise(model, rows.instruct(INSTRUCT, draw), INSTRUCT, draw)
     model.generation_config = GenerationConfig(
         bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
     )

@@ -20,6 +20,7 @@ from dart.core.devices import is_small
 from dart.core.distributed import shard_map
 from dart.core.errors import DataError, ModelError
 from dart.core.hub import Source
+from dart.core.portable import portable_arithmetic
 from dart.core.records import Generation, Item
 from dart.core.schema.method import GenerationParams
 from dart.core.schema.profile import StudentSpec
@@ -107,6 +108,7 @@ def answer(
         # A small student generates faster than its cached batches are read.
         identity = None if is_small(student.model) else digest(student.source, revision, spec.model_dump())
         with (
+            portable_arithmetic(student.model),
             _activate(model, variant if folder else None) as active,
             checkpoint_folder(identity, "generation") as scratch,
         ):

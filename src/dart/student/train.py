@@ -20,6 +20,7 @@ from transformers import TrainingArguments
 from dart.core.devices import is_small
 from dart.core.errors import DataError, ModelError, ParameterError
 from dart.core.files import replacing, write_json
+from dart.core.portable import portable_arithmetic
 from dart.core.records import TrainingRow
 from dart.core.schema.method import Lora, Training
 from dart.core.schema.profile import TrainedStudent
@@ -81,7 +82,7 @@ def train_adapter(
     run = TrainingRun(student.source, spec, lora, training, seed, data, start, steps, regulariser)
     # A small student is trained faster than its checkpoint is read.
     resumable = not is_small(student.model)
-    with checkpoint_folder(run.identity if resumable else None) as scratch:
+    with portable_arithmetic(student.model), checkpoint_folder(run.identity if resumable else None) as scratch:
         trainer = _trainer(run, student, model, encoded, _arguments(run, student, encoded, scratch, resumable))
         checkpoint = last_checkpoint(scratch)
         if checkpoint:
