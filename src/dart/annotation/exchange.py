@@ -12,7 +12,7 @@ from typing import NamedTuple
 from dart.annotation import labels, sheets
 from dart.annotation.sample import drawn_pairs, labelled, primary
 from dart.annotation.sheets import CONSENSUS, BlindedPair
-from dart.core import params
+from dart.core import layout, params
 from dart.core.errors import DataError
 from dart.core.files import read_jsonl, replacing
 from dart.core.records import AuditRecord, Generation, Item
@@ -75,14 +75,11 @@ def import_sheets(folder: Path) -> ImportResult:
 
 def _draw() -> AnnotationDraw:
     settings, _ = params.check()
-    student, data = primary(settings.students), Path("data")
+    student = primary(settings.students)
     pairs, _ = drawn_pairs(
-        read_jsonl(data / "suite" / "test.jsonl", Item),
-        read_jsonl(data / "audit" / student / "before.jsonl", AuditRecord),
-        {
-            name: read_jsonl(data / "generations" / student / f"{name}.jsonl", Generation)
-            for name in ("base", "distilled")
-        },
+        read_jsonl(layout.split("test"), Item),
+        read_jsonl(layout.audit(student, "before"), AuditRecord),
+        {name: read_jsonl(layout.generations(student, name), Generation) for name in ("base", "distilled")},
         settings.annotation.pairs,
         settings.seed,
     )

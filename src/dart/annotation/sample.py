@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dart.annotation.sheets import BlindedPair
+from dart.core import layout
 from dart.core.records import AuditRecord, Generation, Item
 from dart.stats.annotation import draw_pairs
 
 
 def labelled(profile: str) -> Path:
     """The file with the human labels of this profile's pairs: committed, without texts."""
-    return Path("data") / "human" / f"{profile}.csv"
+    return layout.human_labels(profile)
 
 
 def primary(students: Sequence[str]) -> str:

@@ -102,6 +102,15 @@ def arm_audits() -> Path:
     return ARMS / "audits"
 
 
+def human_labels(profile: str) -> Path:
+    """People's labels of a profile's annotated pairs: committed, without texts."""
+    return HUMAN / f"{profile}.csv"
+
+
+def metric(name: str) -> Path:
+    return METRICS / f"{name}.json"
+
+
 def external_answers(suite: str, student: str) -> Path:
     return DATA / "external" / suite / "answers" / student
 

@@ -15,7 +15,7 @@ from dart.annotation.sample import primary
 from dart.chat import archive
 from dart.chat.cache import ResponseCache
 from dart.chat.tasks import Task
-from dart.core import params
+from dart.core import layout, params
 from dart.core.errors import ParameterError
 from dart.core.files import read_jsonl
 from dart.core.params import Params, Profile
@@ -91,7 +91,7 @@ class Estimator:
     ) -> None:
         self.settings = settings
         self._profile = profile
-        self._data = root / "data"
+        self._root = root
         self._use_data = use_data
         self._characters_per_token = characters_per_token
         self._cache = ResponseCache()
@@ -119,7 +119,7 @@ class Estimator:
 
     def _items(self) -> tuple[list[Item], list[Item]]:
         """The training and test items: those of data/suite, or the suite that the profile names."""
-        folder = self._data / "suite"
+        folder = self._root / layout.SUITE
         if self._use_data and (folder / "test.jsonl").is_file():
             return read_jsonl(folder / "train.jsonl", Item), read_jsonl(folder / "test.jsonl", Item)
         spec, local = self._profile.suite, os.environ.get("DART_DATA_DIR")
@@ -172,7 +172,7 @@ class Estimator:
         return answers if answers.keys() == {item.id for item in self.test} else {}
 
     def _generations(self, student: str, variant: str) -> dict[str, Generation]:
-        return self._answers(self._data / "generations" / student / f"{variant}.jsonl")
+        return self._answers(self._root / layout.generations(student, variant))
 
     def _audit(self, stage: str, student: str, variant: str) -> Line:
         other = self._generations(student, variant)
@@ -219,7 +219,8 @@ class Estimator:
 
     def arm_answers(self, stage: str, arm: str, run: str) -> dict[str, Generation]:
         """What a run of an arm has answered to the test items after `stage` (stage1 or stage3)."""
-        return self._answers(self._data / "arms" / stage / arm / run / "answers.jsonl")
+        folder = layout.arm_stage1(arm) if stage == "stage1" else layout.arm_stage3(arm)
+        return self._answers(self._root / folder / run / "answers.jsonl")
 
     def distilled(self) -> dict[str, Generation]:
         """The answers of the arms' student after Stage I."""
@@ -243,7 +244,7 @@ class Estimator:
     def _openended(self, student: str) -> list[Line]:
         """Each judge on every open-ended question: two answers alone, and both orders of comparing them."""
         questions = draw_questions(load(), self.settings.openended.per_domain, self.settings.seed)
-        path = self._data / "openended" / student / "answers.jsonl"
+        path = self._root / layout.openended_answers(student)
         answers = read_jsonl(path, Generation) if self._use_data and path.is_file() else []
         texts = {(answer.variant, answer.item_id): answer.rationale for answer in answers}
         complete = texts.keys() == {(side, question.id) for side in SIDES for question in questions}
@@ -273,7 +274,7 @@ class Estimator:
         )
 
     def _targets(self, student: str) -> Line:
-        path = self._data / "audit" / student / "before.jsonl"
+        path = self._root / layout.audit(student, "before")
         if self._generations(student, "distilled") and path.is_file():
             cases = {record.item_id for record in read_jsonl(path, AuditRecord) if record.severity is not None}
             tasks = [self.target(item) for item in self.test if item.id in cases]
@@ -284,7 +285,7 @@ class Estimator:
 
     def _calibrate(self) -> list[Line]:
         student = primary(self.settings.students)
-        audit = self._data / "audit" / student / "before.jsonl"
+        audit = self._root / layout.audit(student, "before")
         base, other = self._generations(student, "base"), self._generations(student, "distilled")
         annotated = {item.id for item in self.test[: self.settings.annotation.pairs]}
         basis = f"assumed: {len(annotated)} annotated pairs"

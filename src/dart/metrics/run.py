@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from dart.core import layout
 from dart.core.errors import DataError
 from dart.core.files import read_json, read_jsonl
 from dart.core.records import AuditRecord, Generation, Item, Record, RepairTarget
@@ -125,36 +126,36 @@ def load_run(root: Path, students: Sequence[str], settings: Settings | None = No
         DataError: a file is missing or damaged (named, with the way out).
     """
     settings = settings or Settings()
-    data = root / "data"
     return Run(
-        students=tuple(_student(data, slot) for slot in students),
-        splits={split: tuple(read_jsonl(data / "suite" / f"{split}.jsonl", Item)) for split in SPLITS},
-        card=read_json(data / "suite" / "card.json", dict),
+        students=tuple(_student(root, slot) for slot in students),
+        splits={split: tuple(read_jsonl(root / layout.split(split), Item)) for split in SPLITS},
+        card=read_json(root / layout.SUITE / "card.json", dict),
         settings=settings,
         metrics={
-            name: read_json(root / "metrics" / f"{name}.json", dict)
+            name: read_json(root / layout.metric(name), dict)
             for name in METRICS
-            if (root / "metrics" / f"{name}.json").is_file()
+            if (root / layout.metric(name)).is_file()
         },
     )
 
 
-def _student(data: Path, slot: str) -> StudentRun:
-    generations, audits, adapters = data / "generations" / slot, data / "audit" / slot, data / "adapters" / slot
-    control = (CONTROL,) if (generations / f"{CONTROL}.jsonl").is_file() else ()
-    teacher = (TEACHER,) if (audits / f"{TEACHER}.jsonl").is_file() else ()
+def _student(root: Path, slot: str) -> StudentRun:
+    control = (CONTROL,) if (root / layout.generations(slot, CONTROL)).is_file() else ()
+    teacher = (TEACHER,) if (root / layout.audit(slot, TEACHER)).is_file() else ()
     answers = {
-        variant: tuple(read_jsonl(generations / f"{variant}.jsonl", Generation)) for variant in (*STAGES, *control)
+        variant: tuple(read_jsonl(root / layout.generations(slot, variant), Generation))
+        for variant in (*STAGES, *control)
     }
     return StudentRun(
         slot=slot,
         name=answers["base"][0].model if answers["base"] else slot,
         generations=answers,
         audits={
-            when: tuple(read_jsonl(audits / f"{when}.jsonl", AuditRecord)) for when in (*AUDITS, *control, *teacher)
+            when: tuple(read_jsonl(root / layout.audit(slot, when), AuditRecord))
+            for when in (*AUDITS, *control, *teacher)
         },
-        targets=tuple(read_jsonl(data / "repair" / slot / "targets.jsonl", RepairTarget)),
-        adapters={variant: _adapter(adapters / variant) for variant in (*STAGES[1:], *control)},
+        targets=tuple(read_jsonl(root / layout.targets(slot), RepairTarget)),
+        adapters={variant: _adapter(root / layout.adapter(slot, variant)) for variant in (*STAGES[1:], *control)},
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from dart.core import layout
 from dart.core.files import read_json, read_jsonl
 from dart.core.records import Item, Rationale
 from dart.external.items import SUITES
@@ -65,18 +66,17 @@ def load_paper_run(root: Path, students: Sequence[str], settings: Settings | Non
         DataError: a file is missing or damaged (named, with the way out).
     """
     run = load_run(root, students, settings)
-    known = {name: getattr(run, name) for name in Run.model_fields}
-    metrics = root / "metrics"
-    known["metrics"] = {**run.metrics, "calibration": read_json(metrics / "calibration.json", dict)}
-    external = {suite: metrics / "external" / f"{suite}.json" for suite in SUITES}
-    if asked := {suite: read_json(path, dict) for suite, path in external.items() if path.is_file()}:
-        known["metrics"]["external"] = asked
-    openended = {slot: metrics / "openended" / f"{slot}.json" for slot in students}
-    if judged := {slot: read_json(path, dict) for slot, path in openended.items() if path.is_file()}:
-        known["metrics"]["openended"] = judged
+    fields = {name: getattr(run, name) for name in Run.model_fields}
+    metrics = {**run.metrics, "calibration": read_json(root / layout.metric("calibration"), dict)}
+    external = {suite: root / layout.external_metrics(suite) for suite in SUITES}
+    openended = {slot: root / layout.openended_metrics(slot) for slot in students}
+    for name, files in (("external", external), ("openended", openended)):
+        contents = {key: read_json(path, dict) for key, path in files.items() if path.is_file()}
+        if contents:
+            metrics[name] = contents
     return PaperRun(
-        **known,
-        rationales=tuple(read_jsonl(root / "data" / "distill" / "rationales.jsonl", Rationale)),
-        pairs=tuple(read_jsonl(root / "data" / "annotation" / "pairs.jsonl", AnnotatedPair)),
-        roc=tuple(read_json(root / "plots" / "roc.json", list)),
+        **{**fields, "metrics": metrics},
+        rationales=tuple(read_jsonl(root / layout.RATIONALES, Rationale)),
+        pairs=tuple(read_jsonl(root / layout.ANNOTATED_PAIRS, AnnotatedPair)),
+        roc=tuple(read_json(root / layout.PLOTS / "roc.json", list)),
     )
