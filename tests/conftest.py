@@ -1,14 +1,9 @@
-"""What holds for all tests: variables of portable arithmetic, set before any test module imports numpy or torch.
+"""What holds for all tests: portable arithmetic is tested in a process of its own, because it pins torch and numpy.
 
-Only tests of that arithmetic request it; the others compute as the stages do.
+tests/core/test_portable_arithmetic.py starts that process, with the modules that are left out here.
 """
 
-import os
+from dart.core.arithmetic import is_requested, set_environment
 
-from dart.core import arithmetic
-
-_before = os.environ.get(arithmetic.REQUEST)
-os.environ[arithmetic.REQUEST] = "1"
-arithmetic.set_environment()
-if _before is None:
-    del os.environ[arithmetic.REQUEST]
+set_environment()  # where it is requested, before any test module imports numpy or torch
+collect_ignore = [] if is_requested() else ["core/test_arithmetic.py", "core/test_portable.py"]

@@ -66,7 +66,7 @@ def test_wrong_bytes_name_file_expected_and_found(clone: Path, tmp_path: Path) -
     [
         ([{"prompt": "a?", "label": "YES"}], "label NO"),
         ([{"prompt": "a?", "label": "MAYBE"}, {"prompt": "b?", "label": "NO"}], "MAYBE"),
-        ([], "no items"),
+        ([], "the file is empty"),
     ],
 )
 def test_a_benchmark_of_ones_own_that_cannot_work_says_why(

@@ -59,7 +59,7 @@ def test_teachers_differ_as_their_profile_declares(profile: Profile) -> None:
 
 
 def test_a_simulated_teacher_without_knowledge_says_so(profile: Profile) -> None:
-    with pytest.raises(ChatError, match="known"):
+    with pytest.raises(ChatError, match="true label"):
         predict_labels(items()[:1], client(profile, "teacher"))
 
 

@@ -17,6 +17,7 @@ from dart.core import params
 from dart.core.errors import IncompleteError
 from dart.core.files import write_jsonl
 from dart.core.records import Generation, Item
+from dart.core.schema.method import Audit
 from dart.core.schema.profile import Endpoint
 from dart.distill.rationales import write_rationales
 from dart.harm.audit import audit
@@ -61,10 +62,13 @@ def distill_stage(url: str, folder: Path) -> None:
     write_jsonl(folder / "out.jsonl", rationales)
 
 
+PROTOCOL = Audit(orders="fixed", votes=1, unscreened_rate=0.0)  # the paper's
+
+
 def audit_stage(url: str, folder: Path) -> None:
     cache = ResponseCache(folder / "answers.sqlite")
     client = ChatClient(faulty_endpoint(url, "judge"), stage="audit", cache=cache, backoff=QUICK)
-    records, outcome = audit(ITEMS, answers("base", 0.1), answers("distilled", 0.9), 0.01, client)
+    records, outcome = audit(ITEMS, answers("base", 0.1), answers("distilled", 0.9), 0.01, client, PROTOCOL, 0)
     outcome.require_complete("audit")
     write_jsonl(folder / "out.jsonl", records)
 

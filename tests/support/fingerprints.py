@@ -90,8 +90,8 @@ def _student(items: list[Item], out: Path) -> str:
     """Both phases of a base, some optimiser steps each."""
     spec = _spec(Nano(hidden_size=48, layers=2, heads=4, intermediate=144))
     with (
-        AttributesReplaced(student, KNOWLEDGE=student.KNOWLEDGE._replace(items=64, warmup=2)),
-        AttributesReplaced(student, MANNER=student.MANNER._replace(items=64, warmup=2)),
+        AttributesReplaced(student, PRETRAIN=student.PRETRAIN._replace(items=64, warmup=2)),
+        AttributesReplaced(student, INSTRUCT=student.INSTRUCT._replace(items=64, warmup=2)),
     ):
         student.train_student(items, spec, SEED, out)
     return _digest((out / "model.safetensors").read_bytes())
