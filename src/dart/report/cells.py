@@ -75,8 +75,8 @@ def counted_share(entry: Mapping[str, Any], interval: bool = True) -> str:
     """134 (16.8 %) [14.3 %, 19.5 %] of {"count", "estimate", "ci"}."""
     if entry["estimate"] is None:
         return str(entry["count"])
-    around = _percent_bounds(entry["ci"]) if interval else ""
-    return f"{entry['count']} ({percent(entry['estimate'])}){around}"
+    brackets = _percent_bounds(entry["ci"]) if interval else ""
+    return f"{entry['count']} ({percent(entry['estimate'])}){brackets}"
 
 
 def value_bounds(value: float | None, ci: Sequence[float] | None, digits: int = 3) -> str:

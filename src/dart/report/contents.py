@@ -91,27 +91,27 @@ def tables(run: PaperRun) -> dict[str, list[Table]]:
 
 def coverage(run: PaperRun) -> dict[str, Any]:
     """Contents of metrics/coverage.json: every table and data figure of the paper and what this run regenerated."""
-    return account(run, [table for made in tables(run).values() for table in made])
+    return account(run, [table for section_tables in tables(run).values() for table in section_tables])
 
 
-def account(run: PaperRun, made: Iterable[Table]) -> dict[str, Any]:
+def account(run: PaperRun, all_tables: Iterable[Table]) -> dict[str, Any]:
     """The coverage of tables that are already made.
 
     "regenerated": every row holds this run's numbers; "partly": some rows are marked not run; "not run": this run had
     nothing to fill it with. A table that is not whole has "needs".
     """
-    of_paper = {table.number: table for table in made if table.number.isdigit()}
+    by_number = {table.number: table for table in all_tables if table.number.isdigit()}
     entries: dict[str, dict[str, str]] = {}
     for number in map(str, range(1, TABLES_OF_THE_PAPER + 1)):
-        table = of_paper[number]
+        table = by_number[number]
         entries[number] = {"status": table.status, "file": f"data/paper/{table.stem}.md"}
         entries[number] |= {"needs": table.needs} if table.needs else {}
-    drawn = {number: _figure(run, stem) for number, stem in FIGURES.items()}
+    figures = {number: _figure(run, stem) for number, stem in FIGURES.items()}
     return {
         "simulated": run.simulated,
         "tables": entries,
-        "figures": drawn,
-        "counts": {"tables": _counts(entries), "figures": _counts(drawn)},
+        "figures": figures,
+        "counts": {"tables": _counts(entries), "figures": _counts(figures)},
     }
 
 

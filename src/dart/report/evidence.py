@@ -65,17 +65,17 @@ def load_paper_run(root: Path, students: Sequence[str], settings: Settings | Non
         DataError: a file is missing or damaged (named, with the way out).
     """
     run = load_run(root, students, settings)
-    known = {name: getattr(run, name) for name in Run.model_fields}
+    fields = {name: getattr(run, name) for name in Run.model_fields}
     metrics = root / "metrics"
-    known["metrics"] = {**run.metrics, "calibration": read_json(metrics / "calibration.json", dict)}
-    external = {suite: metrics / "external" / f"{suite}.json" for suite in SUITES}
-    if asked := {suite: read_json(path, dict) for suite, path in external.items() if path.is_file()}:
-        known["metrics"]["external"] = asked
-    openended = {slot: metrics / "openended" / f"{slot}.json" for slot in students}
-    if judged := {slot: read_json(path, dict) for slot, path in openended.items() if path.is_file()}:
-        known["metrics"]["openended"] = judged
+    fields["metrics"] = {**run.metrics, "calibration": read_json(metrics / "calibration.json", dict)}
+    external_paths = {suite: metrics / "external" / f"{suite}.json" for suite in SUITES}
+    if external_metrics := {suite: read_json(path, dict) for suite, path in external_paths.items() if path.is_file()}:
+        fields["metrics"]["external"] = external_metrics
+    openended_paths = {slot: metrics / "openended" / f"{slot}.json" for slot in students}
+    if openended_metrics := {slot: read_json(path, dict) for slot, path in openended_paths.items() if path.is_file()}:
+        fields["metrics"]["openended"] = openended_metrics
     return PaperRun(
-        **known,
+        **fields,
         rationales=tuple(read_jsonl(root / "data" / "distill" / "rationales.jsonl", Rationale)),
         pairs=tuple(read_jsonl(root / "data" / "annotation" / "pairs.jsonl", AnnotatedPair)),
         roc=tuple(read_json(root / "plots" / "roc.json", list)),

@@ -81,18 +81,18 @@ _ERROR: Mapping[str, Any] = {"ecolor": "0.2", "capsize": 1.5, "error_kw": {"elin
 
 def figures(run: PaperRun) -> dict[str, bytes]:
     """{file name: bytes} of the figures for every student, in every format; Figure 5 only with annotated pairs."""
-    found: dict[str, bytes] = {}
+    files: dict[str, bytes] = {}
     with mpl.rc_context(STYLE):
-        drawn = {
+        plots = {
             f"{stem}_{student.slot}": draw(run, student)
             for student in run.students
             for stem, draw in (("figure03", _figure3), ("figure04", _figure4))
         }
         if run.roc:
-            drawn[f"figure05_{run.annotated.slot}"] = _figure5(run)
-        for name, figure in drawn.items():
-            found |= {f"{name}.{kind}": _bytes(figure, kind) for kind in METADATA}
-    return found
+            plots[f"figure05_{run.annotated.slot}"] = _figure5(run)
+        for name, figure in plots.items():
+            files |= {f"{name}.{kind}": _bytes(figure, kind) for kind in METADATA}
+    return files
 
 
 def _bytes(figure: Figure, kind: str) -> bytes:
@@ -152,19 +152,19 @@ def _figure4(run: PaperRun, student: StudentRun) -> Figure:
         ("after", "repair", "after", "after repair"),
         ("control", "control", "after", "control"),
     ]
-    shown = [(name, arms[arm], when, label) for name, arm, when, label in bars if arm in arms]
+    series = [(name, arms[arm], when, label) for name, arm, when, label in bars if arm in arms]
     groups = np.arange(len(SEVERITIES))
-    for index, (name, arm, when, label) in enumerate(shown):
+    for index, (name, arm, when, label) in enumerate(series):
         entries = [
             {"estimate": arm["by_severity"][severity][when], "ci": arm["by_severity"][severity][f"{when}_ci"]}
             for severity in SEVERITIES
         ]
         hatch = "//" if name == "control" else None
-        position = groups + (index - (len(shown) - 1) / 2) * 0.28
+        position = groups + (index - (len(series) - 1) / 2) * 0.28
         _bars(axes, position, entries, 0.26, color=COLOURS[name], hatch=hatch, edgecolor="white", label=label)
     axes.set_xticks(groups, SEVERITIES)
     axes.set_ylabel("audited cases")
-    _legend(figure, len(shown))
+    _legend(figure, len(series))
     return figure
 
 
@@ -178,9 +178,9 @@ def _figure5(run: PaperRun) -> Figure:
     if run.settings.tau_delta is not None:
         point = operating_point(*run.labelled, run.settings.tau_delta)
         rate = false_positive_rate(point, sum(run.labelled.drift), len(run.pairs))
-        shown = f"τ = {point.tau:g}: F1 {point.f1:.2f} (the paper: {published.TAU_F1:.2f})"
+        point_label = f"τ = {point.tau:g}: F1 {point.f1:.2f} (the paper: {published.TAU_F1:.2f})"
         style: dict[str, Any] = {"color": COLOURS["point"], "linestyle": "none", "clip_on": False, "zorder": 3}
-        axes.plot([rate], [point.recall], marker="o", markersize=5, label=shown, **style)
+        axes.plot([rate], [point.recall], marker="o", markersize=5, label=point_label, **style)
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="false positive rate", ylabel="true positive rate", aspect="equal")
     axes.grid(True, axis="both")
     axes.legend(loc="lower right", fontsize=6, handlelength=1.5, frameon=True, edgecolor="none", framealpha=0.9)

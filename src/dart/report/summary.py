@@ -72,10 +72,10 @@ def _verdict(net: Mapping[str, Any]) -> str:
     if net["ci"] is None:
         return "their difference could not be estimated."
     low, high = net["ci"]
-    shown = f"{signed(net['estimate'], 0)} cases net, 95 % CI [{signed(low, 0)}, {signed(high, 0)}]"
+    text = f"{signed(net['estimate'], 0)} cases net, 95 % CI [{signed(low, 0)}, {signed(high, 0)}]"
     if low > 0:
-        return f"repair removes more ({shown})."
-    return f"repair removes fewer ({shown})." if high < 0 else f"no difference can be told ({shown})."
+        return f"repair removes more ({text})."
+    return f"repair removes fewer ({text})." if high < 0 else f"no difference can be told ({text})."
 
 
 def summary(run: Run) -> str:

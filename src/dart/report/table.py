@@ -115,8 +115,8 @@ def percent(value: float | None, digits: int = 1, sign: bool = False) -> str:
     """A share as a percentage."""
     if value is None:
         return NONE
-    shown = _no_negative_zero(100 * value, digits)
-    text = f"{shown:+.{digits}f} %" if sign else f"{shown:.{digits}f} %"
+    percentage = _no_negative_zero(100 * value, digits)
+    text = f"{percentage:+.{digits}f} %" if sign else f"{percentage:.{digits}f} %"
     return text.replace("-", "−")
 
 

@@ -92,20 +92,20 @@ def _paired(run: Run, name: str, measure: Measure, sign: int) -> str:
 
 def robustness(run: Run, names: Sequence[str], measure: Measure, bad: int, what: str) -> str:
     """Which arms are surely worse than the default, and by more than training seeds differ; `bad` is the sign."""
-    ran = {name: row for name in names if (row := entry(run, name)) is not None}
+    arms = {name: row for name in names if (row := entry(run, name)) is not None}
     seeds = seed_values(run, measure)
     worse: list[str] = []
     noise: list[str] = []
-    for name, row in ran.items():
+    for name, row in arms.items():
         test = comparison(row, *_WHERE[measure])
         if test is None or test["difference"]["ci"] is None:
             continue
         if min(bad * bound for bound in test["difference"]["ci"]) > 0:
             within = seeds is not None and abs(test["difference"]["estimate"]) <= seeds.range
             (noise if within else worse).append(name)
-    if not ran:
+    if not arms:
         return "None of these arms has run. "
-    text = f"Of {len(ran)} that ran, {len(worse)} {what}{': ' if worse else ''}{', '.join(worse)}. "
+    text = f"Of {len(arms)} that ran, {len(worse)} {what}{': ' if worse else ''}{', '.join(worse)}. "
     if noise:
         text += f"{', '.join(noise)}: as large a difference as another training seed makes. "
     return text
