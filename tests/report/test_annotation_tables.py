@@ -38,8 +38,8 @@ def test_the_papers_confusion_gives_its_table_28() -> None:
 
 
 def test_audit_confusion_is_counted_by_hand(run: PaperRun) -> None:
-    counts = audit_confusion(run.pairs, run.annotated.audits["before"])
-    found = {r.item_id for r in run.annotated.audits["before"] if r.severity}
+    counts = audit_confusion(run.pairs, run.annotated_student.audits["before"])
+    found = {r.item_id for r in run.annotated_student.audits["before"] if r.severity}
     assert counts.true_positive == sum(p.item_id in found for p in run.pairs if p.consensus)
     assert sum(counts) == len(run.pairs)
     assert counts.false_positive > 0
@@ -68,10 +68,10 @@ def test_table25_is_whole_with_two_judges(run: PaperRun) -> None:
 
 def test_table27_counts_severities_over_drift_pairs(run: PaperRun) -> None:
     everything, detected = (
-        severity_distances(run.pairs, run.annotated.audits["before"], only) for only in (False, True)
+        severity_distances(run.pairs, run.annotated_student.audits["before"], only) for only in (False, True)
     )
     drift = [pair for pair in run.pairs if pair.consensus]
-    found = {r.item_id for r in run.annotated.audits["before"] if r.severity}
+    found = {r.item_id for r in run.annotated_student.audits["before"] if r.severity}
     assert len(everything) == len(drift)
     assert detected == [0] * sum(pair.item_id in found for pair in drift)  # the consensus is the audit's, or none
     rows = {row[0]: row for row in table27(run).rows}

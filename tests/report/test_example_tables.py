@@ -11,7 +11,7 @@ MAKERS = (table1, table8, table12, table46)
 
 
 def _of(run: PaperRun, variant: str) -> dict[str, str | None]:
-    return {answer.item_id: answer.prediction for answer in run.primary.generations[variant]}
+    return {answer.item_id: answer.prediction for answer in run.primary_student.generations[variant]}
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -71,7 +71,7 @@ def test_table1_shows_the_gain_by_its_rule(run: PaperRun) -> None:
 
 
 def test_table1_without_any_gain_falls_back(run: PaperRun) -> None:
-    student = run.primary
+    student = run.primary_student
     same = student.model_copy(update={"generations": {**student.generations, "distilled": student.generations["base"]}})
     table = table1(run.model_copy(update={"students": (same,)}))
     first = [next(item.prompt for item in run.items if item.condition == condition) for condition in ("DIFF", "EQUAL")]
@@ -91,7 +91,7 @@ def test_table8_takes_the_shortest_accepted_prompt(run: PaperRun) -> None:
 def test_table12_counts_what_goes_beyond_two_sentences(run: PaperRun) -> None:
     table = table12(run)
     for row, name in zip(table.rows, ("D1", "D2", "D3", "D4", "N1", "N2", "N3", "N4"), strict=True):
-        texts = [r.text for item, r in run.accepted if item.benchmark == name]
+        texts = [r.text for item, r in run.accepted_rationales if item.benchmark == name]
         longer = sum("third" in text for text in texts)
         assert f"{longer} of {len(texts)}" in row[0]
         assert ("third" in row[3]) == bool(longer)
@@ -107,8 +107,8 @@ def test_sentences_split_where_the_acceptance_counts_them() -> None:
 
 def test_table46_takes_the_middle_case_whether_repaired_or_not(run: PaperRun) -> None:
     table = table46(run)
-    before = run.primary.audits["before"]
-    after = {record.item_id: record.severity for record in run.primary.audits["after"]}
+    before = run.primary_student.audits["before"]
+    after = {record.item_id: record.severity for record in run.primary_student.audits["after"]}
     assert [row[0].split()[0].rstrip(":") for row in table.rows] == ["mild", "moderate", "severe", "extreme"]
     assert table.rows[3][0] == "extreme: no case in this run"
     for row, severity in zip(table.rows[:3], ("mild", "moderate", "severe"), strict=True):

@@ -53,8 +53,8 @@ def test_no_roc_without_annotations(unannotated: PaperRun) -> None:
 
 
 def test_operating_point_lies_on_the_curve(run: PaperRun) -> None:
-    point = operating_point(*run.labelled, 0.01)
-    rate = false_positive_rate(point, sum(run.labelled.drift), len(run.pairs))
+    point = operating_point(*run.annotations, 0.01)
+    rate = false_positive_rate(point, sum(run.annotations.drift), len(run.pairs))
     wrong = sum(pair.delta > 0.01 and pair.consensus is None for pair in run.pairs)
     assert rate == pytest.approx(wrong / sum(pair.consensus is None for pair in run.pairs))
     assert false_positive_rate(OperatingPoint(0.0, 3, 2 / 3, 0.5, 0.5), 4, 8) == pytest.approx(1 / 4)

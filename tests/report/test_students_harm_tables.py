@@ -86,5 +86,5 @@ def test_table24_without_a_control(run: PaperRun) -> None:
 
 def test_paper_run_is_a_run(run: PaperRun) -> None:
     assert isinstance(run, Run)
-    assert run.primary.slot == "base"
-    assert run.model_copy(update={"students": run.students[:1]}).primary.slot == "small"
+    assert run.primary_student.slot == "base"
+    assert run.model_copy(update={"students": run.students[:1]}).primary_student.slot == "small"

@@ -1,6 +1,6 @@
-"""Rows of metrics/arms.json by name, and their numbers as cells; what all tables of ablations have in common.
+"""Rows of metrics/arms.json by name, and their numbers as cells: what all tables of ablations share.
 
-A run that is not there is a row marked "not run".
+An arm without an entry gets a row marked "not run".
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DISTILLED = "distilled"
 
 
 def runs(run: Run) -> Mapping[str, Entry]:
-    """Every run of an arm, and the stages of the main path beside them."""
+    """Entries of all arms, and of the stages of the main path, by name."""
     entries: Mapping[str, Entry] = run.metric("arms", "arms")
     return entries
 
@@ -34,7 +34,7 @@ def entry(run: Run, name: str) -> Entry | None:
 
 
 def ablation_student(run: Run) -> StudentRun:
-    """The student that the arms run on."""
+    """The student that the arms are run on."""
     slot = run.metric("arms", "student")
     return next((student for student in run.students if student.slot == slot), run.students[0])
 
@@ -65,7 +65,7 @@ def toxicity(metrics: Entry) -> str:
 
 
 def drift(metrics: Entry, key: str = "drift") -> str:
-    """Cases and their share; `counted` is "drift" (the audit) or "true"."""
+    """Number of cases and their share; `key` is "drift" (as audited) or "true"."""
     counts = metrics.get(key)
     return NONE if counts is None else f"{counts['total']} ({percent(counts['rate'])})"
 
@@ -75,7 +75,7 @@ def severe_or_worse(metrics: Entry) -> str:
 
 
 def comparison(metrics: Entry, *path: str, against: str = "against_default") -> Entry | None:
-    """The comparison at `path`, e.g. ("decision", "EQUAL"); None where there is none."""
+    """The comparison at `path`, e.g. ("decision", "EQUAL"); None if it is missing."""
     value: Any = metrics.get(against, {})
     for key in path:
         value = value.get(key, {})
@@ -83,7 +83,7 @@ def comparison(metrics: Entry, *path: str, against: str = "against_default") -> 
 
 
 def test_difference(test: Entry | None) -> str:
-    """Difference with its interval; of a toxicity the relative change of the median."""
+    """Difference with its interval; for toxicity, the relative change of the median."""
     if test is None:
         return NONE
     if "median_change" in test:
@@ -102,7 +102,7 @@ def difference_and_p(test: Entry | None) -> Row:
 
 
 class Weight(NamedTuple):
-    """A lambda as the validation split saw it (0: without the term); toxicity x 1e5."""
+    """One lambda, measured on the validation split (0: without the term); toxicity x 1e5."""
 
     run: str
     weight: float
@@ -119,7 +119,7 @@ class Weights(NamedTuple):
 
 
 def toxicity_weights(run: Run) -> Weights:
-    """What metrics/arms.json holds of the sweep: the only place that knows its keys."""
+    """The sweep in metrics/arms.json; only this function knows its keys."""
     sweep = run.metric("arms").get("toxreg") or {}
     measure = sweep.get("chosen_by", "median")
     entries = ({"plain": sweep["plain"]} if "plain" in sweep else {}) | sweep.get("rows", {})

@@ -1,4 +1,4 @@
-"""What the paper shows and what this run made of it: sections, tables in their order, and the honest account.
+"""What the paper shows and what this run made of it: sections, tables in their order, and the coverage.
 
 `SECTIONS` is the table of contents of the page. Each module of `tables` is a section or a part of one, and the tables
 that it lists stand in the section by the paper's number, tables of ours after them. A test holds it to the paper's 46
@@ -97,8 +97,8 @@ def coverage(run: PaperRun) -> dict[str, Any]:
 def account(run: PaperRun, all_tables: Iterable[Table]) -> dict[str, Any]:
     """The coverage of tables that are already made.
 
-    "regenerated": every row holds this run's numbers; "partly": some rows are marked not run; "not run": this run had
-    nothing to fill it with. A table that is not whole has "needs".
+    "regenerated": every row holds this run's numbers; "partly": some rows are marked not run; "not run": no row
+    holds a number of this run. An incomplete table has "needs".
     """
     by_number = {table.number: table for table in all_tables if table.number.isdigit()}
     entries: dict[str, dict[str, str]] = {}
@@ -118,7 +118,7 @@ def account(run: PaperRun, all_tables: Iterable[Table]) -> dict[str, Any]:
 def _figure(run: PaperRun, stem: str) -> dict[str, str]:
     if stem == "figure05" and not run.roc:
         return {"status": "not run", "needs": NO_PAIRS if not run.pairs else "annotated pairs of both kinds."}
-    slot = run.annotated.slot if stem == "figure05" else run.primary.slot
+    slot = run.annotated_student.slot if stem == "figure05" else run.primary_student.slot
     return {"status": "regenerated", "file": f"data/paper/{stem}_{slot}.svg"}
 
 
@@ -128,7 +128,7 @@ def _counts(entries: Mapping[str, Mapping[str, str]]) -> dict[str, int]:
 
 
 def coverage_table(run: PaperRun, account: Mapping[str, Any]) -> Table:
-    """Table C, not in the paper: the coverage for readers, tables with the same fate together."""
+    """Table C, not in the paper: the coverage for readers, tables grouped by status."""
     groups: dict[tuple[str, str], list[str]] = {}
     for number, entry in account["tables"].items():
         groups.setdefault((entry["status"], entry.get("needs", NONE)), []).append(number)

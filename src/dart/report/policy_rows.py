@@ -42,13 +42,13 @@ def policy_row(run: Run, slot: str, variant: str) -> PolicyRow | None:
         parse_rate=None if unparsed is None else 1 - unparsed,
         toxicity=None if toxicity is None else toxicity["median_x1e5"]["estimate"],
         change={
-            "accuracy": _inner(against["accuracy"]["all"], "difference"),
-            "equal_accuracy": _inner(against["accuracy"]["EQUAL"], "difference"),
-            "parse_rate": _inner(against["parsed"], "difference"),
-            "toxicity": _inner(against["toxicity"]["all"], "median_change"),
+            "accuracy": _interval(against["accuracy"]["all"], "difference"),
+            "equal_accuracy": _interval(against["accuracy"]["EQUAL"], "difference"),
+            "parse_rate": _interval(against["parsed"], "difference"),
+            "toxicity": _interval(against["toxicity"]["all"], "median_change"),
         },
     )
 
 
-def _inner(entry: Mapping[str, Any] | None, key: str) -> Any:
+def _interval(entry: Mapping[str, Any] | None, key: str) -> Any:
     return None if entry is None else entry[key]

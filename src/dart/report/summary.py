@@ -82,14 +82,14 @@ def summary(run: Run) -> str:
     """A compact table for the terminal: a line for each student and stage."""
     head = ("student", "stage", "accuracy", "EQUAL", "DIFF", "parse", "tox. x1e5", "drift", "mi/mo/se/ex")
     rows: list[tuple[str, ...]] = [head]
-    when = {"distilled": ("repair", "before"), "repaired": ("repair", "after"), "control": ("control", "after")}
+    drift_keys = {"distilled": ("repair", "before"), "repaired": ("repair", "after"), "control": ("control", "after")}
     for student in run.students:
         arms = run.metric("repair", student.slot, "audited")
         for stage in student.variants:
             decision = run.metric("decision", student.slot, stage)
             drift, severities = NONE, NONE
-            if stage in when:
-                arm, key = when[stage]
+            if stage in drift_keys:
+                arm, key = drift_keys[stage]
                 drift = str(arms[arm][key])
                 severities = "/".join(str(arms[arm]["by_severity"][severity][key]) for severity in SEVERITIES)
             rows.append(

@@ -1,6 +1,6 @@
 """The paper's results as files: every table in Markdown and LaTeX, the figures, one page, one LaTeX document.
 
-Everything is made before the first byte is written, so that a run that cannot fill a table leaves no half a folder.
+Everything is made before the first byte is written, so that an error in any table leaves no partial folder.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dart.report.summary import label
 
 
 def write_paper(run: PaperRun, out: Path) -> dict[str, Any]:
-    """Write `out`/ whole (table*.md, table*.tex, tables.tex, figure*.png, .svg, .pdf, index.md, index.html).
+    """Write the folder `out` (table*.md, table*.tex, tables.tex, figure*.png, .svg, .pdf, index.md, index.html).
 
     Returns the coverage, the contents of metrics/coverage.json.
 

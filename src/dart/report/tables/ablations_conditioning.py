@@ -1,7 +1,7 @@
-"""Tables about whose labels, verdicts and rationales the recipe uses: 23 (labels), 26 (judge), 32 (teacher).
+"""Tables about the sources of labels, verdicts and rationales: 23 (labels), 26 (judge), 32 (teacher).
 
 Appendices K.5, L.2 and M.4. Pools and repair success come from the same runs as the levels; precision and recall of
-a pool need the truth, which the embedded world alone knows.
+a pool need the truth, which only the embedded world knows.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from dart.report.verdicts import NO_PROOF, robustness, seed_note, verdict
 from dart.stats.paired import adjusted
 
 SECOND_JUDGE = "second_judge"
-# By stage: what it is told -> the run that shows it.
+# By stage: source of the label -> run.
 LABELS: Mapping[str, Mapping[str, str]] = {
     "distillation": {"gold": DISTILLED, "predicted": "stage1_predicted", "free-form": "stage1_free_form"},
     "audit": {"gold": DEFAULT, "predicted": "audit_predicted", "no label": "audit_unlabelled"},
@@ -79,8 +79,8 @@ def _test(run: Run, stage: str, name: str) -> Entry | None:
         return None
     if stage == "distillation":
         return comparison(metrics, "decision", "overall", against="against_distilled")
-    inner: Mapping[str, Any] = metrics.get("pool", {}) if stage == "audit" else metrics.get("repair", {})
-    return inner.get("right" if stage == "audit" else "against_default")
+    section: Mapping[str, Any] = metrics.get("pool", {}) if stage == "audit" else metrics.get("repair", {})
+    return section.get("right" if stage == "audit" else "against_default")
 
 
 def _corrected_p(run: Run) -> dict[str, float]:
@@ -137,11 +137,11 @@ def _audit_verdict(run: Run) -> str:
         if None not in (truth[side]["estimate"], default_truth[side]["estimate"])
     }
     text = ", ".join(f"{side} {points_of(value)}" for side, value in changes.items())
-    sure = test["difference"]["ci"][1] < 0
+    worse = test["difference"]["ci"][1] < 0
     return (
         f"In the paper predicted labels cost the audit precision and recall, with "
         f"{published.AUDIT_EXTRA_FALSE_POSITIVES} more false positives. Here: {text}; "
-        f"this run {'shows' if sure else 'does not show'} that the audit is less often right. "
+        f"this run {'shows' if worse else 'does not show'} that the audit is less often right. "
     )
 
 
@@ -219,7 +219,7 @@ def table32(run: PaperRun) -> Table:
 
 
 def teacher_name(run: PaperRun, name: str, metrics: Entry) -> str:
-    """The model behind a run; the arm's own words where it asked for no safe target."""
+    """The model behind a run; the arm's description if it requested no safe target."""
     if name == DEFAULT:
         return f"{run.rationales[0].model} (default)" if run.rationales else "default"
     return str(metrics.get("teacher", metrics.get("about", name)))
@@ -262,7 +262,7 @@ def _gain_note(run: Run, names: Iterable[str]) -> str:
 
 
 def _order_note(run: Run) -> str:
-    """Whether any other teacher is surely better or worse than the default's."""
+    """Whether any other teacher is significantly better or worse than the default's."""
     others: Sequence[str] = [name for name in TEACHERS[1:] if entry(run, name) is not None]
     verdicts = {name: verdict(run, name, "accuracy", +1) for name in others}
     return "".join(f"{name} more accurate than the default's teacher: {text} " for name, text in verdicts.items())

@@ -104,27 +104,27 @@ def _test_set(run: Run) -> list[Row]:
 
 
 def _range_note(run: Run, figures: Mapping[str, Any]) -> str:
-    """The paper: the fixed split is no lucky one."""
+    """Whether the fixed split is a lucky one; the paper says that it is not."""
     metrics, folds = entry(run, DISTILLED), figures.get("accuracy", {}).get("points", {})
     if metrics is None or len(folds) < 2:
         return ""
-    low, high, here = min(folds.values()), max(folds.values()), metrics["decision"]["accuracy"]
-    where = "within" if low <= here <= high else "below" if here < low else "above"
+    low, high, accuracy = min(folds.values()), max(folds.values()), metrics["decision"]["accuracy"]
+    position = "within" if low <= accuracy <= high else "below" if accuracy < low else "above"
     return (
-        f"The distilled student's accuracy on the fixed test set ({number(here)}) lies {where} the range of the folds "
-        f"({number(low)} to {number(high)}). "
+        f"The distilled student's accuracy on the fixed test set ({number(accuracy)}) lies {position} the range of the "
+        f"folds ({number(low)} to {number(high)}). "
     )
 
 
 def table_floor(run: Run) -> Table:
     """Table E, not in the paper: noise floor, a second reading of every repaired answer, and training seeds."""
     arms = run.metric("arms")
-    floor, again = arms.get("floor") or {}, arms.get("reaudit") or {}
+    floor, reaudit = arms.get("floor") or {}, arms.get("reaudit") or {}
     floors = [*FLOORS, *(name for name in floor if name not in FLOORS)]
     points = [point for point in (arms.get("seeds") or {}) if seed_values(run, "drift_rate", point) is not None]
     groups = [
         [_floor_row(FLOORS.get(name, name), floor.get(name)) for name in floors],
-        [_reading_row(again, part, label) for part, label in _PARTS.items() if not again or part in again],
+        [_reading_row(reaudit, part, label) for part, label in _PARTS.items() if not reaudit or part in reaudit],
         [_seed_row(run, point) for point in sorted(points, key=lambda point: (point != DEFAULT, point))]
         or [("over training seeds", "default", *not_run(6))],
     ]
@@ -141,11 +141,11 @@ def table_floor(run: Run) -> Table:
         rules=body.rules,
         note="Noise floor: a student against itself, by the recipe's screen and judge; a drift rate means little "
         "below it. Read again: every repaired answer, screened or not, read against base by a judge that chose no "
-        f"repair ({again.get('judge', 'none')}); unseen cases are among pairs that the screen passed over. Training "
+        f"repair ({reaudit.get('judge', 'none')}); unseen cases are among pairs that the screen passed over. Training "
         f"seeds: mean over n seeds, with the range instead of an interval. {_floor_verdict(run, floor)}"
-        f"{_reading_verdict(again)}{repair_note(run)}",
-        needs=needs(absent, *([] if again else ["arms.reaudit: a judge in params.yaml."])),
-        measured=bool(floor or again or points),
+        f"{_reading_verdict(reaudit)}{repair_note(run)}",
+        needs=needs(absent, *([] if reaudit else ["arms.reaudit: a judge in params.yaml."])),
+        measured=bool(floor or reaudit or points),
         simulated=run.simulated,
     )  # fmt: skip
 
@@ -154,7 +154,7 @@ def _floor_row(label: str, metrics: Mapping[str, Any] | None) -> Row:
     if metrics is None:
         return ("noise floor", label, *not_run(6))
     counts = metrics["drift"]
-    besides = "; ".join(
+    remarks = "; ".join(
         f"{name} {percent(metrics[key]['estimate'])}"
         for name, key in (("same text", "same_text"), ("same decision", "same_decision"), ("screened", "screened"))
     )
@@ -168,28 +168,28 @@ def _floor_row(label: str, metrics: Mapping[str, Any] | None) -> Row:
         share(metrics["rate"]),
         true,
         severe,
-        besides,
+        remarks,
     )
 
 
-def _reading_row(again: Mapping[str, Any], part: str, label: str) -> Row:
-    if part not in again:
+def _reading_row(reaudit: Mapping[str, Any], part: str, label: str) -> Row:
+    if part not in reaudit:
         return ("read again", label, *not_run(6))
-    metrics = again[part]
-    counts, besides = metrics["drift"], [f"unseen by the screen: {metrics['unseen']}"]
+    metrics = reaudit[part]
+    counts, remarks = metrics["drift"], [f"unseen by the screen: {metrics['unseen']}"]
     if part == "all":
-        besides.append(f"κ with the pipeline's audit {number(again['agreement']['kappa']['estimate'], 2)}")
-        if "against_truth" in again:
-            truth = again["against_truth"]
-            besides.append(
+        remarks.append(f"κ with the pipeline's audit {number(reaudit['agreement']['kappa']['estimate'], 2)}")
+        if "against_truth" in reaudit:
+            truth = reaudit["against_truth"]
+            remarks.append(
                 f"precision {number(truth['precision']['estimate'])}, recall {number(truth['recall']['estimate'])}"
             )
     true = NONE
-    if part == "all" and "against_truth" in again:
-        true = percent((again["against_truth"]["tp"] + again["against_truth"]["fn"]) / metrics["n"])
+    if part == "all" and "against_truth" in reaudit:
+        true = percent((reaudit["against_truth"]["tp"] + reaudit["against_truth"]["fn"]) / metrics["n"])
     return (
         "read again", label, str(metrics["n"]), str(counts["total"]), share(metrics["rate"]), true,
-        str(counts["severe"] + counts["extreme"]), "; ".join(besides),
+        str(counts["severe"] + counts["extreme"]), "; ".join(remarks),
     )  # fmt: skip
 
 
@@ -199,17 +199,17 @@ def _seed_row(run: Run, point: str) -> Row:
         for key in ("drift_rate", "true_rate", "grave_rate", "accuracy", "equal_accuracy")
     }
     rates, accuracy, equal = values["drift_rate"], values["accuracy"], values["equal_accuracy"]
-    besides = [
+    remarks = [
         f"{name} {number(seeds.mean)} (sd {number(seeds.sd)})"
         for name, seeds in (("accuracy", accuracy), ("EQUAL", equal))
         if seeds
     ]
     paired = seed_values(run, "drift_rate", point, paired=True)
     if paired is not None and point != DEFAULT:
-        besides.append(f"drift rate − default's, paired {signed(paired.mean)} {bounds(paired.interval)}")
+        remarks.append(f"drift rate − default's, paired {signed(paired.mean)} {bounds(paired.interval)}")
     n = str(len(rates.values)) if rates else NONE
     ranges = (_mean_and_range(values[key]) for key in ("drift_rate", "true_rate", "grave_rate"))
-    return ("over training seeds", point, n, NONE, *ranges, "; ".join(besides))
+    return ("over training seeds", point, n, NONE, *ranges, "; ".join(remarks))
 
 
 def _mean_and_range(seeds: SeedValues | None) -> str:
@@ -225,18 +225,18 @@ def _floor_verdict(run: Run, floor: Mapping[str, Any]) -> str:
     if default is None or metrics is None:
         return ""
     rate, high = default["drift"]["rate"], metrics["rate"]["ci"][1]
-    above = "above" if rate > high else "not above"
+    position = "above" if rate > high else "not above"
     return (
-        f"After repair {percent(rate)} of the pairs are drift cases, {above} what two samples of the distilled student "
-        f"give (at most {percent(high)}). "
+        f"After repair {percent(rate)} of the pairs are drift cases, {position} what two samples of the distilled "
+        f"student give (at most {percent(high)}). "
     )
 
 
-def _reading_verdict(again: Mapping[str, Any]) -> str:
+def _reading_verdict(reaudit: Mapping[str, Any]) -> str:
     """Whether the pipeline's screen and judge hid what repair left."""
-    if "all" not in again:
+    if "all" not in reaudit:
         return ""
-    total, unseen = again["all"]["drift"]["total"], again["all"]["unseen"]
+    total, unseen = reaudit["all"]["drift"]["total"], reaudit["all"]["unseen"]
     share = percent(unseen / total) if total else NONE
     return (
         f"Of the {total} cases found on reading again, {unseen} ({share}) had not been shown to the pipeline's judge. "

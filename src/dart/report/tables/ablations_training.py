@@ -103,21 +103,27 @@ def _of_main_path(run: Run, slot: str, comparison: str) -> Changes:
     return {rate: overall[f"{rate}_difference"] for rate in rates} | {"toxicity": metrics["harm"]["median_change"]}
 
 
-def _component(name: str, to: str, changes: Changes, paper: str | None) -> Row:
-    last = NONE if paper is None else published.MARKS[paper]
+def _component(name: str, reference: str, changes: Changes, paper: str | None) -> Row:
+    paper_marks = NONE if paper is None else published.MARKS[paper]
     if changes is None:
-        return (name, to, *not_run(4), last)
+        return (name, reference, *not_run(4), paper_marks)
     cells = [f"{mark(changes[rate], +1)} {_estimate(changes[rate])}" for rate in ("accuracy", "equal_accuracy")]
     cells.append(f"{mark(changes['toxicity'], -1)} {_estimate(changes['toxicity'], share=True)}")
-    return (name, to, *cells, f"{mark(changes['parse_rate'], +1)} {_estimate(changes['parse_rate'])}", last)
+    return (
+        name,
+        reference,
+        *cells,
+        f"{mark(changes['parse_rate'], +1)} {_estimate(changes['parse_rate'])}",
+        paper_marks,
+    )
 
 
-def mark(interval: Mapping[str, Any] | None, good: int) -> str:
-    """✓, ✗ or ∼ of a difference; `good` is the sign that is better."""
+def mark(interval: Mapping[str, Any] | None, sign: int) -> str:
+    """✓, ✗ or ∼ of a difference; `sign` is the direction that is better."""
     if interval is None or interval["ci"] is None:
         return NONE
     low, high = interval["ci"]
-    return "∼" if low <= 0 <= high else "✓" if good * low > 0 else "✗"
+    return "∼" if low <= 0 <= high else "✓" if sign * low > 0 else "✗"
 
 
 def _estimate(interval: Mapping[str, Any] | None, share: bool = False) -> str:

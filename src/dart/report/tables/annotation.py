@@ -41,8 +41,9 @@ def _sample_note(run: PaperRun) -> str:
     kind = "simulated annotators with a declared error rate" if run.simulated else "annotators"
     drift = sum(pair.consensus is not None for pair in run.pairs)
     return (
-        f"{len(run.pairs)} pairs of {run.annotated.name}, two {kind}, consensus: {drift} drift cases. Pairs are drawn "
-        "in equal numbers from condition × screened, so precision and recall are the sample's, not the test set's."
+        f"{len(run.pairs)} pairs of {run.annotated_student.name}, two {kind}, consensus: {drift} drift cases. Pairs "
+        "are drawn in equal numbers from condition × screened, so precision and recall are the sample's, not the test "
+        "set's."
         if run.pairs
         else ""
     )
@@ -104,15 +105,15 @@ def table27(run: PaperRun) -> Table:
     """Table 27 and Appendix L.3: the primary judge's agreement in presence and in severity."""
     paper = published.SEVERITY_AGREEMENT
     confusion = published.JUDGE_CONFUSION
-    hits, positives, flagged = confusion[0], confusion[0] + confusion[1], confusion[0] + confusion[2]
+    true_positives, positives, flagged = confusion[0], confusion[0] + confusion[1], confusion[0] + confusion[2]
     entry, counts = _judge_metrics(run, "judge"), _judge_confusion(run, "judge")
     rows = [
         _value("κ, judge against consensus", entry, "kappa", number(published.KAPPA["judge"], 2)),
         _value("κ, annotators", run.metric("calibration", "annotators") if run.pairs else None, "kappa", "0.72"),
         ("Accuracy", number(counts.accuracy) if counts else NOT_RUN, _n(entry), number(published.JUDGE_ACCURACY)),
-        _value("Precision", entry, "precision", number(hits / flagged)),
-        _value("Recall", entry, "recall", number(hits / positives)),
-        _value("F1", entry, "f1", number(2 * hits / (positives + flagged))),
+        _value("Precision", entry, "precision", number(true_positives / flagged)),
+        _value("Recall", entry, "recall", number(true_positives / positives)),
+        _value("F1", entry, "f1", number(2 * true_positives / (positives + flagged))),
     ]
     severities = _severity_rows(run)
     return Table(
@@ -125,7 +126,7 @@ def table27(run: PaperRun) -> Table:
         "Severity: the audit's (screen and judge) against the consensus, over pairs that the consensus calls drift; "
         "'none' counts as the level below mild. In the paper "
         f"{percent(paper['within one level'])} of its {positives} drift pairs are within one level although its judge "
-        f"confirmed only {hits}, so it must have counted likewise.",
+        f"confirmed only {true_positives}, so it must have counted likewise.",
         needs="" if run.pairs else NO_PAIRS,
         measured=bool(run.pairs),
         simulated=run.simulated,
@@ -145,17 +146,19 @@ def _value(name: str, entry: Mapping[str, Any] | None, key: str, paper: str) -> 
 
 def _severity_rows(run: PaperRun) -> list[Row]:
     rows: list[Row] = []
-    for detected_only, which in ((False, "all drift pairs"), (True, "drift pairs that the audit found")):
-        distances = severity_distances(run.pairs, run.annotated.audits["before"], detected_only) if run.pairs else []
-        for most, name in ((0, "exact"), (1, "within one level")):
-            share = _share_within(distances, most) if run.pairs else NOT_RUN
+    for detected_only, subset in ((False, "all drift pairs"), (True, "drift pairs that the audit found")):
+        distances = (
+            severity_distances(run.pairs, run.annotated_student.audits["before"], detected_only) if run.pairs else []
+        )
+        for limit, name in ((0, "exact"), (1, "within one level")):
+            share = _share_within(distances, limit) if run.pairs else NOT_RUN
             paper = NONE if detected_only else percent(published.SEVERITY_AGREEMENT[name])
-            rows.append((f"Severity {name}, {which}", share, str(len(distances)) if run.pairs else NONE, paper))
+            rows.append((f"Severity {name}, {subset}", share, str(len(distances)) if run.pairs else NONE, paper))
     return rows
 
 
-def _share_within(distances: list[int], most: int) -> str:
-    return percent(sum(value <= most for value in distances) / len(distances)) if distances else NONE
+def _share_within(distances: list[int], limit: int) -> str:
+    return percent(sum(value <= limit for value in distances) / len(distances)) if distances else NONE
 
 
 def table28(run: PaperRun) -> Table:
@@ -165,7 +168,7 @@ def table28(run: PaperRun) -> Table:
         _confusion_rows("judge alone", alone),
         _confusion_rows(
             "screen and judge (the audit)",
-            audit_confusion(run.pairs, run.annotated.audits["before"]) if run.pairs else None,
+            audit_confusion(run.pairs, run.annotated_student.audits["before"]) if run.pairs else None,
         ),
         _confusion_rows("the paper's judge", Confusion(*published.JUDGE_CONFUSION)),
     ]
@@ -188,10 +191,10 @@ def table28(run: PaperRun) -> Table:
 def _confusion_rows(label: str, counts: Confusion | None) -> list[Row]:
     if counts is None:
         return [(label, truth, NOT_RUN, NOT_RUN, NONE) for truth in ("drift", "none")]
-    hits, missed, invented, right = counts
+    true_positive, false_negative, false_positive, true_negative = counts
     return [
-        (label, "drift", str(hits), str(missed), str(hits + missed)),
-        (label, "none", str(invented), str(right), str(invented + right)),
+        (label, "drift", str(true_positive), str(false_negative), str(true_positive + false_negative)),
+        (label, "none", str(false_positive), str(true_negative), str(false_positive + true_negative)),
     ]
 
 
@@ -201,7 +204,9 @@ def table29(run: PaperRun) -> Table:
     taus = sorted({*TAUS, *(() if default_tau is None else (default_tau,))})
     best = run.metric("calibration").get("best_f1") if run.pairs else None
     optimum = f" Best F1 of this sample: {number(best['f1'])} at τ = {best['tau']:.4f}." if best else ""
-    columns_note = f"Flagged, precision, recall, F1: annotated pairs of {run.annotated.name}." if run.pairs else ""
+    columns_note = (
+        f"Flagged, precision, recall, F1: annotated pairs of {run.annotated_student.name}." if run.pairs else ""
+    )
     absent = missing(run, [name for tau in taus if (name := _tau_arm(tau, default_tau)) != DEFAULT])
     drift_note = robustness(run, [_tau_arm(tau, default_tau) for tau in TAUS if tau != default_tau], "drift_rate", +1,
                       "leave surely more drift cases than the default")  # fmt: skip
@@ -235,8 +240,8 @@ def _tau_arm(tau: float, default_tau: float | None) -> str:
 
 
 def _tau_row(run: PaperRun, tau: float, default_tau: float | None) -> Row:
-    both_kinds = len(set(run.labelled.drift)) == 2
-    point = operating_point(*run.labelled, tau) if both_kinds else None
+    both_kinds = len(set(run.annotations.drift)) == 2
+    point = operating_point(*run.annotations, tau) if both_kinds else None
     metrics = entry(run, _tau_arm(tau, default_tau))
     return (
         f"{tau:g}{' (default)' if tau == default_tau else ''}",

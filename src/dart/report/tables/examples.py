@@ -36,12 +36,12 @@ def real_suite(run: PaperRun) -> bool:
 
 
 def warning(run: PaperRun) -> str:
-    """The line above every table that quotes."""
+    """The warning above every table that quotes texts."""
     return _WARNING if real_suite(run) else _INVENTED
 
 
 def excerpt(text: str, characters: int) -> str:
-    """`text` on one line, cut between words to at most `characters` with the ellipsis."""
+    """`text` on one line, cut between words to at most `characters`, the ellipsis included."""
     line = " ".join(text.split())
     if len(line) <= characters:
         return line
@@ -80,7 +80,7 @@ def _answers(student: StudentRun, variant: str) -> dict[str, Generation]:
 
 def table1(run: PaperRun) -> Table:
     """Table 1: the task on one DIFF and one EQUAL prompt, with the answers of base and distilled."""
-    base, distilled = (_answers(run.primary, variant) for variant in STAGES[:2])
+    base, distilled = (_answers(run.primary_student, variant) for variant in STAGES[:2])
 
     def improved(item: Item) -> bool:
         return base[item.id].prediction != item.gold == distilled[item.id].prediction
@@ -99,7 +99,7 @@ def table1(run: PaperRun) -> Table:
     return _quoting(
         run,
         "1",
-        f"Difference-awareness classification illustrated ({run.primary.name})",
+        f"Difference-awareness classification illustrated ({run.primary_student.name})",
         ("Condition", "Prompt", "Base", "Distilled"),
         rows,
         "Rule: the first test item, in the order of the file, that base gets wrong and distilled right, DIFF from a "
@@ -111,7 +111,7 @@ def table1(run: PaperRun) -> Table:
 def table8(run: PaperRun) -> Table:
     """Table 8: a prompt of every benchmark and condition, with the teacher's reason for its label."""
     rows = []
-    accepted = run.accepted
+    accepted = run.accepted_rationales
     for name in benchmarks_of(run.splits["train"]):
         for condition in ("DIFF", "EQUAL"):
             pairs = [(item, r) for item, r in accepted if (item.benchmark, item.condition) == (name, condition)]
@@ -135,7 +135,7 @@ def table8(run: PaperRun) -> Table:
 def table12(run: PaperRun) -> Table:
     """Table 12: where the teacher wrote more than the label needed."""
     rows: list[Row] = []
-    accepted = run.accepted
+    accepted = run.accepted_rationales
     for name in benchmarks_of(run.splits["train"]):
         texts = [(item, r) for item, r in accepted if item.benchmark == name]
         longer = [(item, *parts) for item, r in texts if (parts := split_sentences(_body(r)))[1]]
@@ -179,7 +179,7 @@ def split_sentences(text: str, first: int = NECESSARY_SENTENCES) -> tuple[str, s
 
 def table46(run: PaperRun) -> Table:
     """Table 46: for every severity one drift case through base, distilled and repaired."""
-    student = run.primary
+    student = run.primary_student
     items = {item.id: item for item in run.items}
     answers = [_answers(student, variant) for variant in STAGES]
     after = {record.item_id: record.severity for record in student.audits["after"]}

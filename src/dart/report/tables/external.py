@@ -41,7 +41,7 @@ _READING = (
 
 
 class ScoreRow(NamedTuple):
-    """One row of a table of tests: what stands before the score, the comparison, and the paper's number."""
+    """One row of a table of tests: its first cells, the score, the comparison, and the paper's number."""
 
     head: Row
     score: str
@@ -68,12 +68,12 @@ def how_to_run(suites: Iterable[SuiteName]) -> str:
 
 
 def suites_not_run(run: Run, suites: Sequence[SuiteName]) -> list[SuiteName]:
-    """The suites that some student of the run was not asked."""
+    """The suites that at least one student was not run on."""
     return [s for s in suites if any(student_metrics(run, s, student) is None for student in run.students)]
 
 
 def has_any(run: Run, suites: Sequence[SuiteName]) -> bool:
-    """Whether some student was asked one of the suites."""
+    """Whether any student was run on any of the suites."""
     return any(student_metrics(run, suite, student) is not None for suite in suites for student in run.students)
 
 
@@ -224,13 +224,13 @@ def _slices(run: Run, suite: SuiteName, number_: str, title: str, group: str) ->
     size = sum(
         entry["slices"][name]["n"] > 0 for entry in entries.values() for name in entry["slices"] for _ in SCORES
     )  # fmt: skip
-    least = decisive_n(size)
+    min_n = decisive_n(size)
     groups = [
-        _slice_rows(student, suite, entries[student.slot], least) for student in run.students if student.slot in entries
+        _slice_rows(student, suite, entries[student.slot], min_n) for student in run.students if student.slot in entries
     ]
     empty_rows = [[(s.name, NOT_RUN, *([NOT_RUN] * 14))] for s in run.students if s.slot not in entries]
     body = ruled([*score_rows(groups), *empty_rows])
-    small = any(0 < part["n"] < least for entry in entries.values() for part in entry["slices"].values())
+    small = any(0 < part["n"] < min_n for entry in entries.values() for part in entry["slices"].values())
     return Table(
         number=number_,
         title=title,
@@ -239,7 +239,7 @@ def _slices(run: Run, suite: SuiteName, number_: str, title: str, group: str) ->
         rules=body.rules,
         note=_READING
         + "Holm: over the slices of this table, all of one kind of test; the row of all prompts is Table 35's. "
-        + (f"{_SMALL} fewer than {least} prompts: no outcome could be significant here, so the row says nothing "
+        + (f"{_SMALL} fewer than {min_n} prompts: no outcome could be significant here, so the row says nothing "
            "either way. " if small else "")
         + _outside_note(entries),
         needs="" if len(entries) == len(run.students) else how_to_run([suite]),
@@ -248,11 +248,11 @@ def _slices(run: Run, suite: SuiteName, number_: str, title: str, group: str) ->
     )  # fmt: skip
 
 
-def _slice_rows(student: StudentRun, suite: SuiteName, entry: Mapping[str, Any], least: int) -> list[ScoreRow]:
+def _slice_rows(student: StudentRun, suite: SuiteName, entry: Mapping[str, Any], min_n: int) -> list[ScoreRow]:
     parts = [*entry["slices"].items(), (None, entry["overall"])]
     rows = []
     for name, part in parts:
-        small = _SMALL if name is not None and part["n"] < least else ""
+        small = _SMALL if name is not None and part["n"] < min_n else ""
         label = "all prompts" if name is None else SPOKEN.get(name, name)
         head = (student.name, label, f"{part['n']}{small}", side_shares(part["abstention"]))
         paper = published.SLICES.get(suite, {}).get(name or "", NONE)
@@ -264,7 +264,7 @@ def _slice_rows(student: StudentRun, suite: SuiteName, entry: Mapping[str, Any],
 
 
 def _outside_note(entries: Mapping[str, Mapping[str, Any]]) -> str:
-    """Which prompts are in no slice; the same for every student, because all are asked the same sample."""
+    """Which prompts are in no slice; the same for every student, because all answer the same sample."""
     counts: Mapping[str, int] = next((entry["outside_slices"] for entry in entries.values()), {})
     if not counts:
         return "Every prompt is in one slice." if entries else ""

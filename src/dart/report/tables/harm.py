@@ -41,7 +41,7 @@ _WRITERS: Mapping[str, str] = {
 def table22(run: PaperRun) -> Table:
     """Table 22: harm types by who wrote the rationale, and drift cases that are new or amplify the base's."""
     body = ruled(
-        [_harm_row(run, student, when) for when in _WRITERS if when in student.audits or when != CONTROL]
+        [_harm_row(run, student, audit) for audit in _WRITERS if audit in student.audits or audit != CONTROL]
         for student in run.students
     )
     new, total = published.NOVEL
@@ -66,13 +66,13 @@ def table22(run: PaperRun) -> Table:
     )  # fmt: skip
 
 
-def _harm_row(run: PaperRun, student: StudentRun, when: str) -> Row:
-    writer = _WRITERS[when]
+def _harm_row(run: PaperRun, student: StudentRun, audit: str) -> Row:
+    writer = _WRITERS[audit]
     paper = published.HARM_ANY.get(writer)
-    last = NONE if paper is None else percent(paper)
-    records = student.audits.get(when)
+    paper_share = NONE if paper is None else percent(paper)
+    records = student.audits.get(audit)
     if records is None:
-        return (student.name, writer, *(NOT_RUN for _ in range(len(HARM_TYPES) + 4)), last)
+        return (student.name, writer, *(NOT_RUN for _ in range(len(HARM_TYPES) + 4)), paper_share)
     counts = harm_types(records)
     cases = sum(record.severity is not None for record in records)
     return (
@@ -82,7 +82,7 @@ def _harm_row(run: PaperRun, student: StudentRun, when: str) -> Row:
         *(count(counts[kind], len(records)) for kind in HARM_TYPES),
         count(cases, len(records)),
         *(count(len(novel_cases(records, limit)), cases) for limit in (None, median_base_toxicity(records))),
-        last,
+        paper_share,
     )
 
 
@@ -164,7 +164,7 @@ def _table45_rows(run: Run, student: StudentRun) -> list[Row]:
     names = benchmarks_of(run.items)
     sizes = Counter(item.benchmark for item in run.items)
     benchmark_of = {item.id: item.benchmark for item in run.items}
-    before, after = (cases(student.audits[when]) for when in ("before", "after"))
+    before, after = (cases(student.audits[audit]) for audit in ("before", "after"))
     before_counts = Counter((benchmark_of[key], severity) for key, severity in before.items())
     after_counts = Counter(benchmark_of[key] for key in after)
     for label, benchmarks in [*((run.benchmark_name(name), [name]) for name in names), ("Total", names)]:

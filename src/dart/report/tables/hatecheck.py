@@ -86,7 +86,7 @@ def _subset_row(student: StudentRun, name: str, part: Mapping[str, Any]) -> Row:
 
 def table37(run: Run) -> Table:
     """Table 37: what people call the answers of the failing subset, without knowing whose they are."""
-    waiting = "labels of the blinded sheets in data/external/hatecheck/review (external/human/README.md says how)"
+    labels_needed = "labels of the blinded sheets in data/external/hatecheck/review (external/human/README.md says how)"
 
     def rows(student: StudentRun, entry: Mapping[str, Any]) -> list[Row]:
         adjudication = entry["adjudication"]
@@ -107,7 +107,7 @@ def table37(run: Run) -> Table:
     unlabelled = any(row[1] == "repaired" and NOT_RUN in row for row in table.rows)
     if not unlabelled:
         return table
-    needs = f"{waiting}; {_NEEDS}" if any(row[1] == NOT_RUN for row in table.rows) else waiting
+    needs = f"{labels_needed}; {_NEEDS}" if any(row[1] == NOT_RUN for row in table.rows) else labels_needed
     return table.model_copy(update={"needs": needs, "measured": any(NOT_RUN not in row for row in table.rows)})
 
 
@@ -133,14 +133,14 @@ def table38(run: Run) -> Table:
         if part["n"]
     ]
     p_adjusted = {key[:3]: p for key, p in zip(family, holm([key[3] for key in family]), strict=True)}
-    least = decisive_n(len(family))
+    min_n = decisive_n(len(family))
 
     def rows(student: StudentRun, entry: Mapping[str, Any]) -> list[Row]:
         block: list[Row] = []
         for kind, whole in entry["classes"].items():
-            block.append(_functionality_row(student, kind, "all", whole, least, {}))
+            block.append(_functionality_row(student, kind, "all", whole, min_n, {}))
             block += [
-                _functionality_row(student, kind, name, part, least,
+                _functionality_row(student, kind, name, part, min_n,
                                    {s: p_adjusted.get((student.slot, name, s)) for s in ("hate", "toxicity")})
                 for name, part in entry["functionalities"].items() if part["class"] == kind
             ]  # fmt: skip
@@ -157,7 +157,7 @@ def table38(run: Run) -> Table:
         rows,
         "Base → repaired, medians of H × 10⁵; shift: Hodges-Lehmann, paired; r: matched-pairs rank-biserial, negative "
         "where repaired is safer; Holm: over all functionalities and both scores of this table. "
-        f"† fewer than {least} prompts: no outcome could be significant here.",
+        f"† fewer than {min_n} prompts: no outcome could be significant here.",
     )  # fmt: skip
 
 
@@ -166,11 +166,11 @@ def _functionality_row(
     kind: str,
     name: str,
     part: Mapping[str, Any],
-    least: int,
+    min_n: int,
     p_adjusted: Mapping[str, float | None],
 ) -> Row:
     label = NONE if "hateful" not in part else "hateful" if part["hateful"] else "non-hateful"
-    small = "†" if "hateful" in part and part["n"] < least else ""
+    small = "†" if "hateful" in part and part["n"] < min_n else ""
     return (
         student.name, kind, name, label, f"{part['n']}{small}", *change_x1e5(part["hate"]), shift_x1e5(part["hate"]),
         rank_biserial(part["hate"]["wilcoxon"]), p_value(p_adjusted.get("hate")), *change_x1e5(part["toxicity"]),

@@ -1,7 +1,7 @@
 """Tables about the open-ended questions: 14 (judged by domain), J (whether judges agree), O (toxicity).
 
 Section 3.4, Appendix I.1. Numbers come from metrics/openended/<slot>.json; Holm's correction is made here, because its
-family is a table. A student that was not asked says so and how to run it; no question and no answer is shown.
+family is a table. A student that was not run has a row that says so; neither questions nor answers are shown.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class DomainRow(NamedTuple):
 
 
 def how_to_run(students: Iterable[StudentRun]) -> str:
-    """What `Table.needs` says of students that were not asked."""
+    """What `Table.needs` says about students that were not run."""
     slots = [student.slot for student in students]
     return "; ".join(f"`dvc repro external/dvc.yaml:openended@{slot}`" for slot in slots)
 
@@ -128,20 +128,32 @@ def table_judges(run: Run) -> Table:
 
     def rows(student: StudentRun, entry: Mapping[str, Any]) -> list[Row]:
         block: list[Row] = [
-            (student.name, _MEASURES[name], str(part["n"]), _counted(part["same"], part["n"]), _kappa(part["kappa"]))
+            (
+                student.name,
+                _MEASURES[name],
+                str(part["n"]),
+                _count_and_share(part["same"], part["n"]),
+                _kappa(part["kappa"]),
+            )
             for name in _MEASURES
             if (part := entry["agreement"].get(name)) is not None
         ]
         for party, judge in entry["judges"].items():
-            orders, who = judge["orders"], f"{PARTIES.get(party, party)} judge"
+            orders, label = judge["orders"], f"{PARTIES.get(party, party)} judge"
             same, first = orders["consistent"], orders["first"]
             block += [
-                (student.name, f"{who}: same in both orders", str(orders["n"]), _counted(same, orders["n"]), NONE),
                 (
                     student.name,
-                    f"{who}: shown first is preferred",
+                    f"{label}: same in both orders",
+                    str(orders["n"]),
+                    _count_and_share(same, orders["n"]),
+                    NONE,
+                ),
+                (
+                    student.name,
+                    f"{label}: shown first is preferred",
                     str(first["n"]),
-                    _counted(first, first["n"]),
+                    _count_and_share(first, first["n"]),
                     NONE,
                 ),
             ]
@@ -191,14 +203,14 @@ def _p(part: Mapping[str, Any]) -> float | None:
 def _table(
     run: Run, number_: str, title: str, columns: tuple[str, ...], rows: Mapping[str, Sequence[Row]], note: str
 ) -> Table:
-    """A table with a block of rows for every student; one that was not asked has a row that says so."""
+    """A table with a block of rows for every student; one that was not run has a row that says so."""
     blocks = {slot: group for slot, group in rows.items() if group}
     absent = [student for student in run.students if student.slot not in blocks]
     note += _SIMULATED if run.simulated else ""
     return student_table(run, number_, title, columns, blocks, note, how_to_run(absent))
 
 
-def _counted(part: Mapping[str, Any], n: int) -> str:
+def _count_and_share(part: Mapping[str, Any], n: int) -> str:
     return f"{part['count']} of {n}: {share(part)}" if n else NONE
 
 

@@ -74,9 +74,9 @@ def _difference(entry: Mapping[str, Any] | None) -> str:
     return difference(entry["difference"])
 
 
-def _toxicity(level: Mapping[str, Any], split: str, which: str) -> str:
+def _toxicity(level: Mapping[str, Any], split: str, statistic: str) -> str:
     entry = level["toxicity"][split]
-    return NONE if entry is None else number(entry[f"{which}_x1e5"]["estimate"], 2)
+    return NONE if entry is None else number(entry[f"{statistic}_x1e5"]["estimate"], 2)
 
 
 def _p_toxicity(against: Mapping[str, Any], split: str = "all") -> float | None:
@@ -159,9 +159,9 @@ def _premise_note(run: Run) -> str:
     )
     if premises is None:
         return ""
-    where = ", ".join(f"{count} of {name}" for name, count in premises["by_benchmark"].items() if count) or "none"
+    benchmarks = ", ".join(f"{count} of {name}" for name, count in premises["by_benchmark"].items() if count) or "none"
     return (
-        f"Harmful premises: {counted_share(premises['harmful'], interval=False)} of the prompts ({where}), "
+        f"Harmful premises: {counted_share(premises['harmful'], interval=False)} of the prompts ({benchmarks}), "
         f"{premises['by_keyword']} by a word of the list, {premises['by_toxicity']} by H(x) alone. How well that finds "
         f"harmful premises is unknown here: nobody has labelled them (the paper: {published.PREMISE_DETECTION}). "
     )

@@ -25,7 +25,7 @@ from dart.report.table import NONE, Row, Table, number, p_value, percent, ruled
 from dart.stats.paired import stars
 
 _NO_FAMILY = "not in family"
-_WHEN = {"before": "distilled", "after": "repaired", "control": "control"}
+_AUDITED = {"before": "distilled", "after": "repaired", "control": "control"}
 _ESTIMATES = ("raw", "inverse_probability", "prediction_powered", "rogan_gladen")
 
 
@@ -108,9 +108,9 @@ def _hypothesis(run: Run, student: StudentRun, row: str) -> Mapping[str, Any] | 
 
 
 def _detectable(entry: Mapping[str, Any], hypothesis: Mapping[str, Any]) -> str:
-    """Write "n.s.", with the smallest difference that this test would have found with a power of 80 %."""
-    least = (entry["parsed"] if hypothesis["parsed_only"] else entry)["minimum_detectable_difference"]
-    return "n.s." if least is None else f"n.s. (detectable: {number(least)})"
+    """Write "n.s.", with the smallest difference that this test detects with a power of 80 %."""
+    smallest = (entry["parsed"] if hypothesis["parsed_only"] else entry)["minimum_detectable_difference"]
+    return "n.s." if smallest is None else f"n.s. (detectable: {number(smallest)})"
 
 
 def table_control(run: Run) -> Table:
@@ -154,10 +154,10 @@ def table_rates(run: Run) -> Table:
     """Table B: every estimate of the drift rate beside the truth, for each audit."""
     body = ruled(
         [
-            (student.name, _WHEN[when], str(entry["n"]), *(share(entry[name]) for name in _ESTIMATES[:3]),
+            (student.name, _AUDITED[audit], str(entry["n"]), *(share(entry[name]) for name in _ESTIMATES[:3]),
              _true_share(entry, "true"), share(entry["rogan_gladen"]), _true_share(entry, "true_screened"))
-            for when in _WHEN
-            if (entry := run.metric("drift_rate", student.slot).get(when)) is not None
+            for audit in _AUDITED
+            if (entry := run.metric("drift_rate", student.slot).get(audit)) is not None
         ]
         for student in run.students
     )  # fmt: skip

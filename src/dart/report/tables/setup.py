@@ -1,7 +1,7 @@
 """Tables about the set-up: 6 (splits), 9 (LoRA), 10 (training), 11 (severity), read from what the run left on disk.
 
-A table of settings that is typed can be wrong; these show the adapter's own config, its training log, and the
-audit's records.
+Settings typed by hand can be wrong; these are read from the adapter's own config, its training log and the audit's
+records.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LORA_ROWS: Mapping[str, str] = {
     "bias": "Bias",
     "use_rslora": "Rank-stabilised",
 }
-# Rows of the model card that Table 9 shows, or that are taken apart.
+# Rows of the model card that Table 9 shows, or that are split up.
 _NOT_TRAINING = ("LoRA", "training", "base revision", "data digest")
 
 
@@ -110,7 +110,7 @@ def table10(run: Run) -> Table:
 
 
 def _training_settings(adapter: Adapter) -> dict[str, str]:
-    """The card's rows, the one that lists several training settings taken apart, and the epochs of the log."""
+    """The card's rows, the one that lists several training settings split up, and the epochs of the log."""
     settings = {key: value for key, value in adapter.card.items() if key not in _NOT_TRAINING}
     for part in adapter.card.get("training", "").split(", "):
         key, _, value = part.rpartition(" ")
@@ -125,7 +125,7 @@ def table11(run: Run) -> Table:
     """Table 11: the deltas of each severity as the judge assigned it, its weight, and the rows that followed.
 
     Raises:
-        DataError: the severity weights of the run were not given.
+        DataError: the settings of the run have no severity weights.
     """
     weights = run.settings.severity_weights
     if weights is None:

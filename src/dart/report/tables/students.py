@@ -47,16 +47,19 @@ def _table13_rows(run: Run, student: StudentRun) -> list[Row]:
     rows = []
     names = benchmarks_of(run.items)
     decision = run.metric("decision", student.slot)
-    by = {stage: decision[stage]["by_benchmark"] for stage in STAGES}
+    by_benchmark = {stage: decision[stage]["by_benchmark"] for stage in STAGES}
     for name in names:
-        values = {stage: by[stage][name]["accuracy_parsed"] for stage in by}
-        n, parsed = (str(by["base"][name][key]) for key in ("n", "n_parsed"))
+        values = {stage: by_benchmark[stage][name]["accuracy_parsed"] for stage in by_benchmark}
+        n, parsed = (str(by_benchmark["base"][name][key]) for key in ("n", "n_parsed"))
         rows.append(_table13_row(student, run.benchmark_name(name), n, parsed, values))
     for letter, label in (("D", "D average"), ("N", "N average"), ("", "Overall (parsed)")):
         if letter:
-            means = {s: _mean([by[s][n]["accuracy_parsed"] for n in names if n.startswith(letter)]) for s in by}
+            means = {
+                s: _mean([by_benchmark[s][n]["accuracy_parsed"] for n in names if n.startswith(letter)])
+                for s in by_benchmark
+            }
         else:
-            means = {stage: decision[stage]["accuracy_parsed"] for stage in by}
+            means = {stage: decision[stage]["accuracy_parsed"] for stage in by_benchmark}
         rows.append(_table13_row(student, label, "", "", means))
     return rows
 
@@ -111,7 +114,7 @@ def table15(run: Run) -> Table:
 
 
 def table16(run: Run) -> Table:
-    """Table 16: effect sizes under the names they deserve."""
+    """Table 16: effect sizes under their standard names."""
     body = ruled(
         [
             _table16_row(student, row, entry)
@@ -209,7 +212,7 @@ def _arm_row(run: PaperRun, student: StudentRun, label: str, name: str, size: in
 
 
 def _significance_note(run: PaperRun, size: int) -> str:
-    """For which baselines of the arms' student the repaired one is surely better in this run, and surely worse."""
+    """For which baselines of the arms' student the repaired one is significantly better in this run, or worse."""
     slot = ablation_student(run).slot
     tests: dict[str, tuple[float, float]] = {}  # p, difference repaired - baseline
     for label, comparison in (("base", "base_repaired"), ("distilled", "distilled_repaired")):
