@@ -10,7 +10,7 @@ from dart.report.tables.examples import ANSWER_CHARACTERS, excerpt, split_senten
 MAKERS = (table1, table8, table12, table46)
 
 
-def _of(run: PaperRun, variant: str) -> dict[str, str | None]:
+def _predictions(run: PaperRun, variant: str) -> dict[str, str | None]:
     return {answer.item_id: answer.prediction for answer in run.primary_student.generations[variant]}
 
 
@@ -35,12 +35,12 @@ def test_texts_are_cut_to_the_stated_length(run: PaperRun, make: type) -> None:
     students = tuple(
         s.model_copy(update={"generations": {k: stretched(v) for k, v in s.generations.items()}}) for s in run.students
     )
-    longer = {
+    changes = {
         "students": students,
         "rationales": tuple(r.model_copy(update={"text": f"One. Two. {long}"}) for r in run.rationales),
         "splits": {k: tuple(i.model_copy(update={"prompt": long}) for i in v) for k, v in run.splits.items()},
     }
-    table = make(run.model_copy(update=longer))
+    table = make(run.model_copy(update=changes))
     assert str(ANSWER_CHARACTERS) in table.note
     for row in table.rows:
         assert all(len(cell) <= ANSWER_CHARACTERS + len(" → unparsed (wrong)") for cell in row)
@@ -55,19 +55,19 @@ def test_excerpt_cuts_between_words() -> None:
 
 def test_table1_shows_the_gain_by_its_rule(run: PaperRun) -> None:
     table = table1(run)
-    base, distilled = _of(run, "base"), _of(run, "distilled")
+    base, distilled = _predictions(run, "base"), _predictions(run, "distilled")
     for row, condition, kind in zip(table.rows, ("DIFF", "EQUAL"), ("D", "N"), strict=True):
-        first = next(
+        item_shown = next(
             item
             for item in run.items
             if item.condition == condition
             and item.benchmark.startswith(kind)
             and base[item.id] != item.gold == distilled[item.id]
         )
-        assert row[1] == first.prompt
+        assert row[1] == item_shown.prompt
         assert row[0].startswith(condition)
         assert "(wrong)" in row[2]
-        assert row[3].endswith(f"→ {first.gold} (right)")
+        assert row[3].endswith(f"→ {item_shown.gold} (right)")
 
 
 def test_table1_without_any_gain_falls_back(run: PaperRun) -> None:
@@ -115,6 +115,6 @@ def test_table46_takes_the_middle_case_whether_repaired_or_not(run: PaperRun) ->
         ordered = sorted((r for r in before if r.severity == severity), key=lambda r: r.delta)
         assert f"({len(ordered)} cases)" in row[0]
         middle = {r.item_id for r in ordered[(len(ordered) - 1) // 2 : len(ordered) // 2 + 1]}
-        shown = [after.get(item_id) or "no drift" for item_id in middle]
-        assert any(row[0].endswith(f"after repair: {state}") for state in shown)
+        states = [after.get(item_id) or "no drift" for item_id in middle]
+        assert any(row[0].endswith(f"after repair: {state}") for state in states)
         assert row[1] in {item.prompt for item in run.items if item.id in middle}
