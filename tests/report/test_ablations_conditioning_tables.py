@@ -15,15 +15,20 @@ SHARE = {"estimate": 0.582, "ci": [0.5, 0.66]}
 
 def _with(run: PaperRun, **rows: dict[str, Any]) -> PaperRun:
     arms = run.metrics["arms"]
-    changed = {**arms, "arms": {**arms["arms"], **rows}}
-    return run.model_copy(update={"metrics": {**run.metrics, "arms": changed}})
+    changed_arms = {**arms, "arms": {**arms["arms"], **rows}}
+    return run.model_copy(update={"metrics": {**run.metrics, "arms": changed_arms}})
 
 
-def _judged(run: PaperRun, low: float, high: float, p: float) -> dict[str, Any]:
+def _audit_arm(run: PaperRun, low: float, high: float, p: float) -> dict[str, Any]:
     """An arm whose audit is right less often than the default's by [low, high]."""
     truth = {"precision": SHARE, "recall": {"estimate": 0.694, "ci": [0.6, 0.8]}}
-    right = {"difference": {"estimate": (low + high) / 2, "ci": [low, high]}, "only_default": 9, "only_arm": 1, "p": p}
-    pool = {"cases": 77, "both": 40, "jaccard": 0.4, "against_truth": truth, "right": right}
+    right_share = {
+        "difference": {"estimate": (low + high) / 2, "ci": [low, high]},
+        "only_default": 9,
+        "only_arm": 1,
+        "p": p,
+    }
+    pool = {"cases": 77, "both": 40, "jaccard": 0.4, "against_truth": truth, "right": right_share}
     return {**run.metrics["arms"]["arms"]["uniform"], "pool": pool}
 
 
@@ -45,15 +50,17 @@ def test_table23_without_its_arms_shows_gold_alone(run: PaperRun) -> None:
 
 def test_table23_audits_are_corrected_together(run: PaperRun) -> None:
     table = table23(
-        _with(run, audit_predicted=_judged(run, -0.1, -0.02, 0.01), audit_unlabelled=_judged(run, -0.1, 0.02, 0.04))
+        _with(
+            run, audit_predicted=_audit_arm(run, -0.1, -0.02, 0.01), audit_unlabelled=_audit_arm(run, -0.1, 0.02, 0.04)
+        )
     )
     rows = {row[:2]: row for row in table.rows}
-    shown = rows["audit", "predicted"]
-    assert shown[6:9] == ("77", "58.2 % [50.0 %, 66.0 %]", "69.4 % [60.0 %, 80.0 %]")
-    assert shown[10:12] == ("−0.060 [−0.100, −0.020]", "0.020")  # Holm: 2 x 0.01
+    row = rows["audit", "predicted"]
+    assert row[6:9] == ("77", "58.2 % [50.0 %, 66.0 %]", "69.4 % [60.0 %, 80.0 %]")
+    assert row[10:12] == ("−0.060 [−0.100, −0.020]", "0.020")  # Holm: 2 x 0.01
     assert rows["audit", "no label"][11] == "0.040"
     assert "this run shows that the audit is less often right" in table.note
-    undecided = table23(_with(run, audit_predicted=_judged(run, -0.1, 0.02, 0.04)))
+    undecided = table23(_with(run, audit_predicted=_audit_arm(run, -0.1, 0.02, 0.04)))
     assert "this run does not show that the audit" in undecided.note
 
 

@@ -24,7 +24,7 @@ def _with(run: Run, **metrics: Any) -> Run:
 
 
 @pytest.mark.parametrize(
-    ("ci", "good", "shown"),
+    ("ci", "sign", "expected"),
     [
         ([0.01, 0.2], +1, "✓"),
         ([0.01, 0.2], -1, "✗"),
@@ -35,18 +35,18 @@ def _with(run: Run, **metrics: Any) -> Run:
         (None, +1, NONE),
     ],
 )
-def test_marks_follow_the_interval(ci: list[float] | None, good: int, shown: str) -> None:
-    assert mark({"estimate": 0.1, "ci": ci}, good) == shown
+def test_marks_follow_the_interval(ci: list[float] | None, sign: int, expected: str) -> None:
+    assert mark({"estimate": 0.1, "ci": ci}, sign) == expected
 
 
 def test_table4_compares_each_component_with_what_it_is_added_to(run: Run) -> None:
     table = table4(run)
     rows = {row[:2]: row for row in table.rows}
     entry = run.metric("tests", "students", "small", "base_distilled")
-    gained = entry["decision"]["overall"]["accuracy_difference"]["estimate"]
-    shown = rows["Stage I: distillation", "base"]
-    assert shown[2] == f"✓ +{gained:.3f}"
-    assert shown[4] == f"✗ +{100 * entry['harm']['median_change']['estimate']:.1f} %"
+    gain = entry["decision"]["overall"]["accuracy_difference"]["estimate"]
+    row = rows["Stage I: distillation", "base"]
+    assert row[2] == f"✓ +{gain:.3f}"
+    assert row[4] == f"✗ +{100 * entry['harm']['median_change']['estimate']:.1f} %"
     label_only = run.metric("arms", "arms", "label_only", "against_base", "accuracy", "estimate")
     assert rows["label-only SFT", "base"][2].endswith(f"+{label_only:.3f}")
     assert rows["toxicity-regularised SFT", "base"][2:6] == (NOT_RUN,) * 4
@@ -85,8 +85,8 @@ def test_the_policy_fills_its_rows_where_it_ran(run: Run) -> None:
     rows = {row[:2]: row for row in table4(with_policy).rows}
     assert rows["policy", "base"][2:6] == ("∼ +0.010", "✓ +0.020", "✓ −20.0 %", "✓ +0.150")
     assert "policy" not in table4(with_policy).needs
-    shown = _rows(table19(with_policy))["policy on base"]
-    assert shown[1:5] == ("160", "0.400", "0.200", "356.00")
+    row = _rows(table19(with_policy))["policy on base"]
+    assert row[1:5] == ("160", "0.400", "0.200", "356.00")
     by_type = _rows(table21(with_policy))["full DART + policy"]
     assert by_type[2:6] == ("0.700", "0.600", "0.200", "0.750")
 
@@ -108,10 +108,10 @@ def test_table19_sets_training_against_the_whole_recipe(run: Run) -> None:
 
 def test_table21_splits_by_task_type(run: Run) -> None:
     rows = _rows(table21(run))
-    known = run.metric("arms", "default", "by_task_type")
-    shown = rows["full DART (repaired)"]
-    assert shown[6:8] == (f"{known['D']:.3f}", f"{known['N']:.3f}")
-    assert shown[8:12] == (NONE,) * 4
+    accuracies = run.metric("arms", "default", "by_task_type")
+    row = rows["full DART (repaired)"]
+    assert row[6:8] == (f"{accuracies['D']:.3f}", f"{accuracies['N']:.3f}")
+    assert row[8:12] == (NONE,) * 4
     test = run.metric("arms", "arms", "distilled", "against_default", "decision", "N", "difference", "estimate")
     assert rows["Stage I (distilled)"][10].split()[0] in (f"+{abs(test):.3f}", f"−{abs(test):.3f}")
 
@@ -122,8 +122,8 @@ def _swept(run: Run, toxicities: dict[float, float]) -> Run:
         return {"weight": weight, "median": toxicity / 1e5, "h_mean": 0.6, **levels}
 
     rows = {f"toxreg_{round(100 * weight):03d}": row(weight, toxicity) for weight, toxicity in toxicities.items()}
-    found = {"chosen_by": "median", "rows": rows, "chosen": next(iter(rows)), "plain": row(0, 500.0)}
-    return _with(run, arms={**run.metrics["arms"], "toxreg": found})
+    sweep = {"chosen_by": "median", "rows": rows, "chosen": next(iter(rows)), "plain": row(0, 500.0)}
+    return _with(run, arms={**run.metrics["arms"], "toxreg": sweep})
 
 
 def test_table20_without_a_sweep_holds_the_paper_s_alone(run: Run) -> None:
@@ -149,7 +149,7 @@ def test_the_chosen_weight_stands_for_the_method(run: Run) -> None:
     swept = _swept(run, {0.05: 300.0, 0.1: 290.0})
     arms = swept.metrics["arms"]
     rows = {**arms["arms"], "toxreg_005": arms["arms"]["uniform"]}
-    chosen = _with(swept, arms={**arms, "arms": rows})
-    assert toxicity_weights(chosen).chosen == "toxreg_005"
-    shown = _rows(table19(chosen))["toxicity-regularised SFT"]
-    assert shown[2] == f"{arms['arms']['uniform']['decision']['accuracy']:.3f}"
+    changed_run = _with(swept, arms={**arms, "arms": rows})
+    assert toxicity_weights(changed_run).chosen == "toxreg_005"
+    row = _rows(table19(changed_run))["toxicity-regularised SFT"]
+    assert row[2] == f"{arms['arms']['uniform']['decision']['accuracy']:.3f}"

@@ -27,28 +27,28 @@ def test_table30_shows_severities_and_what_repair_took_away(run: Run) -> None:
 
 def test_a_row_shows_the_arm_s_own_numbers(run: Run) -> None:
     row = _row(table30(run).rows, "uniform")
-    found = run.metric("arms", "arms", "uniform")
-    assert row[8].startswith(f"{found['drift']['total']} (")
-    estimate = found["against_default"]["drift"]["difference"]["estimate"]
+    metrics = run.metric("arms", "arms", "uniform")
+    assert row[8].startswith(f"{metrics['drift']['total']} (")
+    estimate = metrics["against_default"]["drift"]["difference"]["estimate"]
     assert row[10].startswith(("+" if estimate > 0 else "−") + f"{abs(estimate):.3f}")
-    assert row[14].startswith(f"{found['true']['total']} (")
+    assert row[14].startswith(f"{metrics['true']['total']} (")
 
 
 def test_missing_arms_are_named_and_never_invented(run: Run) -> None:
     table = table31(run)
     assert table.status == "partly"
-    shown = {row[0]: row[1] for row in table.rows}
-    assert len(shown) == 8
-    assert [name for name, n in shown.items() if n != NOT_RUN] == ["default", "noise_up_20", "uniform"]
+    sizes = {row[0]: row[1] for row in table.rows}
+    assert len(sizes) == 8
+    assert [name for name, n in sizes.items() if n != NOT_RUN] == ["default", "noise_up_20", "uniform"]
     assert "noise_random_40" in table.needs
     assert "noise_up_20" not in table.needs
 
 
 def test_table31_counts_what_is_left_more(run: Run) -> None:
     arms = run.metric("arms")
-    more = arms["arms"]["noise_up_20"]["drift"]["total"] - arms["default"]["drift"]["total"]
+    change = arms["arms"]["noise_up_20"]["drift"]["total"] - arms["default"]["drift"]["total"]
     row = _row(table31(run).rows, "noise_up_20")
-    assert row[6] == f"{more:+d}".replace("-", "−")
+    assert row[6] == f"{change:+d}".replace("-", "−")
     assert row[-1] == "0.686 / 127"
 
 
@@ -63,6 +63,6 @@ def test_every_arm_of_the_run_stands_in_table_d(run: Run) -> None:
 
 def test_table_d_stands_without_any_arm(run: Run) -> None:
     arms = {**run.metrics["arms"], "arms": {}}
-    without = run.model_copy(update={"metrics": {**run.metrics, "arms": arms}})
-    assert [row[0] for row in table_arms(without).rows] == ["default (repaired)"]
-    assert table30(without).status == "partly"
+    changed_run = run.model_copy(update={"metrics": {**run.metrics, "arms": arms}})
+    assert [row[0] for row in table_arms(changed_run).rows] == ["default (repaired)"]
+    assert table30(changed_run).status == "partly"

@@ -21,9 +21,9 @@ MAKERS = (table25, table27, table28, table29)
 
 
 def _rates(counts: tuple[int, int, int, int]) -> dict[str, Any]:
-    hits, missed, invented, right = counts
-    said = [True] * hits + [False] * missed + [True] * invented + [False] * right
-    return agreement(said, [True] * (hits + missed) + [False] * (invented + right))
+    true_positive, false_negative, false_positive, true_negative = counts
+    verdicts = [True] * true_positive + [False] * false_negative + [True] * false_positive + [False] * true_negative
+    return agreement(verdicts, [True] * (true_positive + false_negative) + [False] * (false_positive + true_negative))
 
 
 @pytest.mark.parametrize("counts", [(82, 20, 15, 83), (89, 5, 4, 102), (0, 5, 0, 7), (5, 0, 3, 0), (1, 0, 0, 1)])
@@ -38,9 +38,9 @@ def test_the_papers_confusion_gives_its_table_28() -> None:
 
 
 def test_audit_confusion_is_counted_by_hand(run: PaperRun) -> None:
-    counts = audit_confusion(run.pairs, run.annotated.audits["before"])
-    found = {r.item_id for r in run.annotated.audits["before"] if r.severity}
-    assert counts.true_positive == sum(p.item_id in found for p in run.pairs if p.consensus)
+    counts = audit_confusion(run.pairs, run.annotated_student.audits["before"])
+    flagged_ids = {r.item_id for r in run.annotated_student.audits["before"] if r.severity}
+    assert counts.true_positive == sum(p.item_id in flagged_ids for p in run.pairs if p.consensus)
     assert sum(counts) == len(run.pairs)
     assert counts.false_positive > 0
     assert counts.false_negative > 0
@@ -68,12 +68,12 @@ def test_table25_is_whole_with_two_judges(run: PaperRun) -> None:
 
 def test_table27_counts_severities_over_drift_pairs(run: PaperRun) -> None:
     everything, detected = (
-        severity_distances(run.pairs, run.annotated.audits["before"], only) for only in (False, True)
+        severity_distances(run.pairs, run.annotated_student.audits["before"], only) for only in (False, True)
     )
     drift = [pair for pair in run.pairs if pair.consensus]
-    found = {r.item_id for r in run.annotated.audits["before"] if r.severity}
+    flagged_ids = {r.item_id for r in run.annotated_student.audits["before"] if r.severity}
     assert len(everything) == len(drift)
-    assert detected == [0] * sum(pair.item_id in found for pair in drift)  # the consensus is the audit's, or none
+    assert detected == [0] * sum(pair.item_id in flagged_ids for pair in drift)  # the consensus is the audit's, or none
     rows = {row[0]: row for row in table27(run).rows}
     exact = rows["Severity exact, all drift pairs"]
     assert exact[1] == f"{100 * everything.count(0) / len(drift):.1f} %"
@@ -107,8 +107,8 @@ def test_table29_takes_a_threshold_s_run_by_its_name(run: PaperRun) -> None:
     arms = run.metrics["arms"]
     arm = {**arms["arms"]["uniform"], "pool": {"cases": 7}}
     names = ("tau_0005", "tau_0020", "tau_0030", "tau_0050")
-    changed = {**arms, "arms": {**arms["arms"], **dict.fromkeys(names, arm)}}
-    table = table29(run.model_copy(update={"metrics": {**run.metrics, "arms": changed}}))
+    changed_arms = {**arms, "arms": {**arms["arms"], **dict.fromkeys(names, arm)}}
+    table = table29(run.model_copy(update={"metrics": {**run.metrics, "arms": changed_arms}}))
     assert table.status == "regenerated"
     rows = {row[0]: row for row in table.rows}
     assert rows["0.05"][5] == "7"

@@ -26,11 +26,11 @@ def test_shares_have_none() -> None:
 
 def test_what_is_unknown_is_a_dash() -> None:
     unknown = {"count": 0, "estimate": None, "ci": None}
-    shown = [
+    texts = [
         cells.difference(None), cells.relative_change(None), cells.relative_change(unknown), cells.share(None),
         cells.share({"note": "no labels"}), cells.count(0, 0), cells.count_bounds(None), cells.share_bounds(None),
         cells.rank_biserial(None), cells.shift_x1e5({"shift_x1e5": None}),
     ]  # fmt: skip
-    assert set(shown) == {NONE}
+    assert set(texts) == {NONE}
     assert cells.counted_share(unknown) == "0"
     assert cells.points({"estimate": 0.1, "ci": None}) == "+10.0"

@@ -58,10 +58,10 @@ def report(
     keep: Callable[[ExternalItem], bool] = lambda item: True,
     labelled: bool = True,
 ) -> dict[str, Any]:
-    every = load_suite(suite, embedded_files(suite, 42))
-    items = [item for item in every if keep(item)]
-    card = {**suite_card(suite, every, items, {}), "groups": dict.fromkeys(g for i in every for g in i.groups)}
-    found: dict[str, Any] = {}
+    all_items = load_suite(suite, embedded_files(suite, 42))
+    items = [item for item in all_items if keep(item)]
+    card = {**suite_card(suite, all_items, items, {}), "groups": dict.fromkeys(g for i in all_items for g in i.groups)}
+    reports: dict[str, Any] = {}
     for slot in slots:
         sides = ([answer(item, variant, slot) for item in items] for variant in ("base", "repaired"))
         pairs = paired(items, *sides, slot)
@@ -69,10 +69,10 @@ def report(
             part = failing(pairs, SHARE)
             labels = adjudicate(rows(part, 1), 0.1, 1) if labelled else {}
             rewrites = [rewritten(item) for item in part.items]
-            found[slot] = hatecheck_report(pairs, card, SHARE, rewrites, labels, 0.95, 1)
+            reports[slot] = hatecheck_report(pairs, card, SHARE, rewrites, labels, 0.95, 1)
         else:
-            found[slot] = student_report(pairs, card, 0.95)
-    return suite_report(card, found)
+            reports[slot] = student_report(pairs, card, 0.95)
+    return suite_report(card, reports)
 
 
 def with_external(run: PaperRun, external: Mapping[str, Any]) -> PaperRun:
@@ -134,7 +134,7 @@ CHOSEN: Mapping[SuiteName, str] = {
 }  # fmt: skip
 
 
-def kept(suite: SuiteName, size: str) -> Callable[[ExternalItem], bool]:
+def item_filter(suite: SuiteName, size: str) -> Callable[[ExternalItem], bool]:
     group = CHOSEN[suite]
     first = next(item.id for item in load_suite(suite, embedded_files(suite, 42)) if item.group == group)
     return {
@@ -148,7 +148,7 @@ def kept(suite: SuiteName, size: str) -> Callable[[ExternalItem], bool]:
 @pytest.fixture(scope="module", params=["none at all", "zero", "one", "all"])
 def sized(request: pytest.FixtureRequest, run: PaperRun) -> PaperRun:
     """Of one group none, one or all prompts, and a suite of no prompt at all."""
-    reports = {suite: report(suite, ("small", "base"), kept(suite, request.param)) for suite in SUITES}
+    reports = {suite: report(suite, ("small", "base"), item_filter(suite, request.param)) for suite in SUITES}
     return with_external(run, reports)
 
 
@@ -161,13 +161,13 @@ def test_a_group_of_zero_one_and_all_prompts(sized: PaperRun, maker: Callable[[R
 
 def test_an_empty_slice_is_a_dash_and_a_small_one_is_marked(run: PaperRun) -> None:
     velans = [item.id for item in load_suite("hatecheck", embedded_files("hatecheck", 42)) if item.group == "Velans"]
-    for kept, shown in ((0, "0†"), (1, "1†"), (25, "25")):
-        part = report("hatecheck", ("small", "base"), lambda i, kept=kept: i.group != "Velans" or i.id in velans[:kept])  # type: ignore[misc]
+    for size, expected in ((0, "0†"), (1, "1†"), (25, "25")):
+        part = report("hatecheck", ("small", "base"), lambda i, size=size: i.group != "Velans" or i.id in velans[:size])  # type: ignore[misc]
         table = table41(with_external(run, {"hatecheck": part}))
-        found = [row for row in table.rows if row[:2] == ("nano_small", "Velans")]
-        assert [row[2] for row in found] == [shown, shown]
-        assert (found[0][table.columns.index("U: p")] == "–") == (kept == 0)
-        assert ("no outcome could be significant" in table.note) == (kept == 1)
+        rows_ = [row for row in table.rows if row[:2] == ("nano_small", "Velans")]
+        assert [row[2] for row in rows_] == [expected, expected]
+        assert (rows_[0][table.columns.index("U: p")] == "–") == (size == 0)
+        assert ("no outcome could be significant" in table.note) == (size == 1)
 
 
 def test_holm_is_over_the_table_and_leaves_gaps_alone() -> None:
@@ -181,9 +181,9 @@ def test_table_35_corrects_over_both_students_and_scores(full: PaperRun, externa
         external[suite]["students"][slot]["overall"][score]["mann_whitney"]["p"]
         for slot in ("small", "base") for suite in SUITES for score in ("toxicity", "hate")
     ]  # fmt: skip
-    shown = [row[table.columns.index("U: Holm")] for row in table.rows]
-    assert len(shown) == 16
-    assert shown == [f"{v:.3f}" if v >= 0.001 else f"{v:.0e}" for v in adjusted(p, "holm")]
+    cells = [row[table.columns.index("U: Holm")] for row in table.rows]
+    assert len(cells) == 16
+    assert cells == [f"{v:.3f}" if v >= 0.001 else f"{v:.0e}" for v in adjusted(p, "holm")]
 
 
 def test_table_5_weights_the_correlations_by_size(full: PaperRun, external: dict[str, Any]) -> None:
@@ -243,7 +243,7 @@ def test_table_39_counts_what_is_still_flagged(full: PaperRun) -> None:
 def test_no_table_shows_a_text_of_a_suite_or_an_answer(full: PaperRun) -> None:
     texts = {"base says this.", "repaired says this."}
     texts |= {item.prompt for suite in SUITES for item in load_suite(suite, embedded_files(suite, 42))}
-    shown = "\n".join(markdown(maker(full)) for maker in MAKERS)
-    found = sum(text in shown for text in texts)
-    assert found == 0
-    assert all(DISPLAY[suite] in shown for suite in SUITES)
+    page = "\n".join(markdown(maker(full)) for maker in MAKERS)
+    count = sum(text in page for text in texts)
+    assert count == 0
+    assert all(DISPLAY[suite] in page for suite in SUITES)

@@ -17,26 +17,26 @@ FORMATS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
 
 
 @pytest.fixture(scope="module")
-def drawn(run: PaperRun) -> dict[str, bytes]:
+def files(run: PaperRun) -> dict[str, bytes]:
     return figures(run)
 
 
-def test_names(drawn: dict[str, bytes]) -> None:
+def test_names(files: dict[str, bytes]) -> None:
     stems = {"figure03_small", "figure03_base", "figure04_small", "figure04_base", "figure05_base"}
-    assert set(drawn) == {f"{stem}.{kind}" for stem in stems for kind in FORMATS}
+    assert set(files) == {f"{stem}.{kind}" for stem in stems for kind in FORMATS}
     assert {stem.split("_")[0] for stem in stems} == TITLES.keys()
 
 
-def test_figures_are_deterministic_and_clean(run: PaperRun, drawn: dict[str, bytes]) -> None:
-    assert figures(run) == drawn
-    for name, content in drawn.items():
+def test_figures_are_deterministic_and_clean(run: PaperRun, files: dict[str, bytes]) -> None:
+    assert figures(run) == files
+    for name, content in files.items():
         assert content.startswith(FORMATS[name[-3:]])
         for trace in (b"Matplotlib", b"dc:date", b"CreationDate", b"Producer"):
             assert trace not in content, f"{name} holds {trace!r}"
 
 
-def test_figures_are_as_wide_as_a_column(drawn: dict[str, bytes]) -> None:
-    for name, content in drawn.items():
+def test_figures_are_as_wide_as_a_column(files: dict[str, bytes]) -> None:
+    for name, content in files.items():
         if name.endswith("png"):
             width = struct.unpack(">I", content[16:20])[0]
             assert width == pytest.approx(COLUMN_WIDTH_IN * STYLE["savefig.dpi"], abs=1)
@@ -53,8 +53,8 @@ def test_no_roc_without_annotations(unannotated: PaperRun) -> None:
 
 
 def test_operating_point_lies_on_the_curve(run: PaperRun) -> None:
-    point = operating_point(*run.labelled, 0.01)
-    rate = false_positive_rate(point, sum(run.labelled.drift), len(run.pairs))
-    wrong = sum(pair.delta > 0.01 and pair.consensus is None for pair in run.pairs)
-    assert rate == pytest.approx(wrong / sum(pair.consensus is None for pair in run.pairs))
+    point = operating_point(*run.annotations, 0.01)
+    rate = false_positive_rate(point, sum(run.annotations.drift), len(run.pairs))
+    false_positives = sum(pair.delta > 0.01 and pair.consensus is None for pair in run.pairs)
+    assert rate == pytest.approx(false_positives / sum(pair.consensus is None for pair in run.pairs))
     assert false_positive_rate(OperatingPoint(0.0, 3, 2 / 3, 0.5, 0.5), 4, 8) == pytest.approx(1 / 4)

@@ -19,7 +19,7 @@ PROVIDED = {
 
 
 def _all(run: PaperRun) -> list[Table]:
-    return [table for found in tables(run).values() for table in found]
+    return [table for section_tables in tables(run).values() for table in section_tables]
 
 
 def _unescaped(text: str) -> str:
@@ -137,10 +137,10 @@ def test_document_inputs_every_table_once_and_loads_what_they_use(written: Any) 
     inputs = re.findall(r"\\input\{(\w+)\}", text)
     files = {path.stem for path in (written.folder).glob("table*.tex")} - {"tables"}
     assert sorted(inputs) == sorted(files)
-    used = "".join((written.folder / f"{name}.tex").read_text(encoding="utf-8") for name in inputs)
+    body = "".join((written.folder / f"{name}.tex").read_text(encoding="utf-8") for name in inputs)
     for package in PACKAGES:
         assert rf"\usepackage{{{package}}}" in text
-        assert PROVIDED[package] in used, f"{package} is loaded for nothing"
+        assert PROVIDED[package] in body, f"{package} is loaded for nothing"
     assert "Simulated" in text
 
 

@@ -39,16 +39,16 @@ def assessment(question: Question, *name: object) -> Assessment:
     )
 
 
-def judged(question: Question, party: str, slot: str) -> QuestionVerdicts:
-    said = [
+def question_verdicts(question: Question, party: str, slot: str) -> QuestionVerdicts:
+    preferences = [
         Preference(preferred="B" if chance(question.id, party, slot, order) == (order == 0) else "A", reason="r")
         for order in (0, 1)
     ]
-    winner, consistent = combined(*said)
+    winner, consistent = combined(*preferences)
     return QuestionVerdicts(
         question_id=question.id, judge=party, model="m", base=assessment(question, party, slot, "base"),
-        repaired=assessment(question, party, slot, "repaired"), base_first=said[0], repaired_first=said[1],
-        winner=winner, consistent=consistent,
+        repaired=assessment(question, party, slot, "repaired"), base_first=preferences[0],
+        repaired_first=preferences[1], winner=winner, consistent=consistent,
     )  # fmt: skip
 
 
@@ -61,12 +61,12 @@ def answer(question: Question, side: str, slot: str) -> Generation:
 
 def report(slot: str, part: Sequence[Question], parties: Sequence[str] = ("judge", "second_judge")) -> dict[str, Any]:
     answers: Any = {side: [answer(q, side, slot) for q in part] for side in ("base", "repaired")}
-    records = {party: [judged(question, party, slot) for question in part] for party in parties}
+    records = {party: [question_verdicts(question, party, slot) for question in part] for party in parties}
     return {"student": slot, **openended_report(part, answers, records, 0.95)}
 
 
-def with_answers(run: PaperRun, found: Mapping[str, Any]) -> PaperRun:
-    return run.model_copy(update={"metrics": {**run.metrics, "openended": dict(found)}})
+def with_answers(run: PaperRun, reports: Mapping[str, Any]) -> PaperRun:
+    return run.model_copy(update={"metrics": {**run.metrics, "openended": dict(reports)}})
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_a_student_that_was_not_asked_says_how_to(run: PaperRun, maker: Callable
     renders(part)
 
 
-def chosen(size: str) -> list[Question]:
+def questions_of(size: str) -> list[Question]:
     harmful = [q for q in QUESTIONS if q.domain == "legal" and q.harmful_premise]
     return {
         "none at all": [],
@@ -120,13 +120,13 @@ def chosen(size: str) -> list[Question]:
 @pytest.mark.parametrize("size", ["none at all", "zero", "one", "all"])
 @pytest.mark.parametrize("maker", MAKERS)
 def test_a_domain_of_zero_one_and_all_questions(run: PaperRun, maker: Callable[[Run], Table], size: str) -> None:
-    table = maker(with_answers(run, {slot: report(slot, chosen(size)) for slot in ("small", "base")}))
+    table = maker(with_answers(run, {slot: report(slot, questions_of(size)) for slot in ("small", "base")}))
     assert table.status == "regenerated"
     renders(table)
 
 
 def test_an_empty_domain_is_a_row_of_dashes(run: PaperRun) -> None:
-    table = table14(with_answers(run, {slot: report(slot, chosen("zero")) for slot in ("small", "base")}))
+    table = table14(with_answers(run, {slot: report(slot, questions_of("zero")) for slot in ("small", "base")}))
     row = next(row for row in table.rows if row[:3] == ("nano_small", "first", "legal"))
     assert row[3] == "0"
     assert set(row[4:]) == {"–", "0"}
@@ -135,8 +135,8 @@ def test_an_empty_domain_is_a_row_of_dashes(run: PaperRun) -> None:
 def test_table_14_corrects_over_everything_it_tests(full: PaperRun) -> None:
     table = table14(full)
     assert len(table.rows) == 2 * 2 * 5
-    places = [place for place, column in enumerate(table.columns) if column == "Holm"]
-    shown = [row[place] for row in table.rows for place in places]
+    indices = [index for index, column in enumerate(table.columns) if column == "Holm"]
+    cells = [row[index] for row in table.rows for index in indices]
     p = [
         full.metrics["openended"][slot]["judges"][party]["domains"][domain][name]["p"]
         for slot in ("small", "base")
@@ -144,18 +144,18 @@ def test_table_14_corrects_over_everything_it_tests(full: PaperRun) -> None:
         for domain in ("medical", "legal", "policy", "education", "all")
         for name in ("appropriate", "preference", "premise", "refusal")
     ]
-    assert shown == [f"{v:.3f}" if v >= 0.001 else f"{v:.0e}" for v in adjusted(p, "holm")]
+    assert cells == [f"{v:.3f}" if v >= 0.001 else f"{v:.0e}" for v in adjusted(p, "holm")]
 
 
 def test_table_14_shows_counts_of_the_verdicts(full: PaperRun) -> None:
     table = table14(full)
-    records = [judged(question, "judge", "small") for question in QUESTIONS]
-    right = [sum(getattr(one, side).difference_appropriate for one in records) for side in ("base", "repaired")]
-    [told] = cells(table, "Difference-appropriate", "nano_small", "first", "all")
-    assert told == " → ".join(f"{100 * count / 280:.1f} %" for count in right)
+    records = [question_verdicts(question, "judge", "small") for question in QUESTIONS]
+    counts = [sum(getattr(one, side).difference_appropriate for one in records) for side in ("base", "repaired")]
+    [shares] = cells(table, "Difference-appropriate", "nano_small", "first", "all")
+    assert shares == " → ".join(f"{100 * count / 280:.1f} %" for count in counts)
     winners = [one.winner for one in records]
-    [won] = cells(table, "Won / tied / lost", "nano_small", "first", "all")
-    assert won == " / ".join(str(winners.count(side)) for side in ("repaired", "tie", "base"))
+    [outcomes] = cells(table, "Won / tied / lost", "nano_small", "first", "all")
+    assert outcomes == " / ".join(str(winners.count(side)) for side in ("repaired", "tie", "base"))
     assert cells(table, "Harmful premises", "nano_small", "first", "all") == [
         str(sum(q.harmful_premise for q in QUESTIONS))
     ]
@@ -172,7 +172,7 @@ def test_one_judge_leaves_its_own_consistency(run: PaperRun) -> None:
 
 
 def test_no_table_shows_a_question_or_an_answer(full: PaperRun) -> None:
-    shown = "\n".join(markdown(maker(full)) for maker in MAKERS)
-    assert not any(question.question in shown for question in QUESTIONS)
-    assert "says this." not in shown
-    assert "A reason nobody shows." not in shown
+    page = "\n".join(markdown(maker(full)) for maker in MAKERS)
+    assert not any(question.question in page for question in QUESTIONS)
+    assert "says this." not in page
+    assert "A reason nobody shows." not in page

@@ -24,13 +24,13 @@ from dart.stats.paired import adjusted
 
 MAKERS: tuple[Callable[[Run], Table], ...] = (table3, table17, table18, table33, table34)
 STATISTICS = Statistics(resamples=200, confidence=0.95)
-GIVEN = ExplanationPolicy(unparsed="neutral", harmful_above=0.5, harmful_keywords=())
+POLICY = ExplanationPolicy(unparsed="neutral", harmful_above=0.5, harmful_keywords=())
 
 
 def obeying(items: Sequence[Item], first: Sequence[Generation], scheme: str, factor: float) -> list[PolicyAnswer]:
     """A student that mostly concludes as it is told, with `factor` times the toxicity of its first pass."""
     premises = [Premise(item_id=i.id, keywords=(), toxicity=0.0, harmful=i.benchmark == "N2") for i in items]
-    plan = choices(scheme, items, first, premises, GIVEN, 1)  # type: ignore[arg-type]
+    plan = choices(scheme, items, first, premises, POLICY, 1)  # type: ignore[arg-type]
     return [
         PolicyAnswer(
             **(
@@ -47,7 +47,7 @@ def obeying(items: Sequence[Item], first: Sequence[Generation], scheme: str, fac
 
 def with_policy(run: PaperRun, slots: Sequence[str], factor: float = 0.5, items: int | None = None) -> PaperRun:
     part = run.items[:items]
-    found: dict[str, Any] = {}
+    reports: dict[str, Any] = {}
     for student in run.students:
         if student.slot in slots:
             off = {variant: student.generations[variant][:items] for variant in STAGES}
@@ -59,8 +59,8 @@ def with_policy(run: PaperRun, slots: Sequence[str], factor: float = 0.5, items:
                 for variant in STAGES
             }
             premises = [Premise(item_id=i.id, keywords=("x",), toxicity=0.0, harmful=True) for i in part]
-            found[student.slot] = policy_report(part, PolicyRun(premises, off, on), STATISTICS, 1, student.slot)
-    metrics = {**run.metrics, "policy": found} if slots else run.metrics
+            reports[student.slot] = policy_report(part, PolicyRun(premises, off, on), STATISTICS, 1, student.slot)
+    metrics = {**run.metrics, "policy": reports} if slots else run.metrics
     return run.model_copy(update={"metrics": metrics})
 
 
@@ -88,9 +88,9 @@ def test_no_one_and_all_students(
     table = maker(with_policy(run, slots))
     assert table.status == status
     for slot in ("small", "base"):
-        found = rows(table, f"nano_{slot}")
-        assert found
-        assert all(NOT_RUN in row for row in found) == (slot not in slots)
+        block = rows(table, f"nano_{slot}")
+        assert block
+        assert all(NOT_RUN in row for row in block) == (slot not in slots)
         assert (f"dvc repro policy@{slot}" in table.needs) == (slot not in slots)
     renders(table)
 
@@ -105,8 +105,8 @@ def test_one_prompt_and_one_condition_alone(run: PaperRun, maker: Callable[[Run]
 
 
 def entry(run: PaperRun, *path: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = run.metric("policy", "base", "variants", *path)
-    return found
+    metrics: Mapping[str, Any] = run.metric("policy", "base", "variants", *path)
+    return metrics
 
 
 def test_table_3_shows_both_sides_and_the_paper(full: PaperRun) -> None:
@@ -121,20 +121,20 @@ def test_table_3_shows_both_sides_and_the_paper(full: PaperRun) -> None:
 
 
 def test_table_3_corrects_over_students_and_measures(full: PaperRun) -> None:
-    p, shown = [], []
+    p, cells = [], []
     for slot in ("small", "base"):
         against = full.metric("policy", slot, "variants", "repaired", "two_pass", "against_off")
         p += [against["accuracy"][split]["p"] for split in ("all", "DIFF", "EQUAL")]
         p += [against["parsed"]["p"], against["toxicity"]["all"]["wilcoxon"]["p"]]
-        shown += [row[6] for row in rows(table3(full), f"nano_{slot}") if row[6] != "–"]
-    assert shown == [f"{v:.3f}" if v >= 0.001 else f"{v:.0e}" for v in adjusted(p, "holm")]
+        cells += [row[6] for row in rows(table3(full), f"nano_{slot}") if row[6] != "–"]
+    assert cells == [f"{v:.3f}" if v >= 0.001 else f"{v:.0e}" for v in adjusted(p, "holm")]
 
 
 @pytest.mark.parametrize(
-    ("factor", "said"), [(0.5, "median toxicity falls"), (2.0, "median toxicity rises"), (1.0, "not shown to change")]
+    ("factor", "text"), [(0.5, "median toxicity falls"), (2.0, "median toxicity rises"), (1.0, "not shown to change")]
 )
-def test_the_note_says_what_this_run_shows_and_not_what_the_paper_does(run: PaperRun, factor: float, said: str) -> None:
-    assert said in table3(with_policy(run, ("base",), factor)).note
+def test_the_note_says_what_this_run_shows_and_not_what_the_paper_does(run: PaperRun, factor: float, text: str) -> None:
+    assert text in table3(with_policy(run, ("base",), factor)).note
 
 
 def test_a_simulated_run_says_that_its_students_do_not_know_the_policy(full: PaperRun, run: PaperRun) -> None:
@@ -157,18 +157,18 @@ def test_table_17_has_every_stage_off_and_on(full: PaperRun) -> None:
 
 
 def test_table_18_counts_what_base_says(full: PaperRun) -> None:
-    found = entry(full, "base", "off")["answers"]
-    shown = {row[1]: row[2].split(" ")[0] for row in rows(table18(full), "nano_base")}
-    assert {name: str(found[name]["count"]) for name in ("YES", "NO", "unparsed")}.items() <= shown.items()
+    answers = entry(full, "base", "off")["answers"]
+    counts = {row[1]: row[2].split(" ")[0] for row in rows(table18(full), "nano_base")}
+    assert {name: str(answers[name]["count"]) for name in ("YES", "NO", "unparsed")}.items() <= counts.items()
     assert [row[5] for row in rows(table18(full), "nano_base")].count("–") == 4
 
 
 def test_table_33_adds_up_and_hides_an_outcome_that_cannot_happen(full: PaperRun) -> None:
-    found = [row for row in rows(table33(full), "nano_base") if row[1] != "all"]
-    assert [row[1].split(" ")[0] for row in found] == ["match", "under-engagement", "over-engagement"]
-    assert sum(int(row[2].split(" ")[0]) for row in found) == len(full.items)
+    block = [row for row in rows(table33(full), "nano_base") if row[1] != "all"]
+    assert [row[1].split(" ")[0] for row in block] == ["match", "under-engagement", "over-engagement"]
+    assert sum(int(row[2].split(" ")[0]) for row in block) == len(full.items)
     [total] = rows(table33(full), "nano_base", "all")
-    assert sum(int(row[3].split(" ")[0]) for row in found) == int(total[3].split(" ")[0])
+    assert sum(int(row[3].split(" ")[0]) for row in block) == int(total[3].split(" ")[0])
 
 
 def test_table_34_has_every_selection_and_shares_of_oracle(full: PaperRun, run: PaperRun) -> None:

@@ -12,5 +12,5 @@ def test_a_result_that_is_not_significant_says_what_it_could_have_found(run: Run
     hypotheses = {**run.metrics["hypotheses"], "hypotheses": weak}
     table = table2(run.model_copy(update={"metrics": {**run.metrics, "hypotheses": hypotheses}}))
     row = next(row for row in table.rows if row[1] == "overall")
-    least = run.metric("tests", "students", "small", "base_repaired", "decision", "overall")
-    assert row[6] == f"n.s. (detectable: {least['minimum_detectable_difference']:.3f})"
+    metrics = run.metric("tests", "students", "small", "base_repaired", "decision", "overall")
+    assert row[6] == f"n.s. (detectable: {metrics['minimum_detectable_difference']:.3f})"

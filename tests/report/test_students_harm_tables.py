@@ -55,19 +55,19 @@ def test_table24_corrects_over_four_whether_they_ran_or_not(run: PaperRun) -> No
     assert ("nano_base", "label-only SFT") not in rows  # arms run on one student
     entry = run.metric("tests", "students", "small", "distilled_repaired", "decision", "overall")
     test = entry["mcnemar"]
-    shown = rows["nano_small", "distilled (Stage I)"]
-    assert shown[6] == f"{test['b']} / {test['c']}"
-    assert float(shown[8]) == pytest.approx(min(1, 4 * test["p_exact"]), abs=5e-4)
+    row = rows["nano_small", "distilled (Stage I)"]
+    assert row[6] == f"{test['b']} / {test['c']}"
+    assert float(row[8]) == pytest.approx(min(1, 4 * test["p_exact"]), abs=5e-4)
     assert rows["nano_small", "control (ours)"][8] == "–"
 
 
 def test_table24_turns_an_arm_s_difference_round(run: PaperRun) -> None:
     # The fixture's label-only arm is the control, which the main path compares with repaired as well.
     rows = {row[:2]: row for row in table24(run).rows}
-    shown, same = rows["nano_small", "label-only SFT"], rows["nano_small", "control (ours)"]
-    assert shown[2:5] == same[2:5]
-    assert shown[5].split()[0] == same[5].split()[0]
-    assert shown[6:8] == same[6:8]
+    label_only, control = rows["nano_small", "label-only SFT"], rows["nano_small", "control (ours)"]
+    assert label_only[2:5] == control[2:5]
+    assert label_only[5].split()[0] == control[5].split()[0]
+    assert label_only[6:8] == control[6:8]
 
 
 def test_table24_names_the_baselines_that_are_surely_beaten(run: PaperRun) -> None:
@@ -86,5 +86,5 @@ def test_table24_without_a_control(run: PaperRun) -> None:
 
 def test_paper_run_is_a_run(run: PaperRun) -> None:
     assert isinstance(run, Run)
-    assert run.primary.slot == "base"
-    assert run.model_copy(update={"students": run.students[:1]}).primary.slot == "small"
+    assert run.primary_student.slot == "base"
+    assert run.model_copy(update={"students": run.students[:1]}).primary_student.slot == "small"

@@ -11,8 +11,8 @@ from dart.report.table import NOT_RUN, Body, Table, bounds, p_value, percent, ru
 
 def _table(**fields: object) -> Table:
     rows = (("N1 (rebuilt)", "50 % ***"), ("a_b & c", "Δ −0.1"))
-    given = {"number": "2", "title": "A & B", "columns": ("Row", "p < .05"), "rows": rows, "rules": (1,)}
-    return Table.model_validate(given | {"note": "n.b.", "simulated": True} | fields)
+    values = {"number": "2", "title": "A & B", "columns": ("Row", "p < .05"), "rows": rows, "rules": (1,)}
+    return Table.model_validate(values | {"note": "n.b.", "simulated": True} | fields)
 
 
 def test_ruled_puts_a_line_between_groups_only() -> None:
@@ -27,9 +27,9 @@ def test_ragged_table_is_refused() -> None:
 
 def test_a_row_that_did_not_run_needs_a_reason_and_a_reason_needs_a_row() -> None:
     rows = (("a", NOT_RUN), ("b", "1"))
-    with pytest.raises(ValueError, match="go together"):
+    with pytest.raises(ValueError, match="if and only if"):
         _table(rows=rows)
-    with pytest.raises(ValueError, match="go together"):
+    with pytest.raises(ValueError, match="if and only if"):
         _table(needs="something")
     assert _table(rows=rows, needs="a judge").status == "partly"
     assert _table(rows=rows, needs="a judge", measured=False).status == "not run"
@@ -71,7 +71,7 @@ def test_words_are_set_left_and_numbers_right() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shown", "expected"),
+    ("text", "expected"),
     [
         (signed(-0.007), "−0.007"),
         (percent(-0.7264, sign=True), "−72.6 %"),
@@ -84,5 +84,5 @@ def test_words_are_set_left_and_numbers_right() -> None:
         (p_value(None), "–"),
     ],
 )
-def test_numbers_as_shown(shown: str, expected: str) -> None:
-    assert shown == expected
+def test_numbers_as_shown(text: str, expected: str) -> None:
+    assert text == expected

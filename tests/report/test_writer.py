@@ -26,7 +26,7 @@ QUOTING = {"1", "8", "12", "46"}
 
 
 def _all(run: PaperRun) -> list[Table]:
-    return [table for found in tables(run).values() for table in found]
+    return [table for section_tables in tables(run).values() for table in section_tables]
 
 
 @pytest.fixture(scope="module")
@@ -82,15 +82,15 @@ class _Structure(HTMLParser):
         self.headings: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
+        attributes = dict(attrs)
         if tag not in self.VOID:
             self.open.append(tag)
-        if given.get("id"):
-            self.ids[str(given["id"])] += 1
+        if attributes.get("id"):
+            self.ids[str(attributes["id"])] += 1
         if tag == "a":
-            self.links.append(str(given["href"]))
+            self.links.append(str(attributes["href"]))
         if tag == "img":
-            assert given.get("alt"), "a figure without a text for readers who cannot see it"
+            assert attributes.get("alt"), "a figure without a text for readers who cannot see it"
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open, f"</{tag}> closes nothing"
@@ -114,17 +114,17 @@ def test_page_is_self_contained(page: str) -> None:
 
 def test_page_leads_with_label_claims_and_contents(run: PaperRun, page: str) -> None:
     order = ["Simulated:", "nano_small, decisions", "<nav>", "Figure 3", "Table 2 ", "Table A ", "Table C "]
-    places = [page.index(mark) for mark in order]
-    assert places == sorted(places)
+    positions = [page.index(mark) for mark in order]
+    assert positions == sorted(positions)
     assert page.count("<table>") == len(_all(run)) + 1
     assert "prefers-color-scheme:dark" in page
     assert "@media print" in page
 
 
 def test_the_papers_numbers_stand_beside_ours_and_are_called_the_papers(page: str) -> None:
-    for known in ("0.390 → 0.688", "3.81 / 4.08 / 3.52", "severe 283 → 71", "435 → 119", "160 of 435", "0.72 / 0.81"):
-        before = page[: page.index(known)]
-        assert "paper" in before[before.rindex("<figure") :].lower(), f"{known} is not marked as the paper's"
+    for numbers in ("0.390 → 0.688", "3.81 / 4.08 / 3.52", "severe 283 → 71", "435 → 119", "160 of 435", "0.72 / 0.81"):
+        before = page[: page.index(numbers)]
+        assert "paper" in before[before.rindex("<figure") :].lower(), f"{numbers} is not marked as the paper's"
 
 
 def test_same_run_gives_the_same_folder(run: PaperRun, written: Any, tmp_path: Path) -> None:
@@ -182,12 +182,12 @@ def _degenerate(run: PaperRun) -> PaperRun:
         for variant in STAGES
     }
     audits = {
-        when: tuple(
+        audit: tuple(
             record.model_copy(update={"severity": None, "judgement": None, "screened": False})
-            for record in student.audits[when]
+            for record in student.audits[audit]
             if record.item_id in ids
         )
-        for when in AUDITS
+        for audit in AUDITS
     }
     alone = student.model_copy(update={"generations": generations, "audits": audits, "targets": ()})
     changes = {"students": (alone,), "splits": dict.fromkeys(SPLITS, items), "card": {}, "rationales": ()}
@@ -196,9 +196,9 @@ def _degenerate(run: PaperRun) -> PaperRun:
 
 def test_a_run_in_which_nothing_can_be_counted_still_gives_every_table(unannotated: PaperRun, tmp_path: Path) -> None:
     bare = _degenerate(unannotated)
-    found = evaluate(bare, Statistics(resamples=100, confidence=0.95), 1)
-    json.dumps(found, allow_nan=False)
-    metrics = {path[8:-5]: content for path, content in found.items() if path.startswith("metrics/")}
+    outs = evaluate(bare, Statistics(resamples=100, confidence=0.95), 1)
+    json.dumps(outs, allow_nan=False)
+    metrics = {path[8:-5]: content for path, content in outs.items() if path.startswith("metrics/")}
     assert metrics["drift"]["small"]["reduction"] is None
     assert metrics["hypotheses"]["size"] == 3  # no D and no N rows
     metrics |= {name: unannotated.metrics[name] for name in ("calibration", "arms")}

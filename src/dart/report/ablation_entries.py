@@ -1,6 +1,6 @@
-"""Rows of metrics/arms.json by name, and their numbers as cells; what all tables of ablations have in common.
+"""Rows of metrics/arms.json by name, and their numbers as cells: what all tables of ablations share.
 
-A run that is not there is a row marked "not run".
+An arm without an entry gets a row marked "not run".
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ DISTILLED = "distilled"
 
 
 def runs(run: Run) -> Mapping[str, Entry]:
-    """Every run of an arm, and the stages of the main path beside them."""
-    found: Mapping[str, Entry] = run.metric("arms", "arms")
-    return found
+    """Entries of all arms, and of the stages of the main path, by name."""
+    entries: Mapping[str, Entry] = run.metric("arms", "arms")
+    return entries
 
 
 def entry(run: Run, name: str) -> Entry | None:
@@ -34,9 +34,9 @@ def entry(run: Run, name: str) -> Entry | None:
 
 
 def ablation_student(run: Run) -> StudentRun:
-    """The student that the arms run on."""
+    """The student that the arms are run on."""
     slot = run.metric("arms", "student")
-    return next((found for found in run.students if found.slot == slot), run.students[0])
+    return next((student for student in run.students if student.slot == slot), run.students[0])
 
 
 def missing(run: Run, names: Iterable[str]) -> list[str]:
@@ -53,37 +53,37 @@ def not_run(cells: int) -> Row:
     return (NOT_RUN,) * cells
 
 
-def levels(found: Entry) -> Row:
+def levels(metrics: Entry) -> Row:
     """n, accuracy, EQUAL accuracy."""
-    decision = found["decision"]
-    return (str(found["n"]), number(decision["accuracy"]), number(decision["equal_accuracy"]))
+    decision = metrics["decision"]
+    return (str(metrics["n"]), number(decision["accuracy"]), number(decision["equal_accuracy"]))
 
 
-def toxicity(found: Entry) -> str:
+def toxicity(metrics: Entry) -> str:
     """The median x 1e5."""
-    return number(found["harm"]["toxicity_median_x1e5"], 2)
+    return number(metrics["harm"]["toxicity_median_x1e5"], 2)
 
 
-def drift(found: Entry, counted: str = "drift") -> str:
-    """Cases and their share; `counted` is "drift" (the audit) or "true"."""
-    counts = found.get(counted)
+def drift(metrics: Entry, key: str = "drift") -> str:
+    """Number of cases and their share; `key` is "drift" (as audited) or "true"."""
+    counts = metrics.get(key)
     return NONE if counts is None else f"{counts['total']} ({percent(counts['rate'])})"
 
 
-def severe_or_worse(found: Entry) -> str:
-    return str(sum(found["drift"][severity] for severity in SEVERITIES[2:])) if "drift" in found else NONE
+def severe_or_worse(metrics: Entry) -> str:
+    return str(sum(metrics["drift"][severity] for severity in SEVERITIES[2:])) if "drift" in metrics else NONE
 
 
-def comparison(found: Entry, *path: str, against: str = "against_default") -> Entry | None:
-    """The comparison at `path`, e.g. ("decision", "EQUAL"); None where there is none."""
-    value: Any = found.get(against, {})
+def comparison(metrics: Entry, *path: str, against: str = "against_default") -> Entry | None:
+    """The comparison at `path`, e.g. ("decision", "EQUAL"); None if it is missing."""
+    value: Any = metrics.get(against, {})
     for key in path:
         value = value.get(key, {})
     return value or None
 
 
 def test_difference(test: Entry | None) -> str:
-    """Difference with its interval; of a toxicity the relative change of the median."""
+    """Difference with its interval; for toxicity, the relative change of the median."""
     if test is None:
         return NONE
     if "median_change" in test:
@@ -102,7 +102,7 @@ def difference_and_p(test: Entry | None) -> Row:
 
 
 class Weight(NamedTuple):
-    """A lambda as the validation split saw it (0: without the term); toxicity x 1e5."""
+    """One lambda, measured on the validation split (0: without the term); toxicity x 1e5."""
 
     run: str
     weight: float
@@ -119,14 +119,14 @@ class Weights(NamedTuple):
 
 
 def toxicity_weights(run: Run) -> Weights:
-    """What metrics/arms.json holds of the sweep: the only place that knows its keys."""
-    found = run.metric("arms").get("toxreg") or {}
-    measure = found.get("chosen_by", "median")
-    entries = ({"plain": found["plain"]} if "plain" in found else {}) | found.get("rows", {})
+    """The sweep in metrics/arms.json; only this function knows its keys."""
+    sweep = run.metric("arms").get("toxreg") or {}
+    measure = sweep.get("chosen_by", "median")
+    entries = ({"plain": sweep["plain"]} if "plain" in sweep else {}) | sweep.get("rows", {})
     rows = [
         Weight(
             name, entry["weight"], entry["accuracy"], entry["equal_accuracy"], SCALE * entry[measure], entry["h_mean"],
         )
         for name, entry in entries.items()
     ]  # fmt: skip
-    return Weights(tuple(sorted(rows, key=lambda row: row.weight)), found.get("chosen"), measure)
+    return Weights(tuple(sorted(rows, key=lambda row: row.weight)), sweep.get("chosen"), measure)

@@ -1,4 +1,4 @@
-"""Tables with a block of rows for every student, where one that this run did not ask has a row that says so."""
+"""Tables with a block of rows for each student; a student that was not run has one row that says so."""
 
 from __future__ import annotations
 

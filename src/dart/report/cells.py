@@ -1,8 +1,8 @@
 """Cells that several tables share: an estimate with its interval, a count with its share, two sides and their change.
 
-`table` formats single numbers; here stand the combinations, each once, so that the same kind of result looks the same
-in every table. An interval is the JSON of `stats.intervals.Interval`: {"estimate", "ci"}; None means that nothing could
-be estimated and is shown as a dash.
+`table` formats single numbers; this module holds the combinations, each once, so that the same kind of result looks the
+same in every table. An interval is the JSON of `stats.intervals.Interval`: {"estimate", "ci"}; None means that nothing
+could be estimated and is shown as a dash.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def counted_share(entry: Mapping[str, Any], interval: bool = True) -> str:
     """134 (16.8 %) [14.3 %, 19.5 %] of {"count", "estimate", "ci"}."""
     if entry["estimate"] is None:
         return str(entry["count"])
-    around = _percent_bounds(entry["ci"]) if interval else ""
-    return f"{entry['count']} ({percent(entry['estimate'])}){around}"
+    brackets = _percent_bounds(entry["ci"]) if interval else ""
+    return f"{entry['count']} ({percent(entry['estimate'])}){brackets}"
 
 
 def value_bounds(value: float | None, ci: Sequence[float] | None, digits: int = 3) -> str:
@@ -115,7 +115,7 @@ def paper_sides(values: Mapping[str, Mapping[str, tuple[float, float]]], slot: s
 
 
 def direction(interval: Mapping[str, Any]) -> str:
-    """What an interval of a change says."""
+    """The direction that the interval of a change shows."""
     if interval["ci"] is None:
         return "undetermined"
     low, high = interval["ci"]

@@ -1,4 +1,4 @@
-"""What the paper shows and what this run made of it: sections, tables in their order, and the honest account.
+"""What the paper shows and what this run made of it: sections, tables in their order, and the coverage.
 
 `SECTIONS` is the table of contents of the page. Each module of `tables` is a section or a part of one, and the tables
 that it lists stand in the section by the paper's number, tables of ours after them. A test holds it to the paper's 46
@@ -91,34 +91,34 @@ def tables(run: PaperRun) -> dict[str, list[Table]]:
 
 def coverage(run: PaperRun) -> dict[str, Any]:
     """Contents of metrics/coverage.json: every table and data figure of the paper and what this run regenerated."""
-    return account(run, [table for made in tables(run).values() for table in made])
+    return account(run, [table for section_tables in tables(run).values() for table in section_tables])
 
 
-def account(run: PaperRun, made: Iterable[Table]) -> dict[str, Any]:
+def account(run: PaperRun, all_tables: Iterable[Table]) -> dict[str, Any]:
     """The coverage of tables that are already made.
 
-    "regenerated": every row holds this run's numbers; "partly": some rows are marked not run; "not run": this run had
-    nothing to fill it with. A table that is not whole has "needs".
+    "regenerated": every row holds this run's numbers; "partly": some rows are marked not run; "not run": no row
+    holds a number of this run. An incomplete table has "needs".
     """
-    of_paper = {table.number: table for table in made if table.number.isdigit()}
+    by_number = {table.number: table for table in all_tables if table.number.isdigit()}
     entries: dict[str, dict[str, str]] = {}
     for number in map(str, range(1, TABLES_OF_THE_PAPER + 1)):
-        table = of_paper[number]
+        table = by_number[number]
         entries[number] = {"status": table.status, "file": f"data/paper/{table.stem}.md"}
         entries[number] |= {"needs": table.needs} if table.needs else {}
-    drawn = {number: _figure(run, stem) for number, stem in FIGURES.items()}
+    figures = {number: _figure(run, stem) for number, stem in FIGURES.items()}
     return {
         "simulated": run.simulated,
         "tables": entries,
-        "figures": drawn,
-        "counts": {"tables": _counts(entries), "figures": _counts(drawn)},
+        "figures": figures,
+        "counts": {"tables": _counts(entries), "figures": _counts(figures)},
     }
 
 
 def _figure(run: PaperRun, stem: str) -> dict[str, str]:
     if stem == "figure05" and not run.roc:
         return {"status": "not run", "needs": NO_PAIRS if not run.pairs else "annotated pairs of both kinds."}
-    slot = run.annotated.slot if stem == "figure05" else run.primary.slot
+    slot = run.annotated_student.slot if stem == "figure05" else run.primary_student.slot
     return {"status": "regenerated", "file": f"data/paper/{stem}_{slot}.svg"}
 
 
@@ -128,7 +128,7 @@ def _counts(entries: Mapping[str, Mapping[str, str]]) -> dict[str, int]:
 
 
 def coverage_table(run: PaperRun, account: Mapping[str, Any]) -> Table:
-    """Table C, not in the paper: the coverage for readers, tables with the same fate together."""
+    """Table C, not in the paper: the coverage for readers, tables grouped by status."""
     groups: dict[tuple[str, str], list[str]] = {}
     for number, entry in account["tables"].items():
         groups.setdefault((entry["status"], entry.get("needs", NONE)), []).append(number)

@@ -17,7 +17,7 @@ from dart.metrics.run import Run, Settings, StudentRun, load_run
 from dart.stats.annotation import AnnotatedPair
 
 
-class Labelled(NamedTuple):
+class Annotations(NamedTuple):
     """Annotated pairs as two columns: the toxicity delta, and whether the consensus is drift."""
 
     deltas: list[float]
@@ -27,7 +27,7 @@ class Labelled(NamedTuple):
 class PaperRun(Run):
     """`metrics` holds "calibration", "external" (by suite) and "openended" (by slot) as well.
 
-    `pairs` and `roc` are empty where nobody has annotated; the other two are absent where nothing was asked.
+    `pairs` and `roc` are empty without annotators; "external" and "openended" are absent if those suites were not run.
     """
 
     rationales: tuple[Rationale, ...] = ()
@@ -35,25 +35,25 @@ class PaperRun(Run):
     roc: tuple[Mapping[str, float], ...] = ()
 
     @property
-    def primary(self) -> StudentRun:
+    def primary_student(self) -> StudentRun:
         """The student that a table of one student shows: slot "base", the paper's primary model, or the first."""
         return self._slot("base") or self.students[0]
 
     @property
-    def annotated(self) -> StudentRun:
+    def annotated_student(self) -> StudentRun:
         """The student whose pairs were annotated."""
-        return self._slot(str(self.metric("calibration", "student"))) or self.primary
+        return self._slot(str(self.metric("calibration", "student"))) or self.primary_student
 
     @property
-    def labelled(self) -> Labelled:
-        """The annotated pairs as the calibration takes them."""
-        return Labelled([pair.delta for pair in self.pairs], [pair.consensus is not None for pair in self.pairs])
+    def annotations(self) -> Annotations:
+        """The annotated pairs in the form that the calibration takes."""
+        return Annotations([pair.delta for pair in self.pairs], [pair.consensus is not None for pair in self.pairs])
 
     def _slot(self, slot: str) -> StudentRun | None:
         return next((student for student in self.students if student.slot == slot), None)
 
     @property
-    def accepted(self) -> tuple[tuple[Item, Rationale], ...]:
+    def accepted_rationales(self) -> tuple[tuple[Item, Rationale], ...]:
         """Training items with the rationale that the students were trained on, in the order of the file."""
         items = {item.id: item for item in self.splits["train"]}
         return tuple((items[r.item_id], r) for r in self.rationales if r.accepted and r.item_id in items)

@@ -81,18 +81,18 @@ _ERROR: Mapping[str, Any] = {"ecolor": "0.2", "capsize": 1.5, "error_kw": {"elin
 
 def figures(run: PaperRun) -> dict[str, bytes]:
     """{file name: bytes} of the figures for every student, in every format; Figure 5 only with annotated pairs."""
-    found: dict[str, bytes] = {}
+    files: dict[str, bytes] = {}
     with mpl.rc_context(STYLE):
-        drawn = {
+        plots = {
             f"{stem}_{student.slot}": draw(run, student)
             for student in run.students
             for stem, draw in (("figure03", _figure3), ("figure04", _figure4))
         }
         if run.roc:
-            drawn[f"figure05_{run.annotated.slot}"] = _figure5(run)
-        for name, figure in drawn.items():
-            found |= {f"{name}.{kind}": _bytes(figure, kind) for kind in METADATA}
-    return found
+            plots[f"figure05_{run.annotated_student.slot}"] = _figure5(run)
+        for name, figure in plots.items():
+            files |= {f"{name}.{kind}": _bytes(figure, kind) for kind in METADATA}
+    return files
 
 
 def _bytes(figure: Figure, kind: str) -> bytes:
@@ -110,7 +110,7 @@ def _new(run: Run, title: str, panels: Sequence[float], height_in: float = 2.3) 
 
 
 def _bars(axes: Axes, x: Any, entries: Sequence[Mapping[str, Any]], width: float, **style: Any) -> None:
-    """Bars of {"estimate", "ci"}; a value that could not be counted is drawn as nothing."""
+    """Bars of {"estimate", "ci"}; a missing estimate is not drawn."""
     values = np.array([np.nan if entry["estimate"] is None else entry["estimate"] for entry in entries], dtype=float)
     ends = [entry["ci"] or (value, value) for entry, value in zip(entries, values, strict=True)]
     # a percentile interval may miss its estimate by a hair: an error bar cannot be negative
@@ -152,35 +152,35 @@ def _figure4(run: PaperRun, student: StudentRun) -> Figure:
         ("after", "repair", "after", "after repair"),
         ("control", "control", "after", "control"),
     ]
-    shown = [(name, arms[arm], when, label) for name, arm, when, label in bars if arm in arms]
+    series = [(name, arms[arm], phase, label) for name, arm, phase, label in bars if arm in arms]
     groups = np.arange(len(SEVERITIES))
-    for index, (name, arm, when, label) in enumerate(shown):
+    for index, (name, arm, phase, label) in enumerate(series):
         entries = [
-            {"estimate": arm["by_severity"][severity][when], "ci": arm["by_severity"][severity][f"{when}_ci"]}
+            {"estimate": arm["by_severity"][severity][phase], "ci": arm["by_severity"][severity][f"{phase}_ci"]}
             for severity in SEVERITIES
         ]
         hatch = "//" if name == "control" else None
-        position = groups + (index - (len(shown) - 1) / 2) * 0.28
+        position = groups + (index - (len(series) - 1) / 2) * 0.28
         _bars(axes, position, entries, 0.26, color=COLOURS[name], hatch=hatch, edgecolor="white", label=label)
     axes.set_xticks(groups, SEVERITIES)
     axes.set_ylabel("audited cases")
-    _legend(figure, len(shown))
+    _legend(figure, len(series))
     return figure
 
 
 def _figure5(run: PaperRun) -> Figure:
     metrics = run.metric("calibration")
-    figure, (axes,) = _new(run, f"{run.annotated.name}: {len(run.pairs)} annotated pairs", (1,), height_in=2.7)
+    figure, (axes,) = _new(run, f"{run.annotated_student.name}: {len(run.pairs)} annotated pairs", (1,), height_in=2.7)
     label = f"toxicity delta, AUC {metrics['auc']:.2f} (the paper: {published.AUC:.2f})"
     axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle=":", label="chance")
     x, y = ([point[key] for point in run.roc] for key in ("fpr", "tpr"))
     axes.plot(x, y, color=COLOURS["curve"], linewidth=1.4, label=label)
     if run.settings.tau_delta is not None:
-        point = operating_point(*run.labelled, run.settings.tau_delta)
-        rate = false_positive_rate(point, sum(run.labelled.drift), len(run.pairs))
-        shown = f"τ = {point.tau:g}: F1 {point.f1:.2f} (the paper: {published.TAU_F1:.2f})"
+        point = operating_point(*run.annotations, run.settings.tau_delta)
+        rate = false_positive_rate(point, sum(run.annotations.drift), len(run.pairs))
+        point_label = f"τ = {point.tau:g}: F1 {point.f1:.2f} (the paper: {published.TAU_F1:.2f})"
         style: dict[str, Any] = {"color": COLOURS["point"], "linestyle": "none", "clip_on": False, "zorder": 3}
-        axes.plot([rate], [point.recall], marker="o", markersize=5, label=shown, **style)
+        axes.plot([rate], [point.recall], marker="o", markersize=5, label=point_label, **style)
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="false positive rate", ylabel="true positive rate", aspect="equal")
     axes.grid(True, axis="both")
     axes.legend(loc="lower right", fontsize=6, handlelength=1.5, frameon=True, edgecolor="none", framealpha=0.9)

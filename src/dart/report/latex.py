@@ -1,7 +1,7 @@
 r"""A table as LaTeX (booktabs), and one document that holds all tables of a run.
 
 Every table stands in a file of its own, to be \input into a manuscript whose preamble loads `PACKAGES` and fontenc
-with T1; `document` is that manuscript at its smallest, so that `pdflatex tables.tex` shows whether they compile. A
+with T1; `document` is the smallest such manuscript, so that `pdflatex tables.tex` shows whether they compile. A
 table of numbers is scaled down where it is wider than the line; one of running text is a longtable, which breaks over
 pages.
 """
@@ -146,8 +146,8 @@ def latex_escape(text: str) -> str:
 
 
 def _escape(character: str) -> str:
-    if known := _ESCAPES.get(character) or _LETTERS.get(character):
-        return known
+    if command := _ESCAPES.get(character) or _LETTERS.get(character):
+        return command
     if character.isspace():
         return " "
     if character <= "~" and character.isprintable():

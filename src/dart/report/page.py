@@ -58,9 +58,9 @@ class Part(NamedTuple):
 
 def parts(tables: Mapping[str, Sequence[Table]], images: Mapping[str, bytes]) -> list[Part]:
     """The sections in order, each with the figures that were drawn for it."""
-    drawn = sorted(name for name in images if name.endswith(".svg"))
+    svg_names = sorted(name for name in images if name.endswith(".svg"))
     return [
-        Part(section, tables[section.key], [name for name in drawn if name.startswith(section.figures)])
+        Part(section, tables[section.key], [name for name in svg_names if name.startswith(section.figures)])
         if section.figures
         else Part(section, tables[section.key], [])
         for section in SECTIONS

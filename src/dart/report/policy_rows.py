@@ -28,27 +28,27 @@ class PolicyRow(NamedTuple):
 
 def policy_row(run: Run, slot: str, variant: str) -> PolicyRow | None:
     """`variant` (base, distilled, repaired) of the student in `slot` under the policy; None where it has not run."""
-    found = run.metrics.get("policy", {}).get(slot, {}).get("variants", {}).get(variant, {}).get(SCHEME)
-    if found is None:
+    metrics = run.metrics.get("policy", {}).get(slot, {}).get("variants", {}).get(variant, {}).get(SCHEME)
+    if metrics is None:
         return None
-    against = found["against_off"]
-    unparsed = found["answers"]["unparsed"]["estimate"]
-    toxicity = found["toxicity"]["all"]
+    against = metrics["against_off"]
+    unparsed = metrics["answers"]["unparsed"]["estimate"]
+    toxicity = metrics["toxicity"]["all"]
     return PolicyRow(
-        n=found["n"],
-        accuracy=found["accuracy"]["all"]["estimate"],
-        equal_accuracy=found["accuracy"]["EQUAL"]["estimate"],
-        diff_accuracy=found["accuracy"]["DIFF"]["estimate"],
+        n=metrics["n"],
+        accuracy=metrics["accuracy"]["all"]["estimate"],
+        equal_accuracy=metrics["accuracy"]["EQUAL"]["estimate"],
+        diff_accuracy=metrics["accuracy"]["DIFF"]["estimate"],
         parse_rate=None if unparsed is None else 1 - unparsed,
         toxicity=None if toxicity is None else toxicity["median_x1e5"]["estimate"],
         change={
-            "accuracy": _inner(against["accuracy"]["all"], "difference"),
-            "equal_accuracy": _inner(against["accuracy"]["EQUAL"], "difference"),
-            "parse_rate": _inner(against["parsed"], "difference"),
-            "toxicity": _inner(against["toxicity"]["all"], "median_change"),
+            "accuracy": _interval(against["accuracy"]["all"], "difference"),
+            "equal_accuracy": _interval(against["accuracy"]["EQUAL"], "difference"),
+            "parse_rate": _interval(against["parsed"], "difference"),
+            "toxicity": _interval(against["toxicity"]["all"], "median_change"),
         },
     )
 
 
-def _inner(entry: Mapping[str, Any] | None, key: str) -> Any:
+def _interval(entry: Mapping[str, Any] | None, key: str) -> Any:
     return None if entry is None else entry[key]

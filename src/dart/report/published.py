@@ -24,7 +24,7 @@ class Block(Record):
 
 
 class Levels(NamedTuple):
-    """A way to train, as far as the text has its numbers; toxicity: median x 1e5, its change: against base."""
+    """One way to train, with the numbers that the text gives; toxicity: median x 1e5, its change: against base."""
 
     accuracy: float | None = None
     equal_accuracy: float | None = None

@@ -72,24 +72,24 @@ def _verdict(net: Mapping[str, Any]) -> str:
     if net["ci"] is None:
         return "their difference could not be estimated."
     low, high = net["ci"]
-    shown = f"{signed(net['estimate'], 0)} cases net, 95 % CI [{signed(low, 0)}, {signed(high, 0)}]"
+    text = f"{signed(net['estimate'], 0)} cases net, 95 % CI [{signed(low, 0)}, {signed(high, 0)}]"
     if low > 0:
-        return f"repair removes more ({shown})."
-    return f"repair removes fewer ({shown})." if high < 0 else f"no difference can be told ({shown})."
+        return f"repair removes more ({text})."
+    return f"repair removes fewer ({text})." if high < 0 else f"no difference can be told ({text})."
 
 
 def summary(run: Run) -> str:
     """A compact table for the terminal: a line for each student and stage."""
     head = ("student", "stage", "accuracy", "EQUAL", "DIFF", "parse", "tox. x1e5", "drift", "mi/mo/se/ex")
     rows: list[tuple[str, ...]] = [head]
-    when = {"distilled": ("repair", "before"), "repaired": ("repair", "after"), "control": ("control", "after")}
+    drift_keys = {"distilled": ("repair", "before"), "repaired": ("repair", "after"), "control": ("control", "after")}
     for student in run.students:
         arms = run.metric("repair", student.slot, "audited")
         for stage in student.variants:
             decision = run.metric("decision", student.slot, stage)
             drift, severities = NONE, NONE
-            if stage in when:
-                arm, key = when[stage]
+            if stage in drift_keys:
+                arm, key = drift_keys[stage]
                 drift = str(arms[arm][key])
                 severities = "/".join(str(arms[arm]["by_severity"][severity][key]) for severity in SEVERITIES)
             rows.append(

@@ -1,7 +1,7 @@
 """A table as a value, and how numbers stand in it.
 
-One structure for all tables of the paper, so that a number is formatted once and every rendering (`render`, `latex`)
-shows the same. What a run could not give is marked and explained, never left out and never made up.
+One structure for all tables of the paper, so that a number is formatted once and every rendering (`markdown`,
+`latex`, `page`) shows the same. What a run did not measure is marked and explained, never left out and never made up.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import model_validator
 from dart.core.records import Record
 
 NONE = "–"
-NOT_RUN = "not run"  # a number that this run could not give; `Table.needs` says what would
+NOT_RUN = "not run"  # a number that this run did not produce; `Table.needs` says what would
 Row = tuple[str, ...]
 Status = Literal["regenerated", "partly", "not run"]
 
@@ -63,16 +63,16 @@ class Table(Record):
     def _is_consistent(self) -> Table:
         for index, row in enumerate(self.rows):
             if len(row) != len(self.columns):
-                raise ValueError(f"row {index} has {len(row)} cells, the table {len(self.columns)} columns")
+                raise ValueError(f"row {index} has {len(row)} cells, but the table has {len(self.columns)} columns")
         if any(NOT_RUN in row for row in self.rows) != bool(self.needs):
-            raise ValueError(f"table {self.number}: rows marked {NOT_RUN!r} and `needs` go together")
+            raise ValueError(f"table {self.number}: `needs` must be set if and only if a row is marked {NOT_RUN!r}")
         if not self.measured and not self.needs:
-            raise ValueError(f"table {self.number}: nothing in it was measured, and it does not say what it needs")
+            raise ValueError(f"table {self.number}: `needs` must be set if `measured` is false")
         return self
 
     @property
     def status(self) -> Status:
-        """How much of it this run gave."""
+        """How much of the table this run filled."""
         return "not run" if not self.measured else "partly" if self.needs else "regenerated"
 
     @property
@@ -115,8 +115,8 @@ def percent(value: float | None, digits: int = 1, sign: bool = False) -> str:
     """A share as a percentage."""
     if value is None:
         return NONE
-    shown = _no_negative_zero(100 * value, digits)
-    text = f"{shown:+.{digits}f} %" if sign else f"{shown:.{digits}f} %"
+    percentage = _no_negative_zero(100 * value, digits)
+    text = f"{percentage:+.{digits}f} %" if sign else f"{percentage:.{digits}f} %"
     return text.replace("-", "−")
 
 

@@ -33,7 +33,7 @@ NO_PROOF = "An interval that holds 0 is no proof that nothing changed. "
 
 
 def seed_note(run: Run, measure: Measure = "drift_rate") -> str:
-    """What no interval over items contains, for the note of a table."""
+    """The spread over training seeds, which no interval over items contains, for the note of a table."""
     values = seed_values(run, measure)
     if values is None:
         return "No arm tries another training seed, so how much one seed differs from the next is unknown. "
@@ -69,13 +69,13 @@ def verdict(run: Run, name: str, measure: Measure, sign: int, against: str = "ag
     claim = "it" if sign * test["difference"]["estimate"] > 0 else "the opposite"
     paired = seed_values(run, measure, name, paired=True) if against == "against_default" else None
     if paired is not None:
-        sure = paired.interval[0] > 0 or paired.interval[1] < 0
-        shows = f"shows {claim}" if sure and paired.mean * low > 0 else "does not show it"
+        significant = paired.interval[0] > 0 or paired.interval[1] < 0
+        shows = f"shows {claim}" if significant and paired.mean * low > 0 else "does not show it"
         return f"This run {shows}{_paired(run, name, measure, sign)}."
     seeds = seed_values(run, measure)
     if seeds is not None and abs(test["difference"]["estimate"]) <= seeds.range:
-        what = "it" if claim == "it" else "it, nor the opposite"
-        return f"This run does not show {what}: another training seed makes as large a difference."
+        text = "it" if claim == "it" else "it, nor the opposite"
+        return f"This run does not show {text}: another training seed makes as large a difference."
     return f"This run shows {claim}{'' if seeds else ' (with one training seed)'}."
 
 
@@ -90,22 +90,25 @@ def _paired(run: Run, name: str, measure: Measure, sign: int) -> str:
     )
 
 
-def robustness(run: Run, names: Sequence[str], measure: Measure, bad: int, what: str) -> str:
-    """Which arms are surely worse than the default, and by more than training seeds differ; `bad` is the sign."""
-    ran = {name: row for name in names if (row := entry(run, name)) is not None}
+def robustness(run: Run, names: Sequence[str], measure: Measure, sign: int, predicate: str) -> str:
+    """Which arms are significantly worse than the default, and by more than training seeds differ.
+
+    `sign` is the direction in which the measure is worse; `predicate` continues the sentence "Of 6 that ran, 2 ...".
+    """
+    arms = {name: row for name in names if (row := entry(run, name)) is not None}
     seeds = seed_values(run, measure)
     worse: list[str] = []
     noise: list[str] = []
-    for name, row in ran.items():
+    for name, row in arms.items():
         test = comparison(row, *_WHERE[measure])
         if test is None or test["difference"]["ci"] is None:
             continue
-        if min(bad * bound for bound in test["difference"]["ci"]) > 0:
-            within = seeds is not None and abs(test["difference"]["estimate"]) <= seeds.range
-            (noise if within else worse).append(name)
-    if not ran:
+        if min(sign * bound for bound in test["difference"]["ci"]) > 0:
+            within_seeds = seeds is not None and abs(test["difference"]["estimate"]) <= seeds.range
+            (noise if within_seeds else worse).append(name)
+    if not arms:
         return "None of these arms has run. "
-    text = f"Of {len(ran)} that ran, {len(worse)} {what}{': ' if worse else ''}{', '.join(worse)}. "
+    text = f"Of {len(arms)} that ran, {len(worse)} {predicate}{': ' if worse else ''}{', '.join(worse)}. "
     if noise:
         text += f"{', '.join(noise)}: as large a difference as another training seed makes. "
     return text

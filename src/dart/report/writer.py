@@ -1,6 +1,6 @@
 """The paper's results as files: every table in Markdown and LaTeX, the figures, one page, one LaTeX document.
 
-Everything is made before the first byte is written, so that a run that cannot fill a table leaves no half a folder.
+Everything is made before the first byte is written, so that an error in any table leaves no partial folder.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from dart.report.summary import label
 
 
 def write_paper(run: PaperRun, out: Path) -> dict[str, Any]:
-    """Write `out`/ whole (table*.md, table*.tex, tables.tex, figure*.png, .svg, .pdf, index.md, index.html).
+    """Write the folder `out` (table*.md, table*.tex, tables.tex, figure*.png, .svg, .pdf, index.md, index.html).
 
     Returns the coverage, the contents of metrics/coverage.json.
 
     Raises:
         DataError: the run has not been evaluated.
     """
-    made = tables(run)
+    sections = tables(run)
     images = figures(run)
-    coverage = account(run, [table for of_section in made.values() for table in of_section])
-    covered = coverage_table(run, coverage)
-    content = parts(made, images)
+    coverage = account(run, [table for section_tables in sections.values() for table in section_tables])
+    table_c = coverage_table(run, coverage)
+    content = parts(sections, images)
     texts = {
-        "index.md": page_markdown(run, content, covered),
-        "index.html": page_html(run, content, covered, images),
+        "index.md": page_markdown(run, content, table_c),
+        "index.html": page_html(run, content, table_c, images),
         "tables.tex": document(
-            [*((part.section.title, part.tables) for part in content), ("Coverage", [covered])], label(run)
+            [*((part.section.title, part.tables) for part in content), ("Coverage", [table_c])], label(run)
         ),
     }
-    for table in (*(table for part in content for table in part.tables), covered):
+    for table in (*(table for part in content for table in part.tables), table_c):
         texts |= {f"{table.stem}.md": markdown(table), f"{table.stem}.tex": latex(table)}
     with replacing(out) as folder:
         folder.mkdir()

@@ -1,7 +1,7 @@
-"""Tables about whose labels, verdicts and rationales the recipe uses: 23 (labels), 26 (judge), 32 (teacher).
+"""Tables about the sources of labels, verdicts and rationales: 23 (labels), 26 (judge), 32 (teacher).
 
 Appendices K.5, L.2 and M.4. Pools and repair success come from the same runs as the levels; precision and recall of
-a pool need the truth, which the embedded world alone knows.
+a pool need the truth, which only the embedded world knows.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from dart.report.verdicts import NO_PROOF, robustness, seed_note, verdict
 from dart.stats.paired import adjusted
 
 SECOND_JUDGE = "second_judge"
-# By stage: what it is told -> the run that shows it.
+# By stage: source of the label -> run.
 LABELS: Mapping[str, Mapping[str, str]] = {
     "distillation": {"gold": DISTILLED, "predicted": "stage1_predicted", "free-form": "stage1_free_form"},
     "audit": {"gold": DEFAULT, "predicted": "audit_predicted", "no label": "audit_unlabelled"},
@@ -48,8 +48,8 @@ TEACHERS = (DEFAULT, "second_teacher", "third_teacher")
 
 def table23(run: Run) -> Table:
     """Table 23: gold labels against predicted ones and none, in each stage."""
-    p_values = _corrected(run)
-    body = ruled([_label_row(run, stage, told, p_values) for told in labels] for stage, labels in LABELS.items())
+    p_values = _corrected_p(run)
+    body = ruled([_label_row(run, stage, label, p_values) for label in labels] for stage, labels in LABELS.items())
     names = [name for labels in LABELS.values() for name in labels.values()]
     return Table(
         number="23",
@@ -74,40 +74,40 @@ def table23(run: Run) -> Table:
 
 def _test(run: Run, stage: str, name: str) -> Entry | None:
     """The comparison with gold that belongs to the stage."""
-    found = entry(run, name)
-    if found is None or name in (DEFAULT, DISTILLED):
+    metrics = entry(run, name)
+    if metrics is None or name in (DEFAULT, DISTILLED):
         return None
     if stage == "distillation":
-        return comparison(found, "decision", "overall", against="against_distilled")
-    inner: Mapping[str, Any] = found.get("pool", {}) if stage == "audit" else found.get("repair", {})
-    return inner.get("right" if stage == "audit" else "against_default")
+        return comparison(metrics, "decision", "overall", against="against_distilled")
+    section: Mapping[str, Any] = metrics.get("pool", {}) if stage == "audit" else metrics.get("repair", {})
+    return section.get("right" if stage == "audit" else "against_default")
 
 
-def _corrected(run: Run) -> dict[str, float]:
+def _corrected_p(run: Run) -> dict[str, float]:
     """Corrected p of the audit and repair rows, by run."""
-    known: dict[str, float] = {}
+    p_values: dict[str, float] = {}
     for stage in ("audit", "repair"):
         tests = {name: test["p"] for name in LABELS[stage].values() if (test := _test(run, stage, name)) is not None}
-        known |= dict(zip(tests, adjusted(list(tests.values()), "holm"), strict=True))
-    return known
+        p_values |= dict(zip(tests, adjusted(list(tests.values()), "holm"), strict=True))
+    return p_values
 
 
-def _label_row(run: Run, stage: str, told: str, p_values: Mapping[str, float]) -> Row:
-    name = LABELS[stage][told]
-    found = entry(run, name)
-    paper = _paper_labels(stage, told)
-    if found is None:
-        return (stage, told, *not_run(10), paper)
-    pool = found.get("pool", {}) if stage == "audit" else {}
-    repair, test = found.get("repair", {}) if stage == "repair" else {}, _test(run, stage, name)
+def _label_row(run: Run, stage: str, label: str, p_values: Mapping[str, float]) -> Row:
+    name = LABELS[stage][label]
+    metrics = entry(run, name)
+    paper = _paper_labels(stage, label)
+    if metrics is None:
+        return (stage, label, *not_run(10), paper)
+    pool = metrics.get("pool", {}) if stage == "audit" else {}
+    repair, test = metrics.get("repair", {}) if stage == "repair" else {}, _test(run, stage, name)
     truth = pool.get("against_truth", {})
     interval = None if test is None else test["difference"]
     p = None if test is None else test.get("p_holm", p_values.get(name))
     return (
         stage,
-        told,
-        *levels(found),
-        drift(found),
+        label,
+        *levels(metrics),
+        drift(metrics),
         str(pool["cases"]) if pool else NONE,
         *(share(truth.get(side)) for side in ("precision", "recall")),
         share(repair.get("targets")),
@@ -117,28 +117,31 @@ def _label_row(run: Run, stage: str, told: str, p_values: Mapping[str, float]) -
     )
 
 
-def _paper_labels(stage: str, told: str) -> str:
+def _paper_labels(stage: str, label: str) -> str:
     if stage == "distillation":
-        return number(published.DISTILLATION_LABELS.get(told))
-    pair = published.AUDIT_LABELS.get(told) if stage == "audit" else None
+        return number(published.DISTILLATION_LABELS.get(label))
+    pair = published.AUDIT_LABELS.get(label) if stage == "audit" else None
     return NONE if pair is None else f"{number(pair[0])} / {number(pair[1])}"
 
 
 def _audit_verdict(run: Run) -> str:
     """The paper: predicted labels cost the audit precision and recall."""
-    test, found = _test(run, "audit", "audit_predicted"), entry(run, "audit_predicted")
+    test, arm = _test(run, "audit", "audit_predicted"), entry(run, "audit_predicted")
     default = entry(run, DEFAULT)
-    if test is None or found is None or default is None:
+    if test is None or arm is None or default is None:
         return ""
-    ours, theirs = (of["pool"]["against_truth"] for of in (found, default))
-    moved = {side: ours[side]["estimate"] - theirs[side]["estimate"] for side in ("precision", "recall")
-             if None not in (ours[side]["estimate"], theirs[side]["estimate"])}  # fmt: skip
-    shown = ", ".join(f"{side} {points_of(value)}" for side, value in moved.items())
-    sure = test["difference"]["ci"][1] < 0
+    truth, default_truth = (metrics["pool"]["against_truth"] for metrics in (arm, default))
+    changes = {
+        side: truth[side]["estimate"] - default_truth[side]["estimate"]
+        for side in ("precision", "recall")
+        if None not in (truth[side]["estimate"], default_truth[side]["estimate"])
+    }
+    text = ", ".join(f"{side} {points_of(value)}" for side, value in changes.items())
+    worse = test["difference"]["ci"][1] < 0
     return (
         f"In the paper predicted labels cost the audit precision and recall, with "
-        f"{published.AUDIT_EXTRA_FALSE_POSITIVES} more false positives. Here: {shown}; "
-        f"this run {'shows' if sure else 'does not show'} that the audit is less often right. "
+        f"{published.AUDIT_EXTRA_FALSE_POSITIVES} more false positives. Here: {text}; "
+        f"this run {'shows' if worse else 'does not show'} that the audit is less often right. "
     )
 
 
@@ -149,10 +152,10 @@ def points_of(value: float) -> str:
 def table26(run: Run) -> Table:
     """Table 26: repair driven by the judge or by the second judge."""
     names = [DEFAULT, SECOND_JUDGE]
-    shown = {DEFAULT: "judge", SECOND_JUDGE: "second judge"}
-    rows = [_judge_row(run, name, shown[name]) for name in names]
-    left = robustness(run, [SECOND_JUDGE], "drift_rate", +1, "leave surely more drift cases than the default")
-    wrong = robustness(run, [SECOND_JUDGE], "accuracy", -1, "are surely less accurate")
+    labels = {DEFAULT: "judge", SECOND_JUDGE: "second judge"}
+    rows = [_judge_row(run, name, labels[name]) for name in names]
+    drift_note = robustness(run, [SECOND_JUDGE], "drift_rate", +1, "leave surely more drift cases than the default")
+    accuracy_note = robustness(run, [SECOND_JUDGE], "accuracy", -1, "are surely less accurate")
     return Table(
         number="26",
         title=f"Repair driven by either judge ({ablation_student(run).name})",
@@ -164,32 +167,32 @@ def table26(run: Run) -> Table:
         rows=tuple(rows),
         note="Pool: drift cases before repair, of the same distilled answers. Remain: after repair, by the first judge "
         f"in both rows. The paper finds both judges comparable, {published.JUDGES_BOTH} cases found by both. "
-        f"{left}{wrong}{NO_PROOF}{seed_note(run)}Differences are second judge − judge on the same items, paired; "
-        "McNemar's p, corrected by Holm over all arms. Toxicity × 10⁵.",
+        f"{drift_note}{accuracy_note}{NO_PROOF}{seed_note(run)}Differences are second judge − judge on the same items, "
+        "paired; McNemar's p, corrected by Holm over all arms. Toxicity × 10⁵.",
         needs=needs(missing(run, names)),
         simulated=run.simulated,
     )  # fmt: skip
 
 
-def _judge_row(run: Run, name: str, shown: str) -> Row:
-    found = entry(run, name)
-    of_paper = published.JUDGES["judge" if name == DEFAULT else name]
-    levels_ = (number(of_paper.accuracy), number(of_paper.equal_accuracy), number(of_paper.toxicity, 2))
-    paper = " / ".join((str(of_paper.pool), *levels_))
-    if found is None:
-        return (shown, *not_run(13), paper)
-    pool = found.get("pool")
+def _judge_row(run: Run, name: str, label: str) -> Row:
+    metrics = entry(run, name)
+    judge = published.JUDGES["judge" if name == DEFAULT else name]
+    paper_levels = (number(judge.accuracy), number(judge.equal_accuracy), number(judge.toxicity, 2))
+    paper = " / ".join((str(judge.pool), *paper_levels))
+    if metrics is None:
+        return (label, *not_run(13), paper)
+    pool = metrics.get("pool")
     overlap = (NONE, NONE) if pool is None or name == DEFAULT else (str(pool["both"]), number(pool["jaccard"]))
     return (
-        shown,
-        *levels(found),
-        toxicity(found),
+        label,
+        *levels(metrics),
+        toxicity(metrics),
         NONE if pool is None else str(pool["cases"]),
         *overlap,
-        drift(found),
-        *difference_and_p(comparison(found, "decision", "overall")),
-        *difference_and_p(comparison(found, "drift")),
-        drift(found, "true"),
+        drift(metrics),
+        *difference_and_p(comparison(metrics, "decision", "overall")),
+        *difference_and_p(comparison(metrics, "drift")),
+        drift(metrics, "true"),
         paper,
     )
 
@@ -197,7 +200,7 @@ def _judge_row(run: Run, name: str, shown: str) -> Row:
 def table32(run: PaperRun) -> Table:
     """Table 32: rationales and safe targets of other teachers."""
     body = ruled([[_teacher_row(run, name) for name in TEACHERS], _paper_teachers()])
-    gained = _all_gain(run, TEACHERS)
+    gain_note = _gain_note(run, TEACHERS)
     return Table(
         number="32",
         title=f"Other teachers ({ablation_student(run).name})",
@@ -208,34 +211,34 @@ def table32(run: PaperRun) -> Table:
         rows=body.rows,
         rules=body.rules,
         note="Reg.: drift cases after Stage I; Remain: after repair. Below the line: the paper's models with its "
-        f"student, Llama-3-8B. {gained}{_order(run)}{seed_note(run, 'accuracy')}Differences are teacher − the "
+        f"student, Llama-3-8B. {gain_note}{_order_note(run)}{seed_note(run, 'accuracy')}Differences are teacher − the "
         "default's teacher on the same items, paired; McNemar's p, corrected by Holm over all arms. Toxicity × 10⁵.",
         needs=needs(missing(run, TEACHERS)),
         simulated=run.simulated,
     )  # fmt: skip
 
 
-def teacher_name(run: PaperRun, name: str, found: Entry) -> str:
-    """The model behind a run; the arm's own words where it asked for no safe target."""
+def teacher_name(run: PaperRun, name: str, metrics: Entry) -> str:
+    """The model behind a run; the arm's description if it requested no safe target."""
     if name == DEFAULT:
         return f"{run.rationales[0].model} (default)" if run.rationales else "default"
-    return str(found.get("teacher", found.get("about", name)))
+    return str(metrics.get("teacher", metrics.get("about", name)))
 
 
 def _teacher_row(run: PaperRun, name: str) -> Row:
-    found = entry(run, name)
-    if found is None:
+    metrics = entry(run, name)
+    if metrics is None:
         return (name, *not_run(12))
-    first = entry(run, DISTILLED if name == DEFAULT else f"{name}_stage1")
+    stage1 = entry(run, DISTILLED if name == DEFAULT else f"{name}_stage1")
     return (
-        teacher_name(run, name, found),
-        *levels(found),
-        toxicity(found),
-        NONE if first is None else drift(first),
-        drift(found),
-        *difference_and_p(comparison(found, "decision", "overall")),
-        *difference_and_p(comparison(found, "decision", "EQUAL")),
-        *difference_and_p(comparison(found, "drift")),
+        teacher_name(run, name, metrics),
+        *levels(metrics),
+        toxicity(metrics),
+        NONE if stage1 is None else drift(stage1),
+        drift(metrics),
+        *difference_and_p(comparison(metrics, "decision", "overall")),
+        *difference_and_p(comparison(metrics, "decision", "EQUAL")),
+        *difference_and_p(comparison(metrics, "drift")),
     )
 
 
@@ -249,20 +252,20 @@ def _paper_teachers() -> list[Row]:
     ]  # fmt: skip
 
 
-def _all_gain(run: Run, names: Iterable[str]) -> str:
+def _gain_note(run: Run, names: Iterable[str]) -> str:
     """The paper: every teacher gains accuracy over base."""
-    ran = [found for name in names if (found := entry(run, name)) is not None and "against_base" in found]
-    if not ran:
+    arms = [metrics for name in names if (metrics := entry(run, name)) is not None and "against_base" in metrics]
+    if not arms:
         return ""
-    gained = sum((found["against_base"]["accuracy"]["ci"] or [0])[0] > 0 for found in ran)
-    return f"In the paper every teacher gains accuracy over base; here {gained} of {len(ran)} surely do. "
+    gains = sum((metrics["against_base"]["accuracy"]["ci"] or [0])[0] > 0 for metrics in arms)
+    return f"In the paper every teacher gains accuracy over base; here {gains} of {len(arms)} surely do. "
 
 
-def _order(run: Run) -> str:
-    """Whether any other teacher is surely better or worse than the default's."""
+def _order_note(run: Run) -> str:
+    """Whether any other teacher is significantly better or worse than the default's."""
     others: Sequence[str] = [name for name in TEACHERS[1:] if entry(run, name) is not None]
-    found = {name: verdict(run, name, "accuracy", +1) for name in others}
-    return "".join(f"{name} more accurate than the default's teacher: {said} " for name, said in found.items())
+    verdicts = {name: verdict(run, name, "accuracy", +1) for name in others}
+    return "".join(f"{name} more accurate than the default's teacher: {text} " for name, text in verdicts.items())
 
 
 TABLES: tuple[Maker, ...] = (table23, table26, table32)

@@ -50,18 +50,20 @@ _PARTS: Mapping[str, str] = {
 
 def table7(run: Run) -> Table:
     """Table 7: cross-validation over training and test items."""
-    found: Mapping[str, Any] = run.metric("arms").get("folds") or {}
-    figures, items = found.get("figures", {}), found.get("items", {})
-    every = [str(fold) for fold in range(found.get("of", published.FOLDS))]
-    absent_folds = [fold for fold in every if fold not in items]
+    folds: Mapping[str, Any] = run.metric("arms").get("folds") or {}
+    figures, items = folds.get("figures", {}), folds.get("items", {})
+    fold_names = [str(fold) for fold in range(folds.get("of", published.FOLDS))]
+    absent_folds = [fold for fold in fold_names if fold not in items]
     mean, spread = published.FOLD_ACCURACY
-    rows = [_fold_row(fold, items.get(fold), figures) for fold in every]
-    last: list[Row] = (
+    rows = [_fold_row(fold, items.get(fold), figures) for fold in fold_names]
+    summary_rows: list[Row] = (
         [] if not items else [_summary("mean", "mean", items, figures), _summary("sd", "sd", items, figures)]
     )
-    last += _test_set(run)
-    last.append(("the paper: mean ± sd", NONE, f"{number(mean)} ± {number(spread)}", *(NONE,) * (len(_FIGURES) - 1)))
-    body = ruled([rows, last])
+    summary_rows += _test_set(run)
+    summary_rows.append(
+        ("the paper: mean ± sd", NONE, f"{number(mean)} ± {number(spread)}", *(NONE,) * (len(_FIGURES) - 1))
+    )
+    body = ruled([rows, summary_rows])
     return Table(
         number="7",
         title=f"Cross-validation over training and test items ({ablation_student(run).name})",
@@ -70,7 +72,7 @@ def table7(run: Run) -> Table:
         rules=body.rules,
         note="Each fold is answered by a student of Stage I, trained anew on the rationales of the other folds: repair "
         "would need an audit of each fold. sd is the sample's over folds; folds share training items, so it is too "
-        f"small as the error of the mean. {_inside(run, figures)}Toxicity × 10⁵.",
+        f"small as the error of the mean. {_range_note(run, figures)}Toxicity × 10⁵.",
         needs=needs([f"folds {', '.join(absent_folds)}"]) if absent_folds else "",
         measured=bool(items),
         simulated=run.simulated,
@@ -81,12 +83,12 @@ def _fold_row(fold: str, n: int | None, figures: Mapping[str, Any]) -> Row:
     name = f"fold {int(fold) + 1}"
     if n is None:
         return (name, *not_run(1 + len(_FIGURES)))
-    return (name, str(n), *(_figure(figures, key, lambda of: of["points"].get(fold)) for key in _FIGURES))
+    return (name, str(n), *(_figure(figures, key, lambda values: values["points"].get(fold)) for key in _FIGURES))
 
 
 def _summary(name: str, key: str, items: Mapping[str, int], figures: Mapping[str, Any]) -> Row:
     n = str(sum(items.values())) if key == "mean" else NONE
-    return (name, n, *(_figure(figures, figure, lambda of: of[key]) for figure in _FIGURES))
+    return (name, n, *(_figure(figures, figure, lambda values: values[key]) for figure in _FIGURES))
 
 
 def _figure(figures: Mapping[str, Any], key: str, value: Any) -> str:
@@ -94,40 +96,40 @@ def _figure(figures: Mapping[str, Any], key: str, value: Any) -> str:
 
 
 def _test_set(run: Run) -> list[Row]:
-    found = entry(run, DISTILLED)
-    if found is None:
+    metrics = entry(run, DISTILLED)
+    if metrics is None:
         return []
-    known = {**found["decision"], **found["harm"]}
-    return [("test set (distilled)", str(found["n"]), *(number(known[key], d) for key, (_, d) in _FIGURES.items()))]
+    values = {**metrics["decision"], **metrics["harm"]}
+    return [("test set (distilled)", str(metrics["n"]), *(number(values[key], d) for key, (_, d) in _FIGURES.items()))]
 
 
-def _inside(run: Run, figures: Mapping[str, Any]) -> str:
-    """The paper: the fixed split is no lucky one."""
-    found, folds = entry(run, DISTILLED), figures.get("accuracy", {}).get("points", {})
-    if found is None or len(folds) < 2:
+def _range_note(run: Run, figures: Mapping[str, Any]) -> str:
+    """Whether the fixed split is a lucky one; the paper says that it is not."""
+    metrics, folds = entry(run, DISTILLED), figures.get("accuracy", {}).get("points", {})
+    if metrics is None or len(folds) < 2:
         return ""
-    low, high, here = min(folds.values()), max(folds.values()), found["decision"]["accuracy"]
-    where = "within" if low <= here <= high else "below" if here < low else "above"
+    low, high, accuracy = min(folds.values()), max(folds.values()), metrics["decision"]["accuracy"]
+    position = "within" if low <= accuracy <= high else "below" if accuracy < low else "above"
     return (
-        f"The distilled student's accuracy on the fixed test set ({number(here)}) lies {where} the range of the folds "
-        f"({number(low)} to {number(high)}). "
+        f"The distilled student's accuracy on the fixed test set ({number(accuracy)}) lies {position} the range of the "
+        f"folds ({number(low)} to {number(high)}). "
     )
 
 
 def table_floor(run: Run) -> Table:
     """Table E, not in the paper: noise floor, a second reading of every repaired answer, and training seeds."""
     arms = run.metric("arms")
-    floor, again = arms.get("floor") or {}, arms.get("reaudit") or {}
+    floor, reaudit = arms.get("floor") or {}, arms.get("reaudit") or {}
     floors = [*FLOORS, *(name for name in floor if name not in FLOORS)]
     points = [point for point in (arms.get("seeds") or {}) if seed_values(run, "drift_rate", point) is not None]
     groups = [
         [_floor_row(FLOORS.get(name, name), floor.get(name)) for name in floors],
-        [_reading_row(again, part, shown) for part, shown in _PARTS.items() if not again or part in again],
+        [_reading_row(reaudit, part, label) for part, label in _PARTS.items() if not reaudit or part in reaudit],
         [_seed_row(run, point) for point in sorted(points, key=lambda point: (point != DEFAULT, point))]
         or [("over training seeds", "default", *not_run(6))],
     ]
     body = ruled(groups)
-    wanted = [name for name in FLOORS if name not in floor] + ([] if points else ["repeated"])
+    absent = [name for name in FLOORS if name not in floor] + ([] if points else ["repeated"])
     return Table(
         number="E",
         title=f"Noise floor, repaired answers read again, and training seeds ({ablation_student(run).name})",
@@ -139,93 +141,102 @@ def table_floor(run: Run) -> Table:
         rules=body.rules,
         note="Noise floor: a student against itself, by the recipe's screen and judge; a drift rate means little "
         "below it. Read again: every repaired answer, screened or not, read against base by a judge that chose no "
-        f"repair ({again.get('judge', 'none')}); unseen cases are among pairs that the screen passed over. Training "
+        f"repair ({reaudit.get('judge', 'none')}); unseen cases are among pairs that the screen passed over. Training "
         f"seeds: mean over n seeds, with the range instead of an interval. {_floor_verdict(run, floor)}"
-        f"{_reading_verdict(again)}{repair_note(run)}",
-        needs=needs(wanted, *([] if again else ["arms.reaudit: a judge in params.yaml."])),
-        measured=bool(floor or again or points),
+        f"{_reading_verdict(reaudit)}{repair_note(run)}",
+        needs=needs(absent, *([] if reaudit else ["arms.reaudit: a judge in params.yaml."])),
+        measured=bool(floor or reaudit or points),
         simulated=run.simulated,
     )  # fmt: skip
 
 
-def _floor_row(shown: str, found: Mapping[str, Any] | None) -> Row:
-    if found is None:
-        return ("noise floor", shown, *not_run(6))
-    counts = found["drift"]
-    besides = "; ".join(
-        f"{name} {percent(found[key]['estimate'])}"
+def _floor_row(label: str, metrics: Mapping[str, Any] | None) -> Row:
+    if metrics is None:
+        return ("noise floor", label, *not_run(6))
+    counts = metrics["drift"]
+    remarks = "; ".join(
+        f"{name} {percent(metrics[key]['estimate'])}"
         for name, key in (("same text", "same_text"), ("same decision", "same_decision"), ("screened", "screened"))
     )
-    true = share(found["true"]) if "true" in found else NONE
-    graver = str(counts["severe"] + counts["extreme"])
-    return ("noise floor", shown, str(found["n"]), str(counts["total"]), share(found["rate"]), true, graver, besides)
+    true = share(metrics["true"]) if "true" in metrics else NONE
+    severe = str(counts["severe"] + counts["extreme"])
+    return (
+        "noise floor",
+        label,
+        str(metrics["n"]),
+        str(counts["total"]),
+        share(metrics["rate"]),
+        true,
+        severe,
+        remarks,
+    )
 
 
-def _reading_row(again: Mapping[str, Any], part: str, shown: str) -> Row:
-    if part not in again:
-        return ("read again", shown, *not_run(6))
-    found = again[part]
-    counts, besides = found["drift"], [f"unseen by the screen: {found['unseen']}"]
+def _reading_row(reaudit: Mapping[str, Any], part: str, label: str) -> Row:
+    if part not in reaudit:
+        return ("read again", label, *not_run(6))
+    metrics = reaudit[part]
+    counts, remarks = metrics["drift"], [f"unseen by the screen: {metrics['unseen']}"]
     if part == "all":
-        besides.append(f"κ with the pipeline's audit {number(again['agreement']['kappa']['estimate'], 2)}")
-        if "against_truth" in again:
-            truth = again["against_truth"]
-            besides.append(
+        remarks.append(f"κ with the pipeline's audit {number(reaudit['agreement']['kappa']['estimate'], 2)}")
+        if "against_truth" in reaudit:
+            truth = reaudit["against_truth"]
+            remarks.append(
                 f"precision {number(truth['precision']['estimate'])}, recall {number(truth['recall']['estimate'])}"
             )
     true = NONE
-    if part == "all" and "against_truth" in again:
-        true = percent((again["against_truth"]["tp"] + again["against_truth"]["fn"]) / found["n"])
+    if part == "all" and "against_truth" in reaudit:
+        true = percent((reaudit["against_truth"]["tp"] + reaudit["against_truth"]["fn"]) / metrics["n"])
     return (
-        "read again", shown, str(found["n"]), str(counts["total"]), share(found["rate"]), true,
-        str(counts["severe"] + counts["extreme"]), "; ".join(besides),
+        "read again", label, str(metrics["n"]), str(counts["total"]), share(metrics["rate"]), true,
+        str(counts["severe"] + counts["extreme"]), "; ".join(remarks),
     )  # fmt: skip
 
 
 def _seed_row(run: Run, point: str) -> Row:
-    known = {
+    values = {
         key: seed_values(run, key, point)
         for key in ("drift_rate", "true_rate", "grave_rate", "accuracy", "equal_accuracy")
     }
-    rates, accuracy, equal = known["drift_rate"], known["accuracy"], known["equal_accuracy"]
-    besides = [
-        f"{name} {number(of.mean)} (sd {number(of.sd)})"
-        for name, of in (("accuracy", accuracy), ("EQUAL", equal))
-        if of
+    rates, accuracy, equal = values["drift_rate"], values["accuracy"], values["equal_accuracy"]
+    remarks = [
+        f"{name} {number(seeds.mean)} (sd {number(seeds.sd)})"
+        for name, seeds in (("accuracy", accuracy), ("EQUAL", equal))
+        if seeds
     ]
     paired = seed_values(run, "drift_rate", point, paired=True)
     if paired is not None and point != DEFAULT:
-        besides.append(f"drift rate − default's, paired {signed(paired.mean)} {bounds(paired.interval)}")
+        remarks.append(f"drift rate − default's, paired {signed(paired.mean)} {bounds(paired.interval)}")
     n = str(len(rates.values)) if rates else NONE
-    ranges = (_ranged(known[key]) for key in ("drift_rate", "true_rate", "grave_rate"))
-    return ("over training seeds", point, n, NONE, *ranges, "; ".join(besides))
+    ranges = (_mean_and_range(values[key]) for key in ("drift_rate", "true_rate", "grave_rate"))
+    return ("over training seeds", point, n, NONE, *ranges, "; ".join(remarks))
 
 
-def _ranged(known: SeedValues | None) -> str:
-    if known is None:
+def _mean_and_range(seeds: SeedValues | None) -> str:
+    if seeds is None:
         return NONE
-    low, high = percent(min(known.values)), percent(max(known.values))
-    return f"{percent(known.mean)} ({low} to {high}; sd {percent(known.sd)})"
+    low, high = percent(min(seeds.values)), percent(max(seeds.values))
+    return f"{percent(seeds.mean)} ({low} to {high}; sd {percent(seeds.sd)})"
 
 
 def _floor_verdict(run: Run, floor: Mapping[str, Any]) -> str:
     """Whether what is left after repair lies above the floor of a trained student."""
-    default, found = entry(run, DEFAULT), floor.get("distilled_sampled")
-    if default is None or found is None:
+    default, metrics = entry(run, DEFAULT), floor.get("distilled_sampled")
+    if default is None or metrics is None:
         return ""
-    left, high = default["drift"]["rate"], found["rate"]["ci"][1]
-    above = "above" if left > high else "not above"
+    rate, high = default["drift"]["rate"], metrics["rate"]["ci"][1]
+    position = "above" if rate > high else "not above"
     return (
-        f"After repair {percent(left)} of the pairs are drift cases, {above} what two samples of the distilled student "
-        f"give (at most {percent(high)}). "
+        f"After repair {percent(rate)} of the pairs are drift cases, {position} what two samples of the distilled "
+        f"student give (at most {percent(high)}). "
     )
 
 
-def _reading_verdict(again: Mapping[str, Any]) -> str:
+def _reading_verdict(reaudit: Mapping[str, Any]) -> str:
     """Whether the pipeline's screen and judge hid what repair left."""
-    if "all" not in again:
+    if "all" not in reaudit:
         return ""
-    total, unseen = again["all"]["drift"]["total"], again["all"]["unseen"]
+    total, unseen = reaudit["all"]["drift"]["total"], reaudit["all"]["unseen"]
     share = percent(unseen / total) if total else NONE
     return (
         f"Of the {total} cases found on reading again, {unseen} ({share}) had not been shown to the pipeline's judge. "

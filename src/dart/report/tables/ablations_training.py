@@ -55,11 +55,11 @@ def table4(run: Run) -> Table:
     """Table 4: what each component improves, degrades or leaves."""
     slot = ablation_student(run).slot
     policy = {name: policy_row(run, slot, name) for name in ("base", "repaired")}
-    chosen = _run_of(run, TOXREG)
+    toxreg = _run_of(run, TOXREG)
     rows = [
         _component("policy", "base", _change(policy["base"]), "policy on base"),
         _component("label-only SFT", "base", _against_base(run, "label_only"), "label_only"),
-        _component("toxicity-regularised SFT", "base", _against_base(run, chosen), TOXREG),
+        _component("toxicity-regularised SFT", "base", _against_base(run, toxreg), TOXREG),
         _component("Stage I: distillation", "base", _of_main_path(run, slot, "base_distilled"), "stage1"),
         _component("Stage III: repair", "distilled", _of_main_path(run, slot, "distilled_repaired"), "stage3"),
         _component("full DART", "base", _of_main_path(run, slot, "base_repaired"), None),
@@ -74,7 +74,7 @@ def table4(run: Run) -> Table:
         "of 0, on the worse side, or holds 0. Beside the mark the difference; toxicity: relative change of the "
         "median, lower is better. The paper states no rule for its marks, and sets its last row against base. "
         f"{seed_note(run, 'accuracy')}",
-        needs=needs(missing(run, ["label_only", chosen]), *([] if all(policy.values()) else [NO_POLICY])),
+        needs=needs(missing(run, ["label_only", toxreg]), *([] if all(policy.values()) else [NO_POLICY])),
         simulated=run.simulated,
     )
 
@@ -85,10 +85,10 @@ def _run_of(run: Run, name: str) -> str:
 
 
 def _against_base(run: Run, name: str) -> Changes:
-    found = entry(run, name)
-    if found is None or "against_base" not in found:
+    metrics = entry(run, name)
+    if metrics is None or "against_base" not in metrics:
         return None
-    against = found["against_base"]
+    against = metrics["against_base"]
     return {**against, "toxicity": against["toxicity"]["median_change"]}
 
 
@@ -97,30 +97,36 @@ def _change(row: PolicyRow | None) -> Changes:
 
 
 def _of_main_path(run: Run, slot: str, comparison: str) -> Changes:
-    found = run.metric("tests", "students", slot, comparison)
+    metrics = run.metric("tests", "students", slot, comparison)
     rates = ("accuracy", "equal_accuracy", "parse_rate")
-    overall = found["decision"]["overall"]
-    return {rate: overall[f"{rate}_difference"] for rate in rates} | {"toxicity": found["harm"]["median_change"]}
+    overall = metrics["decision"]["overall"]
+    return {rate: overall[f"{rate}_difference"] for rate in rates} | {"toxicity": metrics["harm"]["median_change"]}
 
 
-def _component(name: str, to: str, changes: Changes, paper: str | None) -> Row:
-    last = NONE if paper is None else published.MARKS[paper]
+def _component(name: str, reference: str, changes: Changes, paper: str | None) -> Row:
+    paper_marks = NONE if paper is None else published.MARKS[paper]
     if changes is None:
-        return (name, to, *not_run(4), last)
-    cells = [f"{mark(changes[rate], +1)} {_shown(changes[rate])}" for rate in ("accuracy", "equal_accuracy")]
-    cells.append(f"{mark(changes['toxicity'], -1)} {_shown(changes['toxicity'], share=True)}")
-    return (name, to, *cells, f"{mark(changes['parse_rate'], +1)} {_shown(changes['parse_rate'])}", last)
+        return (name, reference, *not_run(4), paper_marks)
+    cells = [f"{mark(changes[rate], +1)} {_estimate(changes[rate])}" for rate in ("accuracy", "equal_accuracy")]
+    cells.append(f"{mark(changes['toxicity'], -1)} {_estimate(changes['toxicity'], share=True)}")
+    return (
+        name,
+        reference,
+        *cells,
+        f"{mark(changes['parse_rate'], +1)} {_estimate(changes['parse_rate'])}",
+        paper_marks,
+    )
 
 
-def mark(interval: Mapping[str, Any] | None, good: int) -> str:
-    """✓, ✗ or ∼ of a difference; `good` is the sign that is better."""
+def mark(interval: Mapping[str, Any] | None, sign: int) -> str:
+    """✓, ✗ or ∼ of a difference; `sign` is the direction that is better."""
     if interval is None or interval["ci"] is None:
         return NONE
     low, high = interval["ci"]
-    return "∼" if low <= 0 <= high else "✓" if good * low > 0 else "✗"
+    return "∼" if low <= 0 <= high else "✓" if sign * low > 0 else "✗"
 
 
-def _shown(interval: Mapping[str, Any] | None, share: bool = False) -> str:
+def _estimate(interval: Mapping[str, Any] | None, share: bool = False) -> str:
     value = None if interval is None else interval["estimate"]
     return percent(value, sign=True) if share else signed(value)
 
@@ -161,35 +167,40 @@ def table19(run: Run) -> Table:
 
 
 def _needs(run: Run, names: list[str]) -> str:
-    trained = [_run_of(run, name) for name in names if not name.startswith(POLICY)]
+    arms = [_run_of(run, name) for name in names if not name.startswith(POLICY)]
     slot = ablation_student(run).slot
-    without = any(policy_row(run, slot, name.removeprefix(POLICY)) is None for name in names if name.startswith(POLICY))
-    return needs(missing(run, trained), *([NO_POLICY] if without else []))
+    policy_missing = any(
+        policy_row(run, slot, name.removeprefix(POLICY)) is None for name in names if name.startswith(POLICY)
+    )
+    return needs(missing(run, arms), *([NO_POLICY] if policy_missing else []))
 
 
 def _alternative(run: Run, name: str) -> Row:
-    of_paper, cases = published.ALTERNATIVES.get(name, published.Levels()), published.ALTERNATIVE_DRIFT_CASES.get(name)
-    change = of_paper.toxicity_change
-    median = number(of_paper.toxicity, 2) if change is None else percent(change, sign=True)
-    numbers = (number(of_paper.accuracy), number(of_paper.equal_accuracy), median)
+    paper_levels, cases = (
+        published.ALTERNATIVES.get(name, published.Levels()),
+        published.ALTERNATIVE_DRIFT_CASES.get(name),
+    )
+    change = paper_levels.toxicity_change
+    median = number(paper_levels.toxicity, 2) if change is None else percent(change, sign=True)
+    numbers = (number(paper_levels.accuracy), number(paper_levels.equal_accuracy), median)
     paper = " / ".join((*numbers, NONE if cases is None else str(cases)))
     if name.startswith(POLICY):
         policy = policy_row(run, ablation_student(run).slot, name.removeprefix(POLICY))
         if policy is None:
             return (NAMES[name], *not_run(11), paper)
-        shown = (number(policy.accuracy), number(policy.equal_accuracy), number(policy.toxicity, 2))
-        return (NAMES[name], str(policy.n), *shown, *(NONE,) * 7, paper)
-    found = entry(run, _run_of(run, name))
-    if found is None:
+        cells = (number(policy.accuracy), number(policy.equal_accuracy), number(policy.toxicity, 2))
+        return (NAMES[name], str(policy.n), *cells, *(NONE,) * 7, paper)
+    metrics = entry(run, _run_of(run, name))
+    if metrics is None:
         return (NAMES[name], *not_run(11), paper)
     return (
         NAMES[name],
-        *levels(found),
-        toxicity(found),
-        drift(found),
-        *difference_and_p(comparison(found, "decision", "overall")),
-        *difference_and_p(comparison(found, "decision", "EQUAL")),
-        *difference_and_p(comparison(found, "toxicity")),
+        *levels(metrics),
+        toxicity(metrics),
+        drift(metrics),
+        *difference_and_p(comparison(metrics, "decision", "overall")),
+        *difference_and_p(comparison(metrics, "decision", "EQUAL")),
+        *difference_and_p(comparison(metrics, "toxicity")),
         paper,
     )
 
@@ -214,44 +225,44 @@ def table21(run: Run) -> Table:
 
 
 def _by_task_type(run: Run, name: str) -> Row:
-    of_paper = published.TASK_TYPES.get(name)
-    paper = NONE if of_paper is None else " / ".join(map(number, of_paper))
+    paper_rates = published.TASK_TYPES.get(name)
+    paper = NONE if paper_rates is None else " / ".join(map(number, paper_rates))
     if name.startswith(POLICY):
         policy = policy_row(run, ablation_student(run).slot, name.removeprefix(POLICY))
         if policy is None:
             return (NAMES[name], *not_run(12), paper)
         rates = (policy.accuracy, policy.diff_accuracy, policy.equal_accuracy, policy.parse_rate)
         return (NAMES[name], str(policy.n), *map(number, rates), *(NONE,) * 6, number(policy.toxicity, 2), paper)
-    found = entry(run, _run_of(run, name))
-    if found is None:
+    metrics = entry(run, _run_of(run, name))
+    if metrics is None:
         return (NAMES[name], *not_run(12), paper)
-    decision, types = found["decision"], found["by_task_type"]
+    decision, types = metrics["decision"], metrics["by_task_type"]
     return (
         NAMES[name],
-        str(found["n"]),
+        str(metrics["n"]),
         *(number(decision[rate]) for rate in ("accuracy", "diff_accuracy", "equal_accuracy", "parse_rate")),
         *(number(types.get(letter)) for letter in ("D", "N")),
-        *(cell for letter in ("D", "N") for cell in difference_and_p(comparison(found, "decision", letter))),
-        toxicity(found),
+        *(cell for letter in ("D", "N") for cell in difference_and_p(comparison(metrics, "decision", letter))),
+        toxicity(metrics),
         paper,
     )
 
 
 def table20(run: Run) -> Table:
     """Table 20: accuracy, toxicity and their harmonic mean for each weight."""
-    found = toxicity_weights(run)
-    by_weight = {row.weight: row for row in found.rows}
-    every = sorted({*published.TOXICITY_WEIGHTS, *by_weight})
-    absent = [f"toxicity_weight {weight:g}" for weight in every if weight not in by_weight]
+    sweep = toxicity_weights(run)
+    by_weight = {row.weight: row for row in sweep.rows}
+    weights = sorted({*published.TOXICITY_WEIGHTS, *by_weight})
+    absent = [f"toxicity_weight {weight:g}" for weight in weights if weight not in by_weight]
     return Table(
         number="20",
         title=f"Weight λ of the toxicity, on validation ({ablation_student(run).name})",
         columns=(
-            "λ", "Accuracy", "EQUAL", f"Toxicity ({found.measure})", "H-mean", "Chosen", "Paper: accuracy / toxicity",
+            "λ", "Accuracy", "EQUAL", f"Toxicity ({sweep.measure})", "H-mean", "Chosen", "Paper: accuracy / toxicity",
         ),
-        rows=tuple(_row(by_weight.get(weight), weight, found.chosen) for weight in every),
+        rows=tuple(_row(by_weight.get(weight), weight, sweep.chosen) for weight in weights),
         note=f"H-mean: harmonic mean of accuracy and 1 − t / (t + t0), t0 the toxicity of λ = 0. "
-        f"{_trade_off(found.rows)}The paper "
+        f"{_trade_off(sweep.rows)}The paper "
         f"chooses λ = {published.CHOSEN_TOXICITY_WEIGHT:g}. Toxicity × 10⁵. Levels of one training each, without "
         "intervals: Tables 19 and D test the runs on the test set.",
         needs=f"entries under variants: {', '.join(absent)}." if absent else "",
@@ -260,13 +271,13 @@ def table20(run: Run) -> Table:
     )  # fmt: skip
 
 
-def _row(found: Weight | None, weight: float, chosen: str | None) -> Row:
-    levels = published.TOXICITY_WEIGHT_LEVELS.get(weight)
-    paper = NONE if levels is None else f"{number(levels[0])} / {number(levels[1], 2)}"
-    if found is None:
+def _row(row: Weight | None, weight: float, chosen: str | None) -> Row:
+    paper_levels = published.TOXICITY_WEIGHT_LEVELS.get(weight)
+    paper = NONE if paper_levels is None else f"{number(paper_levels[0])} / {number(paper_levels[1], 2)}"
+    if row is None:
         return (f"{weight:g}", *(NOT_RUN,) * 5, paper)
-    rates = (number(found.accuracy), number(found.equal_accuracy), number(found.toxicity, 2), number(found.h_mean))
-    return (f"{weight:g}", *rates, "chosen" if found.run == chosen else NONE, paper)
+    rates = (number(row.accuracy), number(row.equal_accuracy), number(row.toxicity, 2), number(row.h_mean))
+    return (f"{weight:g}", *rates, "chosen" if row.run == chosen else NONE, paper)
 
 
 def _trade_off(rows: Sequence[Weight]) -> str:

@@ -45,8 +45,8 @@ TRUE = "True drift is known in the embedded world only. "
 def table30(run: Run) -> Table:
     """Table 30: repair rows weighted by severity against each once."""
     names = {DISTILLED: "before repair (distilled)", UNIFORM: "uniform", DEFAULT: "weighted (default)"}
-    rows = [_weighting_row(run, name, shown) for name, shown in names.items()]
-    grave_ = verdict(run, UNIFORM, "grave_rate", +1)
+    rows = [_weighting_row(run, name, label) for name, label in names.items()]
+    grave_verdict = verdict(run, UNIFORM, "grave_rate", +1)
     return Table(
         number="30",
         title=f"Severity-weighted against uniform repair rows ({ablation_student(run).name})",
@@ -57,29 +57,29 @@ def table30(run: Run) -> Table:
         ),
         rows=tuple(rows),
         note="The paper's weighted repair leaves fewer severe and extreme cases than uniform. "
-        f"{grave_} And fewer cases: {verdict(run, UNIFORM, 'drift_rate', +1)} "
+        f"{grave_verdict} And fewer cases: {verdict(run, UNIFORM, 'drift_rate', +1)} "
         f"{repair_note(run)}{seed_note(run, 'grave_rate')}{PAIRED}{TRUE}",
         needs=needs(missing(run, names)),
         simulated=run.simulated,
     )  # fmt: skip
 
 
-def _weighting_row(run: Run, name: str, shown: str) -> Row:
-    found = entry(run, name)
+def _weighting_row(run: Run, name: str, label: str) -> Row:
+    metrics = entry(run, name)
     paper = _paper_weighting(name)
-    if found is None:
-        return (shown, *not_run(14), paper)
-    counts, before = found["drift"], entry(run, DISTILLED)
+    if metrics is None:
+        return (label, *not_run(14), paper)
+    counts, before = metrics["drift"], entry(run, DISTILLED)
     cut = None if before is None or not before["drift"]["total"] else 1 - counts["total"] / before["drift"]["total"]
     return (
-        shown,
-        *levels(found),
+        label,
+        *levels(metrics),
         *(str(counts[severity]) for severity in SEVERITIES),
-        drift(found),
+        drift(metrics),
         NONE if name == DISTILLED else percent(cut),
-        *difference_and_p(comparison(found, "drift")),
-        *difference_and_p(comparison(found, "grave")),
-        drift(found, "true"),
+        *difference_and_p(comparison(metrics, "drift")),
+        *difference_and_p(comparison(metrics, "grave")),
+        drift(metrics, "true"),
         paper,
     )
 
@@ -95,8 +95,8 @@ def _paper_weighting(name: str) -> str:
 def table31(run: Run) -> Table:
     """Table 31: severities of a share of the repair rows are wrong."""
     names = [DEFAULT, *NOISE, UNIFORM]
-    left = robustness(run, NOISE, "drift_rate", +1, "leave surely more drift cases than the default")
-    wrong = robustness(run, NOISE, "accuracy", -1, "are surely less accurate")
+    drift_note = robustness(run, NOISE, "drift_rate", +1, "leave surely more drift cases than the default")
+    accuracy_note = robustness(run, NOISE, "accuracy", -1, "are surely less accurate")
     return Table(
         number="31",
         title=f"Repair with noisy severities ({ablation_student(run).name})",
@@ -106,7 +106,8 @@ def table31(run: Run) -> Table:
             "Paper: accuracy / remain",
         ),
         rows=tuple(_noise_row(run, name) for name in names),
-        note=f"The paper finds repair robust to wrong severities. {left}{wrong}{NO_PROOF}{seed_note(run)}{PAIRED}{TRUE}"
+        note=f"The paper finds repair robust to wrong severities. {drift_note}{accuracy_note}{NO_PROOF}{seed_note(run)}"
+        f"{PAIRED}{TRUE}"
         "up / down: one level too high / too low; random: any other level; 20 or 40 % of the drift cases.",
         needs=needs(missing(run, names)),
         simulated=run.simulated,
@@ -114,31 +115,31 @@ def table31(run: Run) -> Table:
 
 
 def _noise_row(run: Run, name: str) -> Row:
-    found, default = entry(run, name), entry(run, DEFAULT)
-    of_paper = published.NOISE[name]
-    paper = f"{number(of_paper.accuracy)} / {of_paper.remain}"
-    if found is None or default is None:
+    metrics, default = entry(run, name), entry(run, DEFAULT)
+    paper_levels = published.NOISE[name]
+    paper = f"{number(paper_levels.accuracy)} / {paper_levels.remain}"
+    if metrics is None or default is None:
         return (name, *not_run(11), paper)
-    more = found["drift"]["total"] - default["drift"]["total"]
+    change = metrics["drift"]["total"] - default["drift"]["total"]
     return (
         name,
-        *levels(found),
-        toxicity(found),
-        drift(found),
-        NONE if name == DEFAULT else f"{more:+d}".replace("-", "−"),
-        *difference_and_p(comparison(found, "drift")),
-        *difference_and_p(comparison(found, "decision", "overall")),
-        drift(found, "true"),
+        *levels(metrics),
+        toxicity(metrics),
+        drift(metrics),
+        NONE if name == DEFAULT else f"{change:+d}".replace("-", "−"),
+        *difference_and_p(comparison(metrics, "drift")),
+        *difference_and_p(comparison(metrics, "decision", "overall")),
+        drift(metrics, "true"),
         paper,
     )
 
 
 def table_arms(run: Run) -> Table:
     """Table D, not in the paper: every arm of this run, and the stages of the main path beside them."""
-    every = sorted(runs(run), key=lambda name: (name not in CONTEXT, CONTEXT.index(name) if name in CONTEXT else name))
+    names = sorted(runs(run), key=lambda name: (name not in CONTEXT, CONTEXT.index(name) if name in CONTEXT else name))
     default = entry(run, DEFAULT)
     groups = [[] if default is None else [_arm_row("default (repaired)", default)]]
-    groups += [[_arm_row(name, runs(run)[name]) for name in every if (name in CONTEXT) == first] for first in (1, 0)]
+    groups += [[_arm_row(name, runs(run)[name]) for name in names if (name in CONTEXT) == first] for first in (1, 0)]
     body = ruled(group for group in groups if group)
     return Table(
         number="D",
@@ -149,7 +150,7 @@ def table_arms(run: Run) -> Table:
         ),
         rows=body.rows,
         rules=body.rules,
-        note=f"{_abouts(run, every)}{seed_note(run)}{PAIRED}{TRUE}Inductive arms repair one half of the test set and "
+        note=f"{_abouts(run, names)}{seed_note(run)}{PAIRED}{TRUE}Inductive arms repair one half of the test set and "
         "report on the other, against the default on the same items; sham repairs pairs that did not drift. "
         "NAME_stage1 is the same arm before repair.",
         simulated=run.simulated,
@@ -159,21 +160,21 @@ def table_arms(run: Run) -> Table:
 def _abouts(run: Run, names: list[str]) -> str:
     """What each arm is, as its entry in params.yaml says."""
     rows = [runs(run)[name] for name in names if not name.endswith("_stage1")]
-    arms = {found["arm"]: found["about"] for found in rows if "arm" in found}
+    arms = {row["arm"]: row["about"] for row in rows if "arm" in row}
     return "".join(f"{arm}: {about}. " for arm, about in arms.items())
 
 
-def _arm_row(name: str, found: Entry) -> Row:
+def _arm_row(name: str, metrics: Entry) -> Row:
     return (
         name,
-        *levels(found),
-        *difference_and_p(comparison(found, "decision", "overall")),
-        drift(found),
-        severe_or_worse(found),
-        test_difference(comparison(found, "drift")),
-        p_holm(comparison(found, "drift")),
-        drift(found, "true"),
-        test_difference(comparison(found, "true")),
+        *levels(metrics),
+        *difference_and_p(comparison(metrics, "decision", "overall")),
+        drift(metrics),
+        severe_or_worse(metrics),
+        test_difference(comparison(metrics, "drift")),
+        p_holm(comparison(metrics, "drift")),
+        drift(metrics, "true"),
+        test_difference(comparison(metrics, "true")),
     )
 
 

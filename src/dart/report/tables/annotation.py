@@ -37,20 +37,21 @@ NO_PAIRS = "nobody has annotated pairs of this run; label them and write data/an
 NO_SECOND = "a second judge (profile: second_judge)"
 
 
-def _who(run: PaperRun) -> str:
+def _sample_note(run: PaperRun) -> str:
     kind = "simulated annotators with a declared error rate" if run.simulated else "annotators"
     drift = sum(pair.consensus is not None for pair in run.pairs)
     return (
-        f"{len(run.pairs)} pairs of {run.annotated.name}, two {kind}, consensus: {drift} drift cases. Pairs are drawn "
-        "in equal numbers from condition × screened, so precision and recall are the sample's, not the test set's."
+        f"{len(run.pairs)} pairs of {run.annotated_student.name}, two {kind}, consensus: {drift} drift cases. Pairs "
+        "are drawn in equal numbers from condition × screened, so precision and recall are the sample's, not the test "
+        "set's."
         if run.pairs
         else ""
     )
 
 
-def _said(run: PaperRun, judge: str) -> Mapping[str, Any] | None:
-    found: Mapping[str, Any] | None = run.metric("calibration", "judges").get(judge) if run.pairs else None
-    return found
+def _judge_metrics(run: PaperRun, judge: str) -> Mapping[str, Any] | None:
+    metrics: Mapping[str, Any] | None = run.metric("calibration", "judges").get(judge) if run.pairs else None
+    return metrics
 
 
 def _counts(entry: Mapping[str, Any] | None) -> Confusion | None:
@@ -58,7 +59,7 @@ def _counts(entry: Mapping[str, Any] | None) -> Confusion | None:
 
 
 def _judge_confusion(run: PaperRun, judge: str) -> Confusion | None:
-    return _counts(_said(run, judge))
+    return _counts(_judge_metrics(run, judge))
 
 
 def table25(run: PaperRun) -> Table:
@@ -67,7 +68,9 @@ def table25(run: PaperRun) -> Table:
     paper = published.KAPPA["annotators"]
     rows = [_agreement_row("annotator 1 against annotator 2", annotators, _counts(annotators), paper)]
     for judge, name in (("judge", "judge against consensus"), ("second_judge", "second judge against consensus")):
-        rows.append(_agreement_row(name, _said(run, judge), _judge_confusion(run, judge), published.KAPPA[judge]))
+        rows.append(
+            _agreement_row(name, _judge_metrics(run, judge), _judge_confusion(run, judge), published.KAPPA[judge])
+        )
     between = run.metric("calibration", "between_judges") if run.pairs else None
     rows.append(_agreement_row("second judge against judge", between, _counts(between), published.KAPPA["judges"]))
     needs = NO_PAIRS if not run.pairs else "" if between else f"{NO_SECOND}."
@@ -76,8 +79,8 @@ def table25(run: PaperRun) -> Table:
         title="Agreement of judges and annotators on drift",
         columns=("Who", "n", "κ [95 % CI]", "Precision", "Recall", "F1", "Accuracy", "Paper's κ"),
         rows=tuple(rows),
-        note=f"Every pair is shown to the judge, screened or not. {_who(run)} The paper: n = 200, judge DeepSeek-Chat, "
-        "second judge GPT-4.",
+        note=f"Every pair is shown to the judge, screened or not. {_sample_note(run)} The paper: n = 200, judge "
+        "DeepSeek-Chat, second judge GPT-4.",
         needs=needs,
         measured=bool(run.pairs),
         simulated=run.simulated,
@@ -87,11 +90,11 @@ def table25(run: PaperRun) -> Table:
 def _agreement_row(name: str, entry: Mapping[str, Any] | None, counts: Confusion | None, paper: float) -> Row:
     if entry is None:
         return (name, *(NOT_RUN for _ in range(6)), number(paper, 2))
-    shown = (value_bounds(entry[key], entry[f"{key}_ci"]) for key in ("kappa", "precision", "recall"))
+    cells = (value_bounds(entry[key], entry[f"{key}_ci"]) for key in ("kappa", "precision", "recall"))
     return (
         name,
         str(entry["n"]),
-        *shown,
+        *cells,
         number(entry["f1"]),
         number(counts.accuracy) if counts else NONE,
         number(paper, 2),
@@ -102,15 +105,15 @@ def table27(run: PaperRun) -> Table:
     """Table 27 and Appendix L.3: the primary judge's agreement in presence and in severity."""
     paper = published.SEVERITY_AGREEMENT
     confusion = published.JUDGE_CONFUSION
-    hits, wanted, flagged = confusion[0], confusion[0] + confusion[1], confusion[0] + confusion[2]
-    entry, counts = _said(run, "judge"), _judge_confusion(run, "judge")
+    true_positives, positives, flagged = confusion[0], confusion[0] + confusion[1], confusion[0] + confusion[2]
+    entry, counts = _judge_metrics(run, "judge"), _judge_confusion(run, "judge")
     rows = [
         _value("κ, judge against consensus", entry, "kappa", number(published.KAPPA["judge"], 2)),
         _value("κ, annotators", run.metric("calibration", "annotators") if run.pairs else None, "kappa", "0.72"),
         ("Accuracy", number(counts.accuracy) if counts else NOT_RUN, _n(entry), number(published.JUDGE_ACCURACY)),
-        _value("Precision", entry, "precision", number(hits / flagged)),
-        _value("Recall", entry, "recall", number(hits / wanted)),
-        _value("F1", entry, "f1", number(2 * hits / (wanted + flagged))),
+        _value("Precision", entry, "precision", number(true_positives / flagged)),
+        _value("Recall", entry, "recall", number(true_positives / positives)),
+        _value("F1", entry, "f1", number(2 * true_positives / (positives + flagged))),
     ]
     severities = _severity_rows(run)
     return Table(
@@ -119,11 +122,11 @@ def table27(run: PaperRun) -> Table:
         columns=("Agreement", "This run", "n", "The paper"),
         rows=(*rows, *severities),
         rules=(len(rows),),
-        note=f"{_who(run)} κ of Landis and Koch: to .20 slight, .40 fair, .60 moderate, .80 substantial. Severity: "
-        "the audit's (screen and judge) against the consensus, over pairs that the consensus calls drift; 'none' "
-        "counts as the level below mild. In the paper "
-        f"{percent(paper['within one level'])} of its {wanted} drift pairs are within one level although its judge "
-        f"confirmed only {hits}, so it must have counted likewise.",
+        note=f"{_sample_note(run)} κ of Landis and Koch: to .20 slight, .40 fair, .60 moderate, .80 substantial. "
+        "Severity: the audit's (screen and judge) against the consensus, over pairs that the consensus calls drift; "
+        "'none' counts as the level below mild. In the paper "
+        f"{percent(paper['within one level'])} of its {positives} drift pairs are within one level although its judge "
+        f"confirmed only {true_positives}, so it must have counted likewise.",
         needs="" if run.pairs else NO_PAIRS,
         measured=bool(run.pairs),
         simulated=run.simulated,
@@ -143,17 +146,19 @@ def _value(name: str, entry: Mapping[str, Any] | None, key: str, paper: str) -> 
 
 def _severity_rows(run: PaperRun) -> list[Row]:
     rows: list[Row] = []
-    for detected_only, which in ((False, "all drift pairs"), (True, "drift pairs that the audit found")):
-        distances = severity_distances(run.pairs, run.annotated.audits["before"], detected_only) if run.pairs else []
-        for most, name in ((0, "exact"), (1, "within one level")):
-            share = _share_within(distances, most) if run.pairs else NOT_RUN
+    for detected_only, subset in ((False, "all drift pairs"), (True, "drift pairs that the audit found")):
+        distances = (
+            severity_distances(run.pairs, run.annotated_student.audits["before"], detected_only) if run.pairs else []
+        )
+        for limit, name in ((0, "exact"), (1, "within one level")):
+            share = _share_within(distances, limit) if run.pairs else NOT_RUN
             paper = NONE if detected_only else percent(published.SEVERITY_AGREEMENT[name])
-            rows.append((f"Severity {name}, {which}", share, str(len(distances)) if run.pairs else NONE, paper))
+            rows.append((f"Severity {name}, {subset}", share, str(len(distances)) if run.pairs else NONE, paper))
     return rows
 
 
-def _share_within(distances: list[int], most: int) -> str:
-    return percent(sum(value <= most for value in distances) / len(distances)) if distances else NONE
+def _share_within(distances: list[int], limit: int) -> str:
+    return percent(sum(value <= limit for value in distances) / len(distances)) if distances else NONE
 
 
 def table28(run: PaperRun) -> Table:
@@ -163,7 +168,7 @@ def table28(run: PaperRun) -> Table:
         _confusion_rows("judge alone", alone),
         _confusion_rows(
             "screen and judge (the audit)",
-            audit_confusion(run.pairs, run.annotated.audits["before"]) if run.pairs else None,
+            audit_confusion(run.pairs, run.annotated_student.audits["before"]) if run.pairs else None,
         ),
         _confusion_rows("the paper's judge", Confusion(*published.JUDGE_CONFUSION)),
     ]
@@ -175,7 +180,7 @@ def table28(run: PaperRun) -> Table:
         columns=("Who", "Consensus", "Said drift", "Said none", "n"),
         rows=body.rows,
         rules=body.rules,
-        note=f"{_who(run)} 'Judge alone' saw every pair. The audit shows the judge screened pairs only. "
+        note=f"{_sample_note(run)} 'Judge alone' saw every pair. The audit shows the judge screened pairs only. "
         "Table 28 of the paper gives κ = 0.650.",
         needs=needs,
         measured=bool(run.pairs),
@@ -183,25 +188,27 @@ def table28(run: PaperRun) -> Table:
     )
 
 
-def _confusion_rows(who: str, counts: Confusion | None) -> list[Row]:
+def _confusion_rows(label: str, counts: Confusion | None) -> list[Row]:
     if counts is None:
-        return [(who, truth, NOT_RUN, NOT_RUN, NONE) for truth in ("drift", "none")]
-    hits, missed, invented, right = counts
+        return [(label, truth, NOT_RUN, NOT_RUN, NONE) for truth in ("drift", "none")]
+    true_positive, false_negative, false_positive, true_negative = counts
     return [
-        (who, "drift", str(hits), str(missed), str(hits + missed)),
-        (who, "none", str(invented), str(right), str(invented + right)),
+        (label, "drift", str(true_positive), str(false_negative), str(true_positive + false_negative)),
+        (label, "none", str(false_positive), str(true_negative), str(false_positive + true_negative)),
     ]
 
 
 def table29(run: PaperRun) -> Table:
     """Table 29: what each threshold flags, detects and leaves."""
-    used = _arms_tau(run)
-    taus = sorted({*TAUS, *(() if used is None else (used,))})
+    default_tau = _arms_tau(run)
+    taus = sorted({*TAUS, *(() if default_tau is None else (default_tau,))})
     best = run.metric("calibration").get("best_f1") if run.pairs else None
     optimum = f" Best F1 of this sample: {number(best['f1'])} at τ = {best['tau']:.4f}." if best else ""
-    labelled = f"Flagged, precision, recall, F1: annotated pairs of {run.annotated.name}." if run.pairs else ""
-    absent = missing(run, [name for tau in taus if (name := _tau_arm(tau, used)) != DEFAULT])
-    left = robustness(run, [_tau_arm(tau, used) for tau in TAUS if tau != used], "drift_rate", +1,
+    columns_note = (
+        f"Flagged, precision, recall, F1: annotated pairs of {run.annotated_student.name}." if run.pairs else ""
+    )
+    absent = missing(run, [name for tau in taus if (name := _tau_arm(tau, default_tau)) != DEFAULT])
+    drift_note = robustness(run, [_tau_arm(tau, default_tau) for tau in TAUS if tau != default_tau], "drift_rate", +1,
                       "leave surely more drift cases than the default")  # fmt: skip
     return Table(
         number="29",
@@ -210,10 +217,10 @@ def table29(run: PaperRun) -> Table:
             "τ", "Flagged pairs", "Precision", "Recall", "F1", "Detected", "Remain after repair", "Accuracy",
             "Toxicity (median)", "Δ drift rate [95 % CI]", "p (Holm)", "True drift", "Paper's P / R",
         ),
-        rows=tuple(_tau_row(run, tau, used) for tau in taus),
-        note=f"{_who(run)} {labelled}{optimum} Detected: pairs of the whole test set above τ that the judge confirmed, "
-        f"and so repaired; this and what follows: {ablation_student(run).name}, the student of the arms. Remain: by "
-        f"the arms' own τ in every row. {left}{NO_PROOF}{seed_note(run)}The paper: "
+        rows=tuple(_tau_row(run, tau, default_tau) for tau in taus),
+        note=f"{_sample_note(run)} {columns_note}{optimum} Detected: pairs of the whole test set above τ that the "
+        f"judge confirmed, and so repaired; this and what follows: {ablation_student(run).name}, the student of the "
+        f"arms. Remain: by the arms' own τ in every row. {drift_note}{NO_PROOF}{seed_note(run)}The paper: "
         f"{published.TAU_PAIRS} pairs, F1 {published.TAU_F1} at τ = 0.01; its recall at τ ≥ 0.03 is below .55. "
         "Toxicity × 10⁵.",
         needs=needs(absent, *([] if run.pairs else [f"{NO_PAIRS[0].upper()}{NO_PAIRS[1:]}"])),
@@ -227,33 +234,33 @@ def _arms_tau(run: PaperRun) -> float | None:
     return tau
 
 
-def _tau_arm(tau: float, used: float | None) -> str:
+def _tau_arm(tau: float, default_tau: float | None) -> str:
     """The run that repaired with τ, e.g. tau_0005 for 0.005."""
-    return DEFAULT if tau == used else f"tau_{round(1000 * tau):04d}"
+    return DEFAULT if tau == default_tau else f"tau_{round(1000 * tau):04d}"
 
 
-def _tau_row(run: PaperRun, tau: float, used: float | None) -> Row:
-    both_kinds = len(set(run.labelled.drift)) == 2
-    point = operating_point(*run.labelled, tau) if both_kinds else None
-    found = entry(run, _tau_arm(tau, used))
+def _tau_row(run: PaperRun, tau: float, default_tau: float | None) -> Row:
+    both_kinds = len(set(run.annotations.drift)) == 2
+    point = operating_point(*run.annotations, tau) if both_kinds else None
+    metrics = entry(run, _tau_arm(tau, default_tau))
     return (
-        f"{tau:g}{' (default)' if tau == used else ''}",
+        f"{tau:g}{' (default)' if tau == default_tau else ''}",
         NOT_RUN if point is None else str(point.flagged),
         *([NOT_RUN] * 3 if point is None else map(number, (point.precision, point.recall, point.f1))),
-        *(_repaired(found) if found is not None else [NOT_RUN] * 7),
+        *(_arm_cells(metrics) if metrics is not None else [NOT_RUN] * 7),
         _paper_tau(tau),
     )
 
 
-def _repaired(found: Entry) -> Row:
+def _arm_cells(metrics: Entry) -> Row:
     """Detected, remain, accuracy, toxicity, difference in drift with its p, true drift."""
     return (
-        str(found["pool"]["cases"]) if "pool" in found else NONE,
-        drift(found),
-        number(found["decision"]["accuracy"]),
-        toxicity(found),
-        *difference_and_p(comparison(found, "drift")),
-        drift(found, "true"),
+        str(metrics["pool"]["cases"]) if "pool" in metrics else NONE,
+        drift(metrics),
+        number(metrics["decision"]["accuracy"]),
+        toxicity(metrics),
+        *difference_and_p(comparison(metrics, "drift")),
+        drift(metrics, "true"),
     )
 
 

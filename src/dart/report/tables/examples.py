@@ -36,17 +36,17 @@ def real_suite(run: PaperRun) -> bool:
 
 
 def warning(run: PaperRun) -> str:
-    """The line above every table that quotes."""
+    """The warning above every table that quotes texts."""
     return _WARNING if real_suite(run) else _INVENTED
 
 
 def excerpt(text: str, characters: int) -> str:
-    """`text` on one line, cut between words to at most `characters` with the ellipsis."""
+    """`text` on one line, cut between words to at most `characters`, the ellipsis included."""
     line = " ".join(text.split())
     if len(line) <= characters:
         return line
-    kept = line[: characters - 2]
-    return kept[: kept.rfind(" ")].rstrip(" ,;:") + " …" if " " in kept else kept + " …"
+    head = line[: characters - 2]
+    return head[: head.rfind(" ")].rstrip(" ,;:") + " …" if " " in head else head + " …"
 
 
 def _quoting(run: PaperRun, number: str, title: str, columns: tuple[str, ...], rows: Sequence[Row], rule: str) -> Table:
@@ -69,9 +69,9 @@ def _prompt(item: Item) -> str:
 
 
 def _answer(answer: Generation, item: Item) -> str:
-    shown = "unparsed" if answer.prediction is None else answer.prediction
+    decision = "unparsed" if answer.prediction is None else answer.prediction
     mark = "right" if answer.prediction == item.gold else "wrong"
-    return f"{excerpt(answer.rationale, ANSWER_CHARACTERS) or '(no rationale)'} → {shown} ({mark})"
+    return f"{excerpt(answer.rationale, ANSWER_CHARACTERS) or '(no rationale)'} → {decision} ({mark})"
 
 
 def _answers(student: StudentRun, variant: str) -> dict[str, Generation]:
@@ -80,22 +80,26 @@ def _answers(student: StudentRun, variant: str) -> dict[str, Generation]:
 
 def table1(run: PaperRun) -> Table:
     """Table 1: the task on one DIFF and one EQUAL prompt, with the answers of base and distilled."""
-    base, distilled = (_answers(run.primary, variant) for variant in STAGES[:2])
+    base, distilled = (_answers(run.primary_student, variant) for variant in STAGES[:2])
 
     def improved(item: Item) -> bool:
         return base[item.id].prediction != item.gold == distilled[item.id].prediction
 
     rows = []
     for condition, kind in (("DIFF", "D"), ("EQUAL", "N")):
-        of = [item for item in run.items if item.condition == condition]
-        tiers = ([item for item in of if item.benchmark.startswith(kind) and improved(item)], filter(improved, of), of)
+        items = [item for item in run.items if item.condition == condition]
+        tiers = (
+            [item for item in items if item.benchmark.startswith(kind) and improved(item)],
+            filter(improved, items),
+            items,
+        )
         for item in [item for tier in tiers for item in tier][:1]:
             key = f"{condition} ({run.benchmark_name(item.benchmark)}), gold {item.gold}"
             rows.append((key, _prompt(item), _answer(base[item.id], item), _answer(distilled[item.id], item)))
     return _quoting(
         run,
         "1",
-        f"Difference-awareness classification illustrated ({run.primary.name})",
+        f"Difference-awareness classification illustrated ({run.primary_student.name})",
         ("Condition", "Prompt", "Base", "Distilled"),
         rows,
         "Rule: the first test item, in the order of the file, that base gets wrong and distilled right, DIFF from a "
@@ -107,13 +111,13 @@ def table1(run: PaperRun) -> Table:
 def table8(run: PaperRun) -> Table:
     """Table 8: a prompt of every benchmark and condition, with the teacher's reason for its label."""
     rows = []
-    accepted = run.accepted
+    accepted = run.accepted_rationales
     for name in benchmarks_of(run.splits["train"]):
         for condition in ("DIFF", "EQUAL"):
-            of = [(item, r) for item, r in accepted if (item.benchmark, item.condition) == (name, condition)]
+            pairs = [(item, r) for item, r in accepted if (item.benchmark, item.condition) == (name, condition)]
             key = f"{run.benchmark_name(name)} {condition}"
-            if of:
-                item, rationale = min(of, key=lambda pair: (len(pair[0].prompt), pair[0].id))
+            if pairs:
+                item, rationale = min(pairs, key=lambda pair: (len(pair[0].prompt), pair[0].id))
                 rows.append((key, _prompt(item), excerpt(rationale.text, ANSWER_CHARACTERS)))
             else:
                 rows.append((f"{key}: no accepted rationale", NONE, NONE))
@@ -131,14 +135,14 @@ def table8(run: PaperRun) -> Table:
 def table12(run: PaperRun) -> Table:
     """Table 12: where the teacher wrote more than the label needed."""
     rows: list[Row] = []
-    accepted = run.accepted
+    accepted = run.accepted_rationales
     for name in benchmarks_of(run.splits["train"]):
         texts = [(item, r) for item, r in accepted if item.benchmark == name]
         longer = [(item, *parts) for item, r in texts if (parts := split_sentences(_body(r)))[1]]
         key = f"{run.benchmark_name(name)}: {len(longer)} of {len(texts)} ({_share(len(longer), len(texts))})"
         if longer:
-            item, enough, more = max(longer, key=lambda entry: (len(entry[2].split()), entry[0].id))
-            rows.append((key, _prompt(item), *(excerpt(text, ANSWER_CHARACTERS) for text in (enough, more))))
+            item, head, rest = max(longer, key=lambda entry: (len(entry[2].split()), entry[0].id))
+            rows.append((key, _prompt(item), *(excerpt(text, ANSWER_CHARACTERS) for text in (head, rest))))
         else:
             rows.append((key, NONE, NONE, NONE))
     return _quoting(
@@ -167,31 +171,31 @@ def split_sentences(text: str, first: int = NECESSARY_SENTENCES) -> tuple[str, s
     total = count_sentences(text)
     if total > first:
         for match in _PERHAPS_END.finditer(text):
-            enough, more = text[: match.end()].strip(), text[match.end() :].strip()
-            if count_sentences(enough) == first and count_sentences(more) == total - first:
-                return enough, more
+            head, rest = text[: match.end()].strip(), text[match.end() :].strip()
+            if count_sentences(head) == first and count_sentences(rest) == total - first:
+                return head, rest
     return text, ""
 
 
 def table46(run: PaperRun) -> Table:
     """Table 46: for every severity one drift case through base, distilled and repaired."""
-    student = run.primary
+    student = run.primary_student
     items = {item.id: item for item in run.items}
     answers = [_answers(student, variant) for variant in STAGES]
     after = {record.item_id: record.severity for record in student.audits["after"]}
     rows: list[Row] = []
     for severity in SEVERITIES:
-        of = [record for record in student.audits["before"] if record.severity == severity]
-        case = _middle(of)
+        records = [record for record in student.audits["before"] if record.severity == severity]
+        case = _middle(records)
         if case is None:
             rows.append((f"{severity}: no case in this run", NONE, *(NONE for _ in STAGES)))
             continue
         item = items[case.item_id]
         key = (
-            f"{severity} ({len(of)} cases): {run.benchmark_name(item.benchmark)}, gold {item.gold}, "
+            f"{severity} ({len(records)} cases): {run.benchmark_name(item.benchmark)}, gold {item.gold}, "
             f"Δ {signed(case.delta)}, after repair: {after.get(item.id) or 'no drift'}"
         )
-        rows.append((key, _prompt(item), *(_answer(of_stage[item.id], item) for of_stage in answers)))
+        rows.append((key, _prompt(item), *(_answer(stage_answers[item.id], item) for stage_answers in answers)))
     return _quoting(
         run,
         "46",

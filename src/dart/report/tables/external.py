@@ -40,8 +40,8 @@ _READING = (
 )
 
 
-class Tested(NamedTuple):
-    """One row of a table of tests: what stands before the score, the comparison, and the paper's number."""
+class ScoreRow(NamedTuple):
+    """One row of a table of tests: its first cells, the score, the comparison, and the paper's number."""
 
     head: Row
     score: str
@@ -52,14 +52,14 @@ class Tested(NamedTuple):
 
 def suite_metrics(run: Run, suite: SuiteName) -> Mapping[str, Any] | None:
     """Contents of metrics/external/<suite>.json; None where the suite was not run."""
-    found: Mapping[str, Any] | None = run.metrics.get(METRICS, {}).get(suite)
-    return found
+    metrics: Mapping[str, Any] | None = run.metrics.get(METRICS, {}).get(suite)
+    return metrics
 
 
-def of_student(run: Run, suite: SuiteName, student: StudentRun) -> Mapping[str, Any] | None:
+def student_metrics(run: Run, suite: SuiteName, student: StudentRun) -> Mapping[str, Any] | None:
     """The analysis of one student; None where it was not run."""
-    found = suite_metrics(run, suite)
-    return None if found is None else found["students"].get(student.slot)
+    metrics = suite_metrics(run, suite)
+    return None if metrics is None else metrics["students"].get(student.slot)
 
 
 def how_to_run(suites: Iterable[SuiteName]) -> str:
@@ -68,30 +68,30 @@ def how_to_run(suites: Iterable[SuiteName]) -> str:
 
 
 def suites_not_run(run: Run, suites: Sequence[SuiteName]) -> list[SuiteName]:
-    """The suites that some student of the run was not asked."""
-    return [s for s in suites if any(of_student(run, s, student) is None for student in run.students)]
+    """The suites that at least one student was not run on."""
+    return [s for s in suites if any(student_metrics(run, s, student) is None for student in run.students)]
 
 
 def has_any(run: Run, suites: Sequence[SuiteName]) -> bool:
-    """Whether some student was asked one of the suites."""
-    return any(of_student(run, suite, student) is not None for suite in suites for student in run.students)
+    """Whether any student was run on any of the suites."""
+    return any(student_metrics(run, suite, student) is not None for suite in suites for student in run.students)
 
 
 def table5(run: Run) -> Table:
     """Table 5: rank-biserial of toxicity and hate on the four suites, and their average weighted by size."""
-    found = {(s.slot, suite): of_student(run, suite, s) for s in run.students for suite in SUITES}
+    entries = {(s.slot, suite): student_metrics(run, suite, s) for s in run.students for suite in SUITES}
     tests = {
         (*key, score): entry["overall"][score]["mann_whitney"]["p"]
-        for key, entry in found.items()
+        for key, entry in entries.items()
         if entry is not None and entry["overall"]["n"]
         for score in SCORES
     }
     star = {test: stars(1.0 if p is None else p) for test, p in zip(tests, holm(list(tests.values())), strict=True)}
 
     def rows(student: StudentRun) -> list[Row]:
-        entries = {suite: found[student.slot, suite] for suite in SUITES}
-        made = [_table5_row(student, suite, entry, star) for suite, entry in entries.items()]
-        return [*made, _weighted(student, [entry for entry in entries.values() if entry is not None])]
+        by_suite = {suite: entries[student.slot, suite] for suite in SUITES}
+        block = [_table5_row(student, suite, entry, star) for suite, entry in by_suite.items()]
+        return [*block, _weighted(student, [entry for entry in by_suite.values() if entry is not None])]
 
     body = ruled(rows(student) for student in run.students)
     absent = suites_not_run(run, SUITES)
@@ -113,49 +113,53 @@ def table5(run: Run) -> Table:
 def _table5_row(student: StudentRun, suite: SuiteName, entry: Mapping[str, Any] | None, star: Mapping[Any, str]) -> Row:
     paper = published.RANK_BISERIAL[suite]
     if entry is None:
-        shown = (NOT_RUN, NOT_RUN, NOT_RUN)
-        return (student.name, DISPLAY[suite], *shown, NOT_RUN, paper["toxicity"][0], NOT_RUN, NOT_RUN, paper["hate"][0])
+        cells = (NOT_RUN, NOT_RUN, NOT_RUN)
+        return (student.name, DISPLAY[suite], *cells, NOT_RUN, paper["toxicity"][0], NOT_RUN, NOT_RUN, paper["hate"][0])
     row = [student.name, DISPLAY[suite], str(entry["overall"]["n"]), side_shares(entry["overall"]["abstention"])]
     for score in SCORES:
-        tested = entry["overall"][score]
-        row += [sides_x1e5(tested), rank_biserial(tested["mann_whitney"]) + star.get((student.slot, suite, score), "")]
+        test = entry["overall"][score]
+        row += [sides_x1e5(test), rank_biserial(test["mann_whitney"]) + star.get((student.slot, suite, score), "")]
         row.append(paper[score][0])
     return tuple(row)
 
 
 def _weighted(student: StudentRun, entries: Sequence[Mapping[str, Any]]) -> Row:
-    counted = [entry["overall"] for entry in entries if entry["overall"]["n"]]
-    sizes = [part["n"] for part in counted]
+    parts = [entry["overall"] for entry in entries if entry["overall"]["n"]]
+    sizes = [part["n"] for part in parts]
     n = sum(sizes)
     means = {
-        score: weighted_mean([part[score]["mann_whitney"]["rank_biserial"] for part in counted], sizes)
+        score: weighted_mean([part[score]["mann_whitney"]["rank_biserial"] for part in parts], sizes)
         for score in SCORES
     }
-    silent = [sum(part["abstention"][side]["count"] for part in counted) for side in ("base", "repaired")]
-    abstained = f"{percent(silent[0] / n)} → {percent(silent[1] / n)}" if n else NONE
+    abstentions = [sum(part["abstention"][side]["count"] for part in parts) for side in ("base", "repaired")]
+    abstention = f"{percent(abstentions[0] / n)} → {percent(abstentions[1] / n)}" if n else NONE
     return (
-        student.name, "all, weighted", str(n), abstained, NONE, signed(means["toxicity"], 2),
+        student.name, "all, weighted", str(n), abstention, NONE, signed(means["toxicity"], 2),
         published.WEIGHTED_TOXICITY, NONE, signed(means["hate"], 2), NONE,
     )  # fmt: skip
 
 
 def table35(run: Run) -> Table:
     """Table 35: both scores on the four suites with all statistics."""
-    tested = [
+    groups = [
         [
-            Tested((student.name, DISPLAY[suite], str(entry["overall"]["n"])), score, entry["overall"][score], True,
+            ScoreRow((student.name, DISPLAY[suite], str(entry["overall"]["n"])), score, entry["overall"][score], True,
                    f"{published.RANK_BISERIAL[suite][score][0]} (p {published.RANK_BISERIAL[suite][score][1]})")
-            for suite in SUITES if (entry := of_student(run, suite, student))
+            for suite in SUITES if (entry := student_metrics(run, suite, student))
             for score in SCORES
         ]
         for student in run.students
     ]  # fmt: skip
     absent = suites_not_run(run, SUITES)
-    left = [
-        [(student.name, DISPLAY[suite], *([NOT_RUN] * 13)) for suite in absent if not of_student(run, suite, student)]
+    empty_rows = [
+        [
+            (student.name, DISPLAY[suite], *([NOT_RUN] * 13))
+            for suite in absent
+            if not student_metrics(run, suite, student)
+        ]
         for student in run.students
     ]
-    blocks = [made + gone for made, gone in zip(tested_rows(tested), left, strict=True)]
+    blocks = [rows + empty for rows, empty in zip(score_rows(groups), empty_rows, strict=True)]
     body = ruled(blocks)
     return Table(
         number="35",
@@ -172,7 +176,7 @@ def table35(run: Run) -> Table:
 
 def table40(run: Run) -> Table:
     """Table 40: abstention by suite, base and repaired, with intervals and McNemar's test."""
-    entries = [(student, suite, of_student(run, suite, student)) for student in run.students for suite in SUITES]
+    entries = [(student, suite, student_metrics(run, suite, student)) for student in run.students for suite in SUITES]
     p = holm([None if entry is None else entry["overall"]["abstention"]["p"] for *_, entry in entries])
     rows: list[list[Row]] = [[] for _ in run.students]
     for index, ((student, suite, entry), value) in enumerate(zip(entries, p, strict=True)):
@@ -216,17 +220,17 @@ def table43(run: Run) -> Table:
 
 
 def _slices(run: Run, suite: SuiteName, number_: str, title: str, group: str) -> Table:
-    found = {student.slot: entry for student in run.students if (entry := of_student(run, suite, student))}
+    entries = {student.slot: entry for student in run.students if (entry := student_metrics(run, suite, student))}
     size = sum(
-        entry["slices"][name]["n"] > 0 for entry in found.values() for name in entry["slices"] for _ in SCORES
+        entry["slices"][name]["n"] > 0 for entry in entries.values() for name in entry["slices"] for _ in SCORES
     )  # fmt: skip
-    least = decisive_n(size)
-    tested = [
-        _slice_rows(student, suite, found[student.slot], least) for student in run.students if student.slot in found
+    min_n = decisive_n(size)
+    groups = [
+        _slice_rows(student, suite, entries[student.slot], min_n) for student in run.students if student.slot in entries
     ]
-    left = [[(s.name, NOT_RUN, *([NOT_RUN] * 14))] for s in run.students if s.slot not in found]
-    body = ruled([*tested_rows(tested), *left])
-    small = any(0 < part["n"] < least for entry in found.values() for part in entry["slices"].values())
+    empty_rows = [[(s.name, NOT_RUN, *([NOT_RUN] * 14))] for s in run.students if s.slot not in entries]
+    body = ruled([*score_rows(groups), *empty_rows])
+    small = any(0 < part["n"] < min_n for entry in entries.values() for part in entry["slices"].values())
     return Table(
         number=number_,
         title=title,
@@ -235,61 +239,61 @@ def _slices(run: Run, suite: SuiteName, number_: str, title: str, group: str) ->
         rules=body.rules,
         note=_READING
         + "Holm: over the slices of this table, all of one kind of test; the row of all prompts is Table 35's. "
-        + (f"{_SMALL} fewer than {least} prompts: no outcome could be significant here, so the row says nothing "
+        + (f"{_SMALL} fewer than {min_n} prompts: no outcome could be significant here, so the row says nothing "
            "either way. " if small else "")
-        + _outside(found),
-        needs="" if len(found) == len(run.students) else how_to_run([suite]),
-        measured=bool(found),
+        + _outside_note(entries),
+        needs="" if len(entries) == len(run.students) else how_to_run([suite]),
+        measured=bool(entries),
         simulated=run.simulated,
     )  # fmt: skip
 
 
-def _slice_rows(student: StudentRun, suite: SuiteName, entry: Mapping[str, Any], least: int) -> list[Tested]:
+def _slice_rows(student: StudentRun, suite: SuiteName, entry: Mapping[str, Any], min_n: int) -> list[ScoreRow]:
     parts = [*entry["slices"].items(), (None, entry["overall"])]
     rows = []
     for name, part in parts:
-        small = _SMALL if name is not None and part["n"] < least else ""
+        small = _SMALL if name is not None and part["n"] < min_n else ""
         label = "all prompts" if name is None else SPOKEN.get(name, name)
         head = (student.name, label, f"{part['n']}{small}", side_shares(part["abstention"]))
         paper = published.SLICES.get(suite, {}).get(name or "", NONE)
         rows += [
-            Tested(head, score, part[score], name is not None, paper if score == "toxicity" else NONE)
+            ScoreRow(head, score, part[score], name is not None, paper if score == "toxicity" else NONE)
             for score in SCORES
         ]
     return rows
 
 
-def _outside(found: Mapping[str, Mapping[str, Any]]) -> str:
-    """Which prompts are in no slice; the same for every student, because all are asked the same sample."""
-    counts: Mapping[str, int] = next((entry["outside_slices"] for entry in found.values()), {})
+def _outside_note(entries: Mapping[str, Mapping[str, Any]]) -> str:
+    """Which prompts are in no slice; the same for every student, because all answer the same sample."""
+    counts: Mapping[str, int] = next((entry["outside_slices"] for entry in entries.values()), {})
     if not counts:
-        return "Every prompt is in one slice." if found else ""
-    listed = ", ".join(f"{count} {'of no group' if name == 'none' else f'of {name}'}" for name, count in counts.items())
-    return f"In no slice, and in the row of all prompts only: {listed}."
+        return "Every prompt is in one slice." if entries else ""
+    text = ", ".join(f"{count} {'of no group' if name == 'none' else f'of {name}'}" for name, count in counts.items())
+    return f"In no slice, and in the row of all prompts only: {text}."
 
 
-def tested_rows(blocks: Sequence[Sequence[Tested]]) -> list[list[Row]]:
+def score_rows(blocks: Sequence[Sequence[ScoreRow]]) -> list[list[Row]]:
     """The rows of a table of tests; Holm's correction is over everything in `blocks` that is in the family."""
-    every = [row for block in blocks for row in block]
-    corrected = {
-        kind: holm([_p(row, kind) if row.in_family else None for row in every]) for kind in ("mann_whitney", "wilcoxon")
+    tests = [row for block in blocks for row in block]
+    p_adjusted = {
+        kind: holm([_p(row, kind) if row.in_family else None for row in tests]) for kind in ("mann_whitney", "wilcoxon")
     }
-    shown = iter(
-        (*row.head, row.score, *_compared(row.entry),
+    rows = iter(
+        (*row.head, row.score, *_score_cells(row.entry),
          *(cell for kind in ("mann_whitney", "wilcoxon")
-           for cell in (rank_biserial(row.entry[kind]), p_value(_p(row, kind)), p_value(corrected[kind][index]))),
+           for cell in (rank_biserial(row.entry[kind]), p_value(_p(row, kind)), p_value(p_adjusted[kind][index]))),
          row.paper)
-        for index, row in enumerate(every)
+        for index, row in enumerate(tests)
     )  # fmt: skip
-    return [[next(shown) for _ in block] for block in blocks]
+    return [[next(rows) for _ in block] for block in blocks]
 
 
-def _p(row: Tested, kind: str) -> float | None:
+def _p(row: ScoreRow, kind: str) -> float | None:
     test = row.entry[kind]
     return None if test is None else float(test["p"])
 
 
-def _compared(entry: Mapping[str, Any]) -> Row:
+def _score_cells(entry: Mapping[str, Any]) -> Row:
     return (
         number(entry["median_base_x1e5"], 2),
         number(entry["median_repaired_x1e5"], 2),

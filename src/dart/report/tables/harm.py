@@ -41,10 +41,10 @@ _WRITERS: Mapping[str, str] = {
 def table22(run: PaperRun) -> Table:
     """Table 22: harm types by who wrote the rationale, and drift cases that are new or amplify the base's."""
     body = ruled(
-        [_harm_row(run, student, when) for when in _WRITERS if when in student.audits or when != CONTROL]
+        [_harm_row(run, student, audit) for audit in _WRITERS if audit in student.audits or audit != CONTROL]
         for student in run.students
     )
-    new, of = published.NOVEL
+    new, total = published.NOVEL
     return Table(
         number="22",
         title="Harm types by writer, and novel against amplified drift",
@@ -58,7 +58,7 @@ def table22(run: PaperRun) -> Table:
         "this type. Novel: base was safe and the writer harmful; all other cases amplify. The paper does not say what "
         "makes a base rationale safe, so two readings stand side by side: the classifier calls it non-toxic, or it is "
         "no more toxic than the median base rationale of the test set. The paper: "
-        f"{new} of {of} ({percent(new / of)}) novel.",
+        f"{new} of {total} ({percent(new / total)}) novel.",
         needs="" if all(TEACHER in student.audits for student in run.students) else
         "the teacher's rationales are for training prompts, and no judge reads them; its row needs the teacher to "
         "explain the test prompts, audited against base (data/audit/<student>/teacher.jsonl).",
@@ -66,13 +66,13 @@ def table22(run: PaperRun) -> Table:
     )  # fmt: skip
 
 
-def _harm_row(run: PaperRun, student: StudentRun, when: str) -> Row:
-    writer = _WRITERS[when]
+def _harm_row(run: PaperRun, student: StudentRun, audit: str) -> Row:
+    writer = _WRITERS[audit]
     paper = published.HARM_ANY.get(writer)
-    last = NONE if paper is None else percent(paper)
-    records = student.audits.get(when)
+    paper_share = NONE if paper is None else percent(paper)
+    records = student.audits.get(audit)
     if records is None:
-        return (student.name, writer, *(NOT_RUN for _ in range(len(HARM_TYPES) + 4)), last)
+        return (student.name, writer, *(NOT_RUN for _ in range(len(HARM_TYPES) + 4)), paper_share)
     counts = harm_types(records)
     cases = sum(record.severity is not None for record in records)
     return (
@@ -82,7 +82,7 @@ def _harm_row(run: PaperRun, student: StudentRun, when: str) -> Row:
         *(count(counts[kind], len(records)) for kind in HARM_TYPES),
         count(cases, len(records)),
         *(count(len(novel_cases(records, limit)), cases) for limit in (None, median_base_toxicity(records))),
-        last,
+        paper_share,
     )
 
 
@@ -126,9 +126,9 @@ def _table44_rows(run: Run, student: StudentRun) -> list[Row]:
 
 def _medians(values: list[Mapping[str, Any]]) -> Row:
     estimates = [value["estimate"] for value in values]
-    shown = [value_bounds(value["estimate"], value["ci"], 2) for value in values]
+    cells = [value_bounds(value["estimate"], value["ci"], 2) for value in values]
     changes = [after / before - 1 if before else None for before, after in pairwise(estimates)]
-    return (*shown, *(percent(change, sign=True) for change in changes))
+    return (*cells, *(percent(change, sign=True) for change in changes))
 
 
 def _harm_tests(run: Run) -> str:
@@ -164,13 +164,13 @@ def _table45_rows(run: Run, student: StudentRun) -> list[Row]:
     names = benchmarks_of(run.items)
     sizes = Counter(item.benchmark for item in run.items)
     benchmark_of = {item.id: item.benchmark for item in run.items}
-    before, after = (cases(student.audits[when]) for when in ("before", "after"))
-    by = Counter((benchmark_of[key], severity) for key, severity in before.items())
-    left = Counter(benchmark_of[key] for key in after)
+    before, after = (cases(student.audits[audit]) for audit in ("before", "after"))
+    before_counts = Counter((benchmark_of[key], severity) for key, severity in before.items())
+    after_counts = Counter(benchmark_of[key] for key in after)
     for label, benchmarks in [*((run.benchmark_name(name), [name]) for name in names), ("Total", names)]:
-        counts = [sum(by[name, severity] for name in benchmarks) for severity in SEVERITIES]
+        counts = [sum(before_counts[name, severity] for name in benchmarks) for severity in SEVERITIES]
         n = sum(sizes[name] for name in benchmarks)
-        remaining = sum(left[name] for name in benchmarks)
+        remaining = sum(after_counts[name] for name in benchmarks)
         rows.append(
             (
                 student.name,
@@ -185,11 +185,11 @@ def _table45_rows(run: Run, student: StudentRun) -> list[Row]:
 
 
 def _published_total(benchmarks: list[str]) -> str:
-    known = [name for name in benchmarks if name in published.TABLE_45]
-    if len(known) != len(benchmarks):
+    names = [name for name in benchmarks if name in published.TABLE_45]
+    if len(names) != len(benchmarks):
         return NONE
-    total = sum(sum(published.TABLE_45[name]) for name in known)
-    return f"{total} ({percent(total / sum(published.TEST_SIZES[name] for name in known))})"
+    total = sum(sum(published.TABLE_45[name]) for name in names)
+    return f"{total} ({percent(total / sum(published.TEST_SIZES[name] for name in names))})"
 
 
 TABLES: tuple[Maker, ...] = (table22, table44, table45)

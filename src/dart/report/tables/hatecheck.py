@@ -22,7 +22,7 @@ from dart.report.cells import (
     side_shares,
 )
 from dart.report.table import NONE, NOT_RUN, Row, Table, p_value, percent
-from dart.report.tables.external import how_to_run, of_student
+from dart.report.tables.external import how_to_run, student_metrics
 
 _SUBSETS: Mapping[str, str] = {
     "all": "all prompts",
@@ -36,7 +36,7 @@ Rows = Callable[[StudentRun, Mapping[str, Any]], Sequence[Row]]
 
 def _table(run: Run, number_: str, title: str, columns: tuple[str, ...], rows: Rows, note: str) -> Table:
     """A table with a block of rows for every student; one that was not run has a row that says so."""
-    entries = [(student, of_student(run, "hatecheck", student)) for student in run.students]
+    entries = [(student, student_metrics(run, "hatecheck", student)) for student in run.students]
     blocks = {student.slot: rows(student, entry) for student, entry in entries if entry is not None}
     return student_table(run, number_, title, columns, blocks, note, _NEEDS)
 
@@ -86,13 +86,13 @@ def _subset_row(student: StudentRun, name: str, part: Mapping[str, Any]) -> Row:
 
 def table37(run: Run) -> Table:
     """Table 37: what people call the answers of the failing subset, without knowing whose they are."""
-    waiting = "labels of the blinded sheets in data/external/hatecheck/review (external/human/README.md says how)"
+    labels_needed = "labels of the blinded sheets in data/external/hatecheck/review (external/human/README.md says how)"
 
     def rows(student: StudentRun, entry: Mapping[str, Any]) -> list[Row]:
-        found = entry["adjudication"]
-        if found["of"] and not found["labelled"]:
-            return [(student.name, "repaired", f"0 of {found['of']}", *([NOT_RUN] * (len(SEMANTICS) + 2)))]
-        return [_adjudicated_row(student, variant, found) for variant in ("repaired", "base")]
+        adjudication = entry["adjudication"]
+        if adjudication["of"] and not adjudication["labelled"]:
+            return [(student.name, "repaired", f"0 of {adjudication['of']}", *([NOT_RUN] * (len(SEMANTICS) + 2)))]
+        return [_adjudicated_row(student, variant, adjudication) for variant in ("repaired", "base")]
 
     table = _table(
         run,
@@ -107,24 +107,24 @@ def table37(run: Run) -> Table:
     unlabelled = any(row[1] == "repaired" and NOT_RUN in row for row in table.rows)
     if not unlabelled:
         return table
-    needs = f"{waiting}; {_NEEDS}" if any(row[1] == NOT_RUN for row in table.rows) else waiting
+    needs = f"{labels_needed}; {_NEEDS}" if any(row[1] == NOT_RUN for row in table.rows) else labels_needed
     return table.model_copy(update={"needs": needs, "measured": any(NOT_RUN not in row for row in table.rows)})
 
 
-def _adjudicated_row(student: StudentRun, variant: str, found: Mapping[str, Any]) -> Row:
-    counts, repaired = found["counts"][variant], variant == "repaired"
-    benign = found["benign"]
-    shown = NONE
+def _adjudicated_row(student: StudentRun, variant: str, adjudication: Mapping[str, Any]) -> Row:
+    counts, repaired = adjudication["counts"][variant], variant == "repaired"
+    benign = adjudication["benign"]
+    benign_share = NONE
     if repaired and benign["estimate"] is not None:
-        shown = share(benign)
-    labelled = f"{found['labelled']} of {found['of']}" if repaired else str(sum(counts.values()))
+        benign_share = share(benign)
+    label_count = f"{adjudication['labelled']} of {adjudication['of']}" if repaired else str(sum(counts.values()))
     paper = published.BENIGN_SHARE if repaired else NONE
-    return (student.name, variant, labelled, *(str(counts[label]) for label in SEMANTICS), shown, paper)
+    return (student.name, variant, label_count, *(str(counts[label]) for label in SEMANTICS), benign_share, paper)
 
 
 def table38(run: Run) -> Table:
     """Table 38: HateCheck by class and functionality."""
-    entries = [(s, e) for s in run.students if (e := of_student(run, "hatecheck", s)) is not None]
+    entries = [(s, e) for s in run.students if (e := student_metrics(run, "hatecheck", s)) is not None]
     family = [
         (student.slot, name, score, part[score]["wilcoxon"]["p"])
         for student, entry in entries
@@ -132,19 +132,19 @@ def table38(run: Run) -> Table:
         for score in ("hate", "toxicity")
         if part["n"]
     ]
-    corrected = {key[:3]: p for key, p in zip(family, holm([key[3] for key in family]), strict=True)}
-    least = decisive_n(len(family))
+    p_adjusted = {key[:3]: p for key, p in zip(family, holm([key[3] for key in family]), strict=True)}
+    min_n = decisive_n(len(family))
 
     def rows(student: StudentRun, entry: Mapping[str, Any]) -> list[Row]:
-        made: list[Row] = []
+        block: list[Row] = []
         for kind, whole in entry["classes"].items():
-            made.append(_functionality_row(student, kind, "all", whole, least, {}))
-            made += [
-                _functionality_row(student, kind, name, part, least,
-                                   {s: corrected.get((student.slot, name, s)) for s in ("hate", "toxicity")})
+            block.append(_functionality_row(student, kind, "all", whole, min_n, {}))
+            block += [
+                _functionality_row(student, kind, name, part, min_n,
+                                   {s: p_adjusted.get((student.slot, name, s)) for s in ("hate", "toxicity")})
                 for name, part in entry["functionalities"].items() if part["class"] == kind
             ]  # fmt: skip
-        return made
+        return block
 
     return _table(
         run,
@@ -157,7 +157,7 @@ def table38(run: Run) -> Table:
         rows,
         "Base → repaired, medians of H × 10⁵; shift: Hodges-Lehmann, paired; r: matched-pairs rank-biserial, negative "
         "where repaired is safer; Holm: over all functionalities and both scores of this table. "
-        f"† fewer than {least} prompts: no outcome could be significant here.",
+        f"† fewer than {min_n} prompts: no outcome could be significant here.",
     )  # fmt: skip
 
 
@@ -166,16 +166,16 @@ def _functionality_row(
     kind: str,
     name: str,
     part: Mapping[str, Any],
-    least: int,
-    corrected: Mapping[str, float | None],
+    min_n: int,
+    p_adjusted: Mapping[str, float | None],
 ) -> Row:
     label = NONE if "hateful" not in part else "hateful" if part["hateful"] else "non-hateful"
-    small = "†" if "hateful" in part and part["n"] < least else ""
+    small = "†" if "hateful" in part and part["n"] < min_n else ""
     return (
         student.name, kind, name, label, f"{part['n']}{small}", *change_x1e5(part["hate"]), shift_x1e5(part["hate"]),
-        rank_biserial(part["hate"]["wilcoxon"]), p_value(corrected.get("hate")), *change_x1e5(part["toxicity"]),
+        rank_biserial(part["hate"]["wilcoxon"]), p_value(p_adjusted.get("hate")), *change_x1e5(part["toxicity"]),
         rank_biserial(part["toxicity"]["wilcoxon"]),
-        p_value(corrected.get("toxicity")),
+        p_value(p_adjusted.get("toxicity")),
     )  # fmt: skip
 
 
@@ -183,20 +183,20 @@ def table39(run: Run) -> Table:
     """Table 39: the failing subset after the teacher has rewritten it."""
 
     def rows(student: StudentRun, entry: Mapping[str, Any]) -> list[Row]:
-        found = entry["rewriting"]
-        made: list[Row] = []
+        rewriting = entry["rewriting"]
+        block: list[Row] = []
         for score in ("hate", "toxicity"):
-            part = found[score]
+            part = rewriting[score]
             flagged = " → ".join(share(part[f"flagged_{side}"]) for side in ("base", "repaired"))
             test = part["wilcoxon"]
-            made.append(
+            block.append(
                 (
-                    student.name, score, str(found["n"]), str(found["accepted"]), *change_x1e5(part),
+                    student.name, score, str(rewriting["n"]), str(rewriting["accepted"]), *change_x1e5(part),
                     *change_x1e5(part, "mean"), flagged, p_value(None if test is None else test["p"]),
                     published.STILL_FLAGGED if score == "hate" else NONE,
                 )
             )  # fmt: skip
-        return made
+        return block
 
     return _table(
         run,

@@ -1,7 +1,7 @@
 """Tables about the open-ended questions: 14 (judged by domain), J (whether judges agree), O (toxicity).
 
 Section 3.4, Appendix I.1. Numbers come from metrics/openended/<slot>.json; Holm's correction is made here, because its
-family is a table. A student that was not asked says so and how to run it; no question and no answer is shown.
+family is a table. A student that was not run has a row that says so; neither questions nor answers are shown.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SIMULATED = (
 )
 
 
-class Tested(NamedTuple):
+class DomainRow(NamedTuple):
     """One row of Table 14 before its p-values are corrected: four of them, in the order of its columns."""
 
     head: Row
@@ -52,17 +52,17 @@ class Tested(NamedTuple):
 
 
 def how_to_run(students: Iterable[StudentRun]) -> str:
-    """What `Table.needs` says of students that were not asked."""
+    """What `Table.needs` says about students that were not run."""
     slots = [student.slot for student in students]
     return "; ".join(f"`dvc repro external/dvc.yaml:openended@{slot}`" for slot in slots)
 
 
 def table14(run: Run) -> Table:
     """Table 14: difference-appropriateness, wins, harmful premises and refusals by domain, for each judge."""
-    tested = {student.slot: _tested(student, student_entry(run, METRICS, student)) for student in run.students}
-    p = [value for rows in tested.values() for row in rows for value in row.p]
-    corrected = iter(holm(p))
-    shown = {slot: [_row14(row, [next(corrected) for _ in row.p]) for row in rows] for slot, rows in tested.items()}
+    groups = {student.slot: _domain_rows(student, student_entry(run, METRICS, student)) for student in run.students}
+    p = [value for rows in groups.values() for row in rows for value in row.p]
+    p_adjusted = iter(holm(p))
+    blocks = {slot: [_row14(row, [next(p_adjusted) for _ in row.p]) for row in rows] for slot, rows in groups.items()}
     return _table(
         run,
         "14",
@@ -72,7 +72,7 @@ def table14(run: Run) -> Table:
             "Win rate [95 % CI]", "Holm", "Harmful premises", "Handled", "Δ [95 % CI]", "Holm", "Refusal",
             "Δ [95 % CI]", "Holm", "Paper: appropriate", "win rate", "handled", "refusal",
         ),
-        shown,
+        blocks,
         "Base → repaired. Difference-appropriate: the answer takes the group into account exactly where that is "
         "warranted. Won, tied, lost: repaired against base, asked in both orders; a pair of which the orders disagree "
         "is a tie, and the win rate is wins over all. Handled: of the questions with a harmful premise only, their "
@@ -83,30 +83,40 @@ def table14(run: Run) -> Table:
     )  # fmt: skip
 
 
-def _tested(student: StudentRun, entry: Mapping[str, Any] | None) -> list[Tested]:
+def _domain_rows(student: StudentRun, entry: Mapping[str, Any] | None) -> list[DomainRow]:
     if entry is None:
         return []
-    found = []
-    for party, judged in entry["judges"].items():
+    rows = []
+    for party, judge in entry["judges"].items():
         for domain in DOMAINS:
-            part = judged["domains"][domain]
+            part = judge["domains"][domain]
             head = (student.name, PARTIES.get(party, party), domain, str(part["n"]))
-            found.append(Tested(head, part, published.OPENENDED if domain == "all" else (NONE,) * 4))
-    return found
+            rows.append(DomainRow(head, part, published.OPENENDED if domain == "all" else (NONE,) * 4))
+    return rows
 
 
-def _row14(row: Tested, corrected: Sequence[float | None]) -> Row:
-    appropriate, preference, premise, refusal = (p_value(value) for value in corrected)
+def _row14(row: DomainRow, p_adjusted: Sequence[float | None]) -> Row:
+    appropriate, preference, premise, refusal = (p_value(value) for value in p_adjusted)
     wins = row.part["preference"]
-    won = f"{wins['wins']} / {wins['ties']} / {wins['losses']}" if wins["n"] else NONE
-    handled = row.part["premise"]
+    outcomes = f"{wins['wins']} / {wins['ties']} / {wins['losses']}" if wins["n"] else NONE
+    premises = row.part["premise"]
     return (
-        *row.head, *_moved(row.part["appropriate"]), appropriate, won, share(wins["rate"]), preference,
-        str(handled["n"]), *_moved(handled), premise, *_moved(row.part["refusal"]), refusal, *row.paper,
-    )  # fmt: skip
+        *row.head,
+        *_shares_and_difference(row.part["appropriate"]),
+        appropriate,
+        outcomes,
+        share(wins["rate"]),
+        preference,
+        str(premises["n"]),
+        *_shares_and_difference(premises),
+        premise,
+        *_shares_and_difference(row.part["refusal"]),
+        refusal,
+        *row.paper,
+    )
 
 
-def _moved(part: Mapping[str, Any]) -> tuple[str, str]:
+def _shares_and_difference(part: Mapping[str, Any]) -> tuple[str, str]:
     """Both shares, and their difference in points with its interval."""
     if not part["n"]:
         return NONE, NONE
@@ -117,25 +127,37 @@ def table_judges(run: Run) -> Table:
     """Table J, not in the paper: whether two judges agree on the open-ended answers, and with themselves."""
 
     def rows(student: StudentRun, entry: Mapping[str, Any]) -> list[Row]:
-        made: list[Row] = [
-            (student.name, _MEASURES[name], str(part["n"]), _counted(part["same"], part["n"]), _kappa(part["kappa"]))
+        block: list[Row] = [
+            (
+                student.name,
+                _MEASURES[name],
+                str(part["n"]),
+                _count_and_share(part["same"], part["n"]),
+                _kappa(part["kappa"]),
+            )
             for name in _MEASURES
             if (part := entry["agreement"].get(name)) is not None
         ]
-        for party, judged in entry["judges"].items():
-            found, who = judged["orders"], f"{PARTIES.get(party, party)} judge"
-            same, first = found["consistent"], found["first"]
-            made += [
-                (student.name, f"{who}: same in both orders", str(found["n"]), _counted(same, found["n"]), NONE),
+        for party, judge in entry["judges"].items():
+            orders, label = judge["orders"], f"{PARTIES.get(party, party)} judge"
+            same, first = orders["consistent"], orders["first"]
+            block += [
                 (
                     student.name,
-                    f"{who}: shown first is preferred",
+                    f"{label}: same in both orders",
+                    str(orders["n"]),
+                    _count_and_share(same, orders["n"]),
+                    NONE,
+                ),
+                (
+                    student.name,
+                    f"{label}: shown first is preferred",
                     str(first["n"]),
-                    _counted(first, first["n"]),
+                    _count_and_share(first, first["n"]),
                     NONE,
                 ),
             ]
-        return made
+        return block
 
     return _table(
         run,
@@ -154,13 +176,13 @@ def table_toxicity(run: Run) -> Table:
     """Table O, not in the paper: toxicity of the open-ended answers by domain."""
     entries = [(s, entry) for s in run.students if (entry := student_entry(run, METRICS, s)) is not None]
     tests = [_p(entry["toxicity"][domain]) for _, entry in entries for domain in DOMAINS]
-    corrected = iter(holm(tests))
+    p_adjusted = iter(holm(tests))
 
     def row(student: StudentRun, domain: str, part: Mapping[str, Any]) -> Row:
         p = _p(part)
         return (
             student.name, domain, str(part["n"]), sides_x1e5(part), shift_x1e5(part), rank_biserial(part["wilcoxon"]),
-            p_value(p), p_value(next(corrected)),
+            p_value(p), p_value(next(p_adjusted)),
         )  # fmt: skip
 
     return _table(
@@ -181,14 +203,14 @@ def _p(part: Mapping[str, Any]) -> float | None:
 def _table(
     run: Run, number_: str, title: str, columns: tuple[str, ...], rows: Mapping[str, Sequence[Row]], note: str
 ) -> Table:
-    """A table with a block of rows for every student; one that was not asked has a row that says so."""
+    """A table with a block of rows for every student; one that was not run has a row that says so."""
     blocks = {slot: group for slot, group in rows.items() if group}
     absent = [student for student in run.students if student.slot not in blocks]
     note += _SIMULATED if run.simulated else ""
     return student_table(run, number_, title, columns, blocks, note, how_to_run(absent))
 
 
-def _counted(part: Mapping[str, Any], n: int) -> str:
+def _count_and_share(part: Mapping[str, Any], n: int) -> str:
     return f"{part['count']} of {n}: {share(part)}" if n else NONE
 
 

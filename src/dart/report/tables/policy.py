@@ -51,8 +51,8 @@ Rows = Callable[[StudentRun, Variants], Iterable[Row]]
 
 
 def _variants(run: Run) -> dict[str, Variants]:
-    found = {student.slot: student_entry(run, METRICS, student) for student in run.students}
-    return {slot: entry["variants"] for slot, entry in found.items() if entry is not None}
+    entries = {student.slot: student_entry(run, METRICS, student) for student in run.students}
+    return {slot: entry["variants"] for slot, entry in entries.items() if entry is not None}
 
 
 def _table(run: Run, number_: str, title: str, columns: tuple[str, ...], rows: Rows, note: str) -> Table:
@@ -74,9 +74,9 @@ def _difference(entry: Mapping[str, Any] | None) -> str:
     return difference(entry["difference"])
 
 
-def _toxicity(level: Mapping[str, Any], split: str, which: str) -> str:
+def _toxicity(level: Mapping[str, Any], split: str, statistic: str) -> str:
     entry = level["toxicity"][split]
-    return NONE if entry is None else number(entry[f"{which}_x1e5"]["estimate"], 2)
+    return NONE if entry is None else number(entry[f"{statistic}_x1e5"]["estimate"], 2)
 
 
 def _p_toxicity(against: Mapping[str, Any], split: str = "all") -> float | None:
@@ -92,37 +92,37 @@ def _p_accuracy(against: Mapping[str, Any], split: str = "all") -> float | None:
 def table3(run: Run) -> Table:
     """Table 3: the repaired student with and without the two-pass policy."""
     splits = {"all": "Accuracy", "DIFF": "DIFF accuracy", "EQUAL": "EQUAL accuracy"}
-    known = _variants(run)
+    by_student = _variants(run)
     tests: dict[tuple[str, ...], float | None] = {}
-    for slot, variants in known.items():
+    for slot, variants in by_student.items():
         against = variants["repaired"][_ON]["against_off"]
         tests |= {(slot, split): _p_accuracy(against, split) for split in splits}
         tests |= {(slot, "parsed"): against["parsed"]["p"], (slot, "toxicity"): _p_toxicity(against)}
-    corrected = holm_by_key(tests)
+    p_adjusted = holm_by_key(tests)
 
     def rows(student: StudentRun, variants: Variants) -> list[Row]:
         off, on = variants["repaired"][_OFF], variants["repaired"][_ON]
         against = on["against_off"]
 
         def row(name: str, sides: Sequence[str], change: str, test: str, paper: str) -> Row:
-            p = tests.get((student.slot, test)), corrected.get((student.slot, test))
+            p = tests.get((student.slot, test)), p_adjusted.get((student.slot, test))
             return (student.name, name, *sides, change, *map(p_value, p), paper)
 
-        found = []
+        block = []
         for split, name in splits.items():
             sides = [number(level["accuracy"][split]["estimate"]) for level in (off, on)]
             paper = published.POLICY_CHANGES["accuracy"] if split == "all" else NONE
-            found.append(row(name, sides, _difference(against["accuracy"][split]), split, paper))
+            block.append(row(name, sides, _difference(against["accuracy"][split]), split, paper))
         parsed = [number(1 - level["answers"]["unparsed"]["estimate"]) for level in (off, on)]
-        found.append(row("Parse rate", parsed, _difference(against["parsed"]), "parsed", NONE))
+        block.append(row("Parse rate", parsed, _difference(against["parsed"]), "parsed", NONE))
         medians = [_toxicity(level, "all", "median") for level in (off, on)]
-        moved = relative_change(against["toxicity"]["all"]["median_change"])
-        found.append(row("Toxicity, median", medians, moved, "toxicity", published.POLICY_CHANGES["median"]))
+        median_change = relative_change(against["toxicity"]["all"]["median_change"])
+        block.append(row("Toxicity, median", medians, median_change, "toxicity", published.POLICY_CHANGES["median"]))
         tails = [_toxicity(level, "all", "q95") for level in (off, on)]
-        tail = relative_change(against["q95_change"])
-        found.append(row("Toxicity, Q95", tails, tail, "", published.POLICY_CHANGES["q95"]))
+        tail_change = relative_change(against["q95_change"])
+        block.append(row("Toxicity, Q95", tails, tail_change, "", published.POLICY_CHANGES["q95"]))
         words = [number(level["words_mean"], 1) for level in (off, on)]
-        return [*found, row("Words per rationale", words, relative_change(against["words_change"]), "", NONE)]
+        return [*block, row("Words per rationale", words, relative_change(against["words_change"]), "", NONE)]
 
     return _table(
         run,
@@ -130,20 +130,20 @@ def table3(run: Run) -> Table:
         "The inference-time policy on the repaired student",
         ("Student", "Measure", "Off", "On", "Change [95 % CI]", "p", "p (Holm)", "Paper: change"),
         rows,
-        f"{_stable(run, known)}{_premises(run)}{_TESTS}Toxicity: H × 10⁵.",
+        f"{_stability_note(run, by_student)}{_premise_note(run)}{_TESTS}Toxicity: H × 10⁵.",
     )
 
 
-def _stable(run: Run, known: Mapping[str, Variants]) -> str:
+def _stability_note(run: Run, by_student: Mapping[str, Variants]) -> str:
     """Whether this run shows what the paper's Table 3 does: toxicity falls and accuracy hardly changes."""
     parts = []
     for student in run.students:
-        if student.slot in known:
-            on = known[student.slot]["repaired"][_ON]
-            against, moved = on["against_off"], on["against_off"]["toxicity"]["all"]["median_change"]
+        if student.slot in by_student:
+            on = by_student[student.slot]["repaired"][_ON]
+            against, median_change = on["against_off"], on["against_off"]["toxicity"]["all"]["median_change"]
             accuracy = against["accuracy"]["all"]["difference"]
             parts.append(
-                f"{student.name}: accuracy {direction(accuracy)}, median toxicity {direction(moved)}, Q95 "
+                f"{student.name}: accuracy {direction(accuracy)}, median toxicity {direction(median_change)}, Q95 "
                 f"{direction(against['q95_change'])}; {percent(on['instructed']['estimate'])} of the answers end with "
                 "the conclusion that the instruction names"
             )
@@ -152,17 +152,17 @@ def _stable(run: Run, known: Mapping[str, Variants]) -> str:
     return f"The paper: accuracy hardly changes, both toxicities fall. This run: {'. '.join(parts)}. "
 
 
-def _premises(run: Run) -> str:
+def _premise_note(run: Run) -> str:
     """How many prompts got the constraint of F.3; the same for all students, because it is read from the prompts."""
-    found = next(
+    premises = next(
         (entry["premises"] for s in run.students if (entry := student_entry(run, METRICS, s)) is not None), None
     )
-    if found is None:
+    if premises is None:
         return ""
-    where = ", ".join(f"{count} of {name}" for name, count in found["by_benchmark"].items() if count) or "none"
+    benchmarks = ", ".join(f"{count} of {name}" for name, count in premises["by_benchmark"].items() if count) or "none"
     return (
-        f"Harmful premises: {counted_share(found['harmful'], interval=False)} of the prompts ({where}), "
-        f"{found['by_keyword']} by a word of the list, {found['by_toxicity']} by H(x) alone. How well that finds "
+        f"Harmful premises: {counted_share(premises['harmful'], interval=False)} of the prompts ({benchmarks}), "
+        f"{premises['by_keyword']} by a word of the list, {premises['by_toxicity']} by H(x) alone. How well that finds "
         f"harmful premises is unknown here: nobody has labelled them (the paper: {published.PREMISE_DETECTION}). "
     )
 
@@ -175,11 +175,11 @@ def table17(run: Run) -> Table:
             against = variants[variant][_ON]["against_off"]
             tests[slot, variant, "accuracy"] = _p_accuracy(against)
             tests[slot, variant, "toxicity"] = _p_toxicity(against)
-    corrected = holm_by_key(tests)
+    p_adjusted = holm_by_key(tests)
 
     def rows(student: StudentRun, variants: Variants) -> list[Row]:
         return [
-            _ablation_row(student, variant, scheme, variants[variant][scheme], corrected)
+            _ablation_row(student, variant, scheme, variants[variant][scheme], p_adjusted)
             for variant in STAGES
             for scheme in (_OFF, _ON)
         ]
@@ -193,7 +193,7 @@ def table17(run: Run) -> Table:
             "Tox. median", "DIFF", "EQUAL", "Q95", "Δ median", "p (Holm)", "Paper: accuracy / EQUAL / median",
         ),
         rows,
-        f"{_TESTS}Toxicity: H × 10⁵. DIFF and EQUAL: prompts whose gold label is YES and NO. {_alone(run)}",
+        f"{_TESTS}Toxicity: H × 10⁵. DIFF and EQUAL: prompts whose gold label is YES and NO. {_base_note(run)}",
     )  # fmt: skip
 
 
@@ -202,19 +202,19 @@ def _ablation_row(
     variant: str,
     scheme: str,
     level: Mapping[str, Any],
-    corrected: Mapping[tuple[str, ...], float | None],
+    p_adjusted: Mapping[tuple[str, ...], float | None],
 ) -> Row:
     accuracy = level["accuracy"]
     against = level.get("against_off")
-    decided, toxic = (NONE, NONE), (NONE, NONE)
+    accuracy_change, toxicity_change = (NONE, NONE), (NONE, NONE)
     if against is not None:
-        decided = (
+        accuracy_change = (
             _difference(against["accuracy"]["all"]),
-            p_value(corrected[student.slot, variant, "accuracy"]),
+            p_value(p_adjusted[student.slot, variant, "accuracy"]),
         )
-        toxic = (
+        toxicity_change = (
             relative_change(against["toxicity"]["all"]["median_change"]),
-            p_value(corrected[student.slot, variant, "toxicity"]),
+            p_value(p_adjusted[student.slot, variant, "toxicity"]),
         )
     medians = (_toxicity(level, split, "median") for split in ("all", "DIFF", "EQUAL"))
     return (
@@ -224,15 +224,15 @@ def _ablation_row(
         value_bounds(accuracy["all"]["estimate"], accuracy["all"]["ci"]),
         number(accuracy["DIFF"]["estimate"]),
         number(accuracy["EQUAL"]["estimate"]),
-        *decided,
+        *accuracy_change,
         *medians,
         _toxicity(level, "all", "q95"),
-        *toxic,
+        *toxicity_change,
         " / ".join(published.POLICY_ABLATION[variant]["off" if scheme == _OFF else "on"]),
     )
 
 
-def _alone(run: Run) -> str:
+def _base_note(run: Run) -> str:
     """The paper's claim about the policy without training, beside what this run shows."""
     parts = []
     for student in run.students:
@@ -249,25 +249,25 @@ def table18(run: Run) -> Table:
     tests: dict[tuple[str, ...], float | None] = {
         (slot,): variants["base"][_ON]["against_off"]["parsed"]["p"] for slot, variants in _variants(run).items()
     }
-    corrected = holm_by_key(tests)
+    p_adjusted = holm_by_key(tests)
 
     def rows(student: StudentRun, variants: Variants) -> list[Row]:
         off, on = variants["base"][_OFF], variants["base"][_ON]
         against = on["against_off"]
-        found: list[Row] = []
+        block: list[Row] = []
         for name in ("YES", "NO", "unparsed"):
             sides = (off["answers"][name], on["answers"][name])
             change = _ratio(*(side["count"] for side in sides))
-            p = p_value(corrected[student.slot,]) if name == "unparsed" else NONE
+            p = p_value(p_adjusted[student.slot,]) if name == "unparsed" else NONE
             paper = published.POLICY_BASE_CHANGES.get(name, NONE)
-            found.append((student.name, name, *map(counted_share, sides), change, p, paper))
-        of_parsed = [_yes_of_parsed(level) for level in (off, on)]
-        found.append(
-            (student.name, "YES of parsed", *of_parsed, NONE, NONE, published.POLICY_BASE_CHANGES["YES of parsed"])
+            block.append((student.name, name, *map(counted_share, sides), change, p, paper))
+        yes_shares = [_yes_of_parsed(level) for level in (off, on)]
+        block.append(
+            (student.name, "YES of parsed", *yes_shares, NONE, NONE, published.POLICY_BASE_CHANGES["YES of parsed"])
         )
         words = [number(level["words_mean"], 1) for level in (off, on)]
-        changed, paper = relative_change(against["words_change"]), published.POLICY_BASE_CHANGES["words"]
-        return [*found, (student.name, "Words per rationale", *words, changed, NONE, paper)]
+        words_change, paper = relative_change(against["words_change"]), published.POLICY_BASE_CHANGES["words"]
+        return [*block, (student.name, "Words per rationale", *words, words_change, NONE, paper)]
 
     return _table(
         run,
@@ -285,9 +285,9 @@ def _ratio(before: int, after: int) -> str:
 
 
 def _yes_of_parsed(level: Mapping[str, Any]) -> str:
-    said = level["answers"]
-    parsed = said["YES"]["count"] + said["NO"]["count"]
-    return percent(said["YES"]["count"] / parsed) if parsed else NONE
+    answers = level["answers"]
+    parsed = answers["YES"]["count"] + answers["NO"]["count"]
+    return percent(answers["YES"]["count"] / parsed) if parsed else NONE
 
 
 def table33(run: Run) -> Table:
@@ -295,13 +295,13 @@ def table33(run: Run) -> Table:
 
     def rows(student: StudentRun, variants: Variants) -> list[Row]:
         on = variants["repaired"][_ON]
-        found: list[Row] = []
-        for name, shown in OUTCOME_NAMES.items():
+        block: list[Row] = []
+        for name, label in OUTCOME_NAMES.items():
             entry = on["selection"][name]
             if name != "none" or entry["count"]:
                 paper = published.POLICY_SELECTION.get(name, (NONE, NONE))
-                found.append((student.name, shown, counted_share(entry), counted_share(entry["correct"]), *paper))
-        return [*found, (student.name, "all", str(on["n"]), counted_share(on["accuracy"]["all"]), NONE, NONE)]
+                block.append((student.name, label, counted_share(entry), counted_share(entry["correct"]), *paper))
+        return [*block, (student.name, "all", str(on["n"]), counted_share(on["accuracy"]["all"]), NONE, NONE)]
 
     return _table(
         run,
@@ -310,19 +310,19 @@ def table33(run: Run) -> Table:
         ("Student", "Outcome", "Prompts [95 % CI]", "Right in the end [95 % CI]", "Paper: prompts", "Paper: right"),
         rows,
         "The decision of the first pass selects the policy; a match is a selection that agrees with the gold label. "
-        "The second pass gives the final answer. Wilson's 95 % intervals. " + _matched(run),
+        "The second pass gives the final answer. Wilson's 95 % intervals. " + _match_note(run),
     )
 
 
-def _matched(run: Run) -> str:
+def _match_note(run: Run) -> str:
     """Whether a mismatch costs accuracy in this run: intervals of match and of both mismatches together."""
     parts = []
     for student in run.students:
         if (entry := student_entry(run, METRICS, student)) is not None:
             on = entry["variants"]["repaired"][_ON]["selection"]
-            kept = [on[name]["correct"]["count"] for name in ("under_engagement", "over_engagement")]
-            missed = [on[name]["count"] for name in ("under_engagement", "over_engagement")]
-            share = f"{sum(kept)} of {sum(missed)}"
+            correct = [on[name]["correct"]["count"] for name in ("under_engagement", "over_engagement")]
+            mismatches = [on[name]["count"] for name in ("under_engagement", "over_engagement")]
+            share = f"{sum(correct)} of {sum(mismatches)}"
             parts.append(f"{student.name} {percent(on['match']['correct']['estimate'])}, and of mismatches {share}")
     return f"Right under a matching policy: {'; '.join(parts)}." if parts else ""
 
@@ -335,11 +335,11 @@ def table34(run: Run) -> Table:
             if scheme != _OFF:
                 tests[slot, scheme, "accuracy"] = _p_accuracy(level["against_off"])
                 tests[slot, scheme, "toxicity"] = _p_toxicity(level["against_off"])
-    corrected = holm_by_key(tests)
+    p_adjusted = holm_by_key(tests)
 
     def rows(student: StudentRun, variants: Variants) -> list[Row]:
-        found = variants["repaired"]
-        return [_scheme_row(student, s, found[s], corrected) for s in SCHEME_NAMES if s in found]
+        schemes = variants["repaired"]
+        return [_scheme_row(student, s, schemes[s], p_adjusted) for s in SCHEME_NAMES if s in schemes]
 
     return _table(
         run,
@@ -355,37 +355,40 @@ def table34(run: Run) -> Table:
         "that F.1 or F.2 names. In that way oracle tells the gold label: a student that follows to the letter would be "
         "right everywhere. The paper's single-pass has the accuracy of its policy off; its always-on raises refusals, "
         f"which are unparsed answers here, to {published.ALWAYS_ON_REFUSALS}. "
-        + _unreduced(run),
+        + _oracle_note(run),
     )  # fmt: skip
 
 
 def _scheme_row(
-    student: StudentRun, scheme: str, level: Mapping[str, Any], corrected: Mapping[tuple[str, ...], float | None]
+    student: StudentRun, scheme: str, level: Mapping[str, Any], p_adjusted: Mapping[tuple[str, ...], float | None]
 ) -> Row:
-    against, of = level.get("against_off"), level.get("of_oracle")
+    against, oracle = level.get("against_off"), level.get("of_oracle")
     accuracy = level["accuracy"]["all"]
-    decided, toxic = [NONE, NONE], [NONE, NONE]
+    accuracy_change, toxicity_change = [NONE, NONE], [NONE, NONE]
     if against is not None:
-        decided = [_difference(against["accuracy"]["all"]), p_value(corrected[student.slot, scheme, "accuracy"])]
-        moved = relative_change(against["toxicity"]["all"]["median_change"])
-        toxic = [moved, p_value(corrected[student.slot, scheme, "toxicity"])]
-    told = level.get("instructed")
+        accuracy_change = [
+            _difference(against["accuracy"]["all"]),
+            p_value(p_adjusted[student.slot, scheme, "accuracy"]),
+        ]
+        median_change = relative_change(against["toxicity"]["all"]["median_change"])
+        toxicity_change = [median_change, p_value(p_adjusted[student.slot, scheme, "toxicity"])]
+    compliance = level.get("instructed")
     return (
         student.name,
         SCHEME_NAMES[scheme],
         value_bounds(accuracy["estimate"], accuracy["ci"]),
-        *decided,
-        NONE if of is None else percent(of["accuracy"]["estimate"]),
+        *accuracy_change,
+        NONE if oracle is None else percent(oracle["accuracy"]["estimate"]),
         counted_share(level["answers"]["unparsed"], interval=False),
         _toxicity(level, "all", "median"),
-        *toxic,
-        NONE if of is None else percent(of["toxicity_reduction"]),
-        NONE if told is None or told["estimate"] is None else percent(told["estimate"]),
+        *toxicity_change,
+        NONE if oracle is None else percent(oracle["toxicity_reduction"]),
+        NONE if compliance is None or compliance["estimate"] is None else percent(compliance["estimate"]),
         *published.POLICY_SCHEMES[scheme],
     )
 
 
-def _unreduced(run: Run) -> str:
+def _oracle_note(run: Run) -> str:
     """Students for whom a share of the oracle's toxicity reduction does not exist."""
     names: Sequence[str] = [
         student.name

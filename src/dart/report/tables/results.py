@@ -25,7 +25,7 @@ from dart.report.table import NONE, Row, Table, number, p_value, percent, ruled
 from dart.stats.paired import stars
 
 _NO_FAMILY = "not in family"
-_WHEN = {"before": "distilled", "after": "repaired", "control": "control"}
+_AUDITED = {"before": "distilled", "after": "repaired", "control": "control"}
 _ESTIMATES = ("raw", "inverse_probability", "prediction_powered", "rogan_gladen")
 
 
@@ -108,17 +108,17 @@ def _hypothesis(run: Run, student: StudentRun, row: str) -> Mapping[str, Any] | 
 
 
 def _detectable(entry: Mapping[str, Any], hypothesis: Mapping[str, Any]) -> str:
-    """Write "n.s.", with the smallest difference that this test would have found with a power of 80 %."""
-    least = (entry["parsed"] if hypothesis["parsed_only"] else entry)["minimum_detectable_difference"]
-    return "n.s." if least is None else f"n.s. (detectable: {number(least)})"
+    """Write "n.s.", with the smallest difference that this test detects with a power of 80 %."""
+    smallest = (entry["parsed"] if hypothesis["parsed_only"] else entry)["minimum_detectable_difference"]
+    return "n.s." if smallest is None else f"n.s. (detectable: {number(smallest)})"
 
 
 def table_control(run: Run) -> Table:
     """Table A, not in the paper: gross, new and net drift of repair and of the control, audited and true."""
     body = ruled(
-        _control_rows(student, counted, arms)
+        _control_rows(student, basis, arms)
         for student in run.students
-        for counted, arms in run.metric("repair", student.slot).items()
+        for basis, arms in run.metric("repair", student.slot).items()
     )
     return Table(
         number="A",
@@ -133,20 +133,20 @@ def table_control(run: Run) -> Table:
     )
 
 
-def _control_rows(student: StudentRun, counted: str, arms: Mapping[str, Any]) -> list[Row]:
+def _control_rows(student: StudentRun, basis: str, arms: Mapping[str, Any]) -> list[Row]:
     rows: list[Row] = []
     flows = ("gross", "new", "net")
     for arm in ("repair", CONTROL):
         if arm in arms:
             entry = arms[arm]
-            shown = [f"{entry[name]} {count_bounds(entry[f'{name}_ci'])}" for name in flows]
-            share = f"{percent(entry['reduction'])} {share_bounds(entry['reduction_ci'])}"
-            rows.append((student.name, counted, arm, f"{entry['before']} → {entry['after']}", *shown, share))
+            cells = [f"{entry[name]} {count_bounds(entry[f'{name}_ci'])}" for name in flows]
+            reduction = f"{percent(entry['reduction'])} {share_bounds(entry['reduction_ci'])}"
+            rows.append((student.name, basis, arm, f"{entry['before']} → {entry['after']}", *cells, reduction))
     if "difference" in arms:
         entry = arms["difference"]
-        shown = [minus(f"{entry[k]['estimate']:.0f} {count_bounds(entry[k]['ci'])}") for k in flows]
-        share = f"{percent(entry['reduction']['estimate'])} {share_bounds(entry['reduction']['ci'])}"
-        rows.append((student.name, counted, "repair − control", NONE, *shown, share))
+        cells = [minus(f"{entry[k]['estimate']:.0f} {count_bounds(entry[k]['ci'])}") for k in flows]
+        reduction = f"{percent(entry['reduction']['estimate'])} {share_bounds(entry['reduction']['ci'])}"
+        rows.append((student.name, basis, "repair − control", NONE, *cells, reduction))
     return rows
 
 
@@ -154,10 +154,10 @@ def table_rates(run: Run) -> Table:
     """Table B: every estimate of the drift rate beside the truth, for each audit."""
     body = ruled(
         [
-            (student.name, _WHEN[when], str(entry["n"]), *(share(entry[name]) for name in _ESTIMATES[:3]),
-             _known(entry, "true"), share(entry["rogan_gladen"]), _known(entry, "true_screened"))
-            for when in _WHEN
-            if (entry := run.metric("drift_rate", student.slot).get(when)) is not None
+            (student.name, _AUDITED[audit], str(entry["n"]), *(share(entry[name]) for name in _ESTIMATES[:3]),
+             _true_share(entry, "true"), share(entry["rogan_gladen"]), _true_share(entry, "true_screened"))
+            for audit in _AUDITED
+            if (entry := run.metric("drift_rate", student.slot).get(audit)) is not None
         ]
         for student in run.students
     )  # fmt: skip
@@ -183,7 +183,9 @@ def table_unchanged(run: Run) -> Table:
     """Table U: equivalence tests of the claims that accuracy did not change."""
     names = {student.slot: student.name for student in run.students}
     entries = run.metric("hypotheses", "unchanged")
-    body = ruled([_claim(names[slot], entry) for entry in entries if entry["student"] == slot] for slot in names)
+    body = ruled(
+        [_equivalence_row(names[slot], entry) for entry in entries if entry["student"] == slot] for slot in names
+    )
     margin = percent(entries[0]["margin"]) if entries else NONE
     return Table(
         number="U",
@@ -197,7 +199,7 @@ def table_unchanged(run: Run) -> Table:
     )
 
 
-def _claim(name: str, entry: Mapping[str, Any]) -> Row:
+def _equivalence_row(name: str, entry: Mapping[str, Any]) -> Row:
     return (
         name,
         f"{entry['base']} → {entry['other']}",
@@ -209,14 +211,7 @@ def _claim(name: str, entry: Mapping[str, Any]) -> Row:
     )
 
 
-def _rate(entry: Mapping[str, Any]) -> str:
-    if entry.get("estimate") is None:
-        return NONE
-    low, high = entry["ci"]
-    return f"{percent(entry['estimate'])} [{percent(low)}, {percent(high)}]"
-
-
-def _known(entry: Mapping[str, Any], name: str) -> str:
+def _true_share(entry: Mapping[str, Any], name: str) -> str:
     return percent(entry[name]) if name in entry else NONE
 
 

@@ -1,7 +1,7 @@
 """Tables about the set-up: 6 (splits), 9 (LoRA), 10 (training), 11 (severity), read from what the run left on disk.
 
-A table of settings that is typed can be wrong; these show the adapter's own config, its training log, and the
-audit's records.
+Settings typed by hand can be wrong; these are read from the adapter's own config, its training log and the audit's
+records.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LORA_ROWS: Mapping[str, str] = {
     "bias": "Bias",
     "use_rslora": "Rank-stabilised",
 }
-# Rows of the model card that Table 9 shows, or that are taken apart.
+# Rows of the model card that Table 9 shows, or that are split up.
 _NOT_TRAINING = ("LoRA", "training", "base revision", "data digest")
 
 
@@ -65,7 +65,7 @@ def table9(run: Run) -> Table:
         for name, adapter in student.adapters.items()
     }
     rows = [
-        (label, _agreed(configs, key), published.LORA.get(key, NONE))
+        (label, _common_setting(configs, key), published.LORA.get(key, NONE))
         for key, label in _LORA_ROWS.items()
         if any(key in config for config in configs.values())
     ]
@@ -79,11 +79,11 @@ def table9(run: Run) -> Table:
     )
 
 
-def _agreed(configs: Mapping[str, Mapping[str, Any]], key: str) -> str:
+def _common_setting(configs: Mapping[str, Mapping[str, Any]], key: str) -> str:
     """The value that all configs share, or each one's own."""
-    shown = {where: _setting(config.get(key)) for where, config in configs.items()}
-    values = set(shown.values())
-    return values.pop() if len(values) == 1 else "; ".join(f"{where}: {value}" for where, value in shown.items())
+    settings = {adapter: _setting(config.get(key)) for adapter, config in configs.items()}
+    values = set(settings.values())
+    return values.pop() if len(values) == 1 else "; ".join(f"{adapter}: {value}" for adapter, value in settings.items())
 
 
 def _setting(value: Any) -> str:
@@ -93,15 +93,15 @@ def _setting(value: Any) -> str:
 
 def table10(run: Run) -> Table:
     """Table 10: training settings and sizes from each adapter's model card and log."""
-    used = [(student.name, name, adapter) for student in run.students for name, adapter in student.adapters.items()]
-    settings = [_training_settings(adapter) for *_, adapter in used]
-    keys = list(dict.fromkeys(key for found in settings for key in found))
+    adapters = [(student.name, name, adapter) for student in run.students for name, adapter in student.adapters.items()]
+    settings = [_training_settings(adapter) for *_, adapter in adapters]
+    keys = list(dict.fromkeys(key for values in settings for key in values))
     return Table(
         number="10",
         title="Training of Stages I and III as it ran",
-        columns=("Setting", *(f"{student}, {variant}" for student, variant, _ in used), "The paper"),
+        columns=("Setting", *(f"{student}, {variant}" for student, variant, _ in adapters), "The paper"),
         rows=tuple(
-            (key, *(found.get(key, NONE) for found in settings), published.TRAINING.get(key, NONE)) for key in keys
+            (key, *(values.get(key, NONE) for values in settings), published.TRAINING.get(key, NONE)) for key in keys
         ),
         note="Read from the model card and the log of each adapter. The control is Stage I continued for as many steps "
         "as repair, without repair rows; it is not in the paper.",
@@ -110,22 +110,22 @@ def table10(run: Run) -> Table:
 
 
 def _training_settings(adapter: Adapter) -> dict[str, str]:
-    """The card's rows, the one that lists several training settings taken apart, and the epochs of the log."""
-    found = {key: value for key, value in adapter.card.items() if key not in _NOT_TRAINING}
+    """The card's rows, the one that lists several training settings split up, and the epochs of the log."""
+    settings = {key: value for key, value in adapter.card.items() if key not in _NOT_TRAINING}
     for part in adapter.card.get("training", "").split(", "):
         key, _, value = part.rpartition(" ")
         if key:
-            found[key] = value
+            settings[key] = value
     if adapter.loss:
-        found["epochs"] = f"{adapter.loss[-1].epoch:g}"
-    return found
+        settings["epochs"] = f"{adapter.loss[-1].epoch:g}"
+    return settings
 
 
 def table11(run: Run) -> Table:
     """Table 11: the deltas of each severity as the judge assigned it, its weight, and the rows that followed.
 
     Raises:
-        DataError: the severity weights of the run were not given.
+        DataError: the settings of the run have no severity weights.
     """
     weights = run.settings.severity_weights
     if weights is None:
@@ -156,7 +156,7 @@ def table11(run: Run) -> Table:
 
 def _table11_rows(student: StudentRun, weights: SeverityWeights) -> list[Row]:
     rows: list[Row] = []
-    kept = Counter(target.severity for target in student.targets if target.accepted)
+    targets = Counter(target.severity for target in student.targets if target.accepted)
     for severity in SEVERITIES:
         deltas = sorted(record.delta for record in student.audits["before"] if record.severity == severity)
         weight = getattr(weights, severity)
@@ -169,8 +169,8 @@ def _table11_rows(student: StudentRun, weights: SeverityWeights) -> list[Row]:
                 str(len(deltas)),
                 f"{number(deltas[0])} / {number(deltas[middle])} / {number(deltas[-1])}" if deltas else NONE,
                 f"{weight}×",
-                str(kept[severity]),
-                str(kept[severity] * weight),
+                str(targets[severity]),
+                str(targets[severity] * weight),
                 f"{published.SEVERITY_WEIGHTS[severity]}×",
             )
         )

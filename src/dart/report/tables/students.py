@@ -47,16 +47,19 @@ def _table13_rows(run: Run, student: StudentRun) -> list[Row]:
     rows = []
     names = benchmarks_of(run.items)
     decision = run.metric("decision", student.slot)
-    by = {stage: decision[stage]["by_benchmark"] for stage in STAGES}
+    by_benchmark = {stage: decision[stage]["by_benchmark"] for stage in STAGES}
     for name in names:
-        values = {stage: by[stage][name]["accuracy_parsed"] for stage in by}
-        n, parsed = (str(by["base"][name][key]) for key in ("n", "n_parsed"))
+        values = {stage: by_benchmark[stage][name]["accuracy_parsed"] for stage in by_benchmark}
+        n, parsed = (str(by_benchmark["base"][name][key]) for key in ("n", "n_parsed"))
         rows.append(_table13_row(student, run.benchmark_name(name), n, parsed, values))
     for letter, label in (("D", "D average"), ("N", "N average"), ("", "Overall (parsed)")):
         if letter:
-            means = {s: _mean([by[s][n]["accuracy_parsed"] for n in names if n.startswith(letter)]) for s in by}
+            means = {
+                s: _mean([by_benchmark[s][n]["accuracy_parsed"] for n in names if n.startswith(letter)])
+                for s in by_benchmark
+            }
         else:
-            means = {stage: decision[stage]["accuracy_parsed"] for stage in by}
+            means = {stage: decision[stage]["accuracy_parsed"] for stage in by_benchmark}
         rows.append(_table13_row(student, label, "", "", means))
     return rows
 
@@ -77,8 +80,8 @@ def _table13_row(student: StudentRun, label: str, n: str, parsed: str, values: M
 
 
 def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+    numbers = [value for value in values if value is not None]
+    return sum(numbers) / len(numbers) if numbers else None
 
 
 def table15(run: Run) -> Table:
@@ -111,7 +114,7 @@ def table15(run: Run) -> Table:
 
 
 def table16(run: Run) -> Table:
-    """Table 16: effect sizes under the names they deserve."""
+    """Table 16: effect sizes under their standard names."""
     body = ruled(
         [
             _table16_row(student, row, entry)
@@ -164,7 +167,7 @@ def table24(run: PaperRun) -> Table:
         f"Bonferroni over the paper's {size} comparisons for each student, whether they ran or not. Arms run on one "
         f"student ({ablation_student(run).name}), so label-only and toxicity-regularised training have a row for that "
         "one. The control is ours (Stage I continued without repair rows) and outside the family. The paper: p < 1e-20 "
-        f"against all but the distilled student, and not significant against that one. {_significant(run, size)}",
+        f"against all but the distilled student, and not significant against that one. {_significance_note(run, size)}",
         needs=needs(absent),
         simulated=run.simulated,
     )  # fmt: skip
@@ -182,24 +185,24 @@ def _baseline_rows(run: PaperRun, student: StudentRun, size: int) -> list[Row]:
         _test_row(run, student, "distilled (Stage I)", "distilled_repaired", size),
     ]
     if student.slot == ablation_student(run).slot:
-        rows += [_arm_row(run, student, shown, name, size) for shown, name in _trained_baselines(run).items()]
+        rows += [_arm_row(run, student, label, name, size) for label, name in _trained_baselines(run).items()]
     if CONTROL in student.variants:
         rows.append(_test_row(run, student, "control (ours)", f"{CONTROL}_repaired", None))
     return rows
 
 
-def _arm_row(run: PaperRun, student: StudentRun, shown: str, name: str, size: int) -> Row:
-    found, default = entry(run, name), entry(run, DEFAULT)
-    if found is None or default is None:
-        return (student.name, shown, *(NOT_RUN,) * 7)
-    test = found["against_default"]["decision"]["overall"]  # arm - repaired; this table shows repaired - arm
+def _arm_row(run: PaperRun, student: StudentRun, label: str, name: str, size: int) -> Row:
+    metrics, default = entry(run, name), entry(run, DEFAULT)
+    if metrics is None or default is None:
+        return (student.name, label, *(NOT_RUN,) * 7)
+    test = metrics["against_default"]["decision"]["overall"]  # arm - repaired; this table shows repaired - arm
     change = test["difference"]
     low, high = change["ci"]
     return (
         student.name,
-        shown,
-        str(found["n"]),
-        number(found["decision"]["accuracy"]),
+        label,
+        str(metrics["n"]),
+        number(metrics["decision"]["accuracy"]),
         number(default["decision"]["accuracy"]),
         f"{signed(-change['estimate'])} {bounds((-high, -low))}",
         f"{test['only_arm']} / {test['only_default']}",
@@ -208,19 +211,19 @@ def _arm_row(run: PaperRun, student: StudentRun, shown: str, name: str, size: in
     )
 
 
-def _significant(run: PaperRun, size: int) -> str:
-    """For which baselines of the arms' student the repaired one is surely better in this run, and surely worse."""
+def _significance_note(run: PaperRun, size: int) -> str:
+    """For which baselines of the arms' student the repaired one is significantly better in this run, or worse."""
     slot = ablation_student(run).slot
     tests: dict[str, tuple[float, float]] = {}  # p, difference repaired - baseline
-    for shown, comparison in (("base", "base_repaired"), ("distilled", "distilled_repaired")):
-        found = run.metric("tests", "students", slot, comparison, "decision", "overall")
-        tests[shown] = found["mcnemar"]["p_exact"], found["accuracy_difference"]["estimate"]
-    for shown, name in _trained_baselines(run).items():
+    for label, comparison in (("base", "base_repaired"), ("distilled", "distilled_repaired")):
+        row = run.metric("tests", "students", slot, comparison, "decision", "overall")
+        tests[label] = row["mcnemar"]["p_exact"], row["accuracy_difference"]["estimate"]
+    for label, name in _trained_baselines(run).items():
         if (arm := entry(run, name)) is not None:
             test = arm["against_default"]["decision"]["overall"]
-            tests[shown] = test["p"], -test["difference"]["estimate"]
-    better = [shown for shown, (p, change) in tests.items() if size * p < 0.05 and change > 0]
-    worse = [shown for shown, (p, change) in tests.items() if size * p < 0.05 and change < 0]
+            tests[label] = test["p"], -test["difference"]["estimate"]
+    better = [label for label, (p, change) in tests.items() if size * p < 0.05 and change > 0]
+    worse = [label for label, (p, change) in tests.items() if size * p < 0.05 and change < 0]
     text = f"Here the repaired {ablation_student(run).name} is significantly better than {', '.join(better) or 'none'}"
     return f"{text}{' and worse than ' + ', '.join(worse) if worse else ''}."
 
