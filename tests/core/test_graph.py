@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -40,6 +41,13 @@ def _declared(own: bool) -> set[str]:
 
 def _covered(leaf: str, declared: set[str]) -> bool:
     return any(leaf == name or leaf.startswith(name + ".") for name in declared)
+
+
+@pytest.mark.parametrize("stage", list(GRAPH))
+def test_the_parameters_of_a_stage_are_those_of_its_type(stage: str) -> None:
+    """`Params` of the script is the declaration; dvc.yaml must say the same, or dvc.lock would not be the truth."""
+    script = importlib.import_module(f"stages.{GRAPH[stage]['cmd'].split()[3]}")
+    assert set(script.Params.declared()) == params(GRAPH[stage])
 
 
 def test_every_leaf_of_params_is_declared_by_a_stage() -> None:
