@@ -176,10 +176,8 @@ def _needs(run: Run, names: list[str]) -> str:
 
 
 def _alternative(run: Run, name: str) -> Row:
-    paper_levels, cases = (
-        published.ALTERNATIVES.get(name, published.Levels()),
-        published.ALTERNATIVE_DRIFT_CASES.get(name),
-    )
+    paper_levels = published.ALTERNATIVES.get(name, published.Levels())
+    cases = published.ALTERNATIVE_DRIFT_CASES.get(name)
     change = paper_levels.toxicity_change
     median = number(paper_levels.toxicity, 2) if change is None else percent(change, sign=True)
     numbers = (number(paper_levels.accuracy), number(paper_levels.equal_accuracy), median)
