@@ -13,6 +13,8 @@ import pytest
 from dart.chat.cache import ResponseCache
 from tests.support.fake_endpoint import CONCURRENCY
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 TASKS = 60
 

@@ -11,6 +11,8 @@ from dart.cli.app import main
 from dart.core import params
 from dart.estimate.forecast import CORRECTION_RATE
 
+pytestmark = pytest.mark.training
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -20,6 +20,8 @@ from dart.core.errors import DataError
 from dart.core.scheduler import Result
 from tests.support.toy_repo import STAGES, commit, dvc, environment, lock_files, toy_repo
 
+pytestmark = pytest.mark.slow
+
 RUN = "import sys; from pathlib import Path; from dart.cli.repro import reproduce; sys.exit(reproduce(Path(), sys.argv[2:], int(sys.argv[1])))"  # noqa: E501
 SRC = Path(__file__).resolve().parents[2] / "src"
 

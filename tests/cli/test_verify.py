@@ -18,6 +18,8 @@ from dart.core.errors import DataError
 from dart.metrics.verification import Spread, compare_numbers, largest_difference, seed_spreads, verify
 from tests.support.toy_repo import STAGES, call, commit, dvc, toy_repo
 
+pytestmark = pytest.mark.slow
+
 SEEDS = {"student": "small", "seeds": {"default": {
     "accuracy": {"mean": 0.75, "sd": 0.02, "points": {"0": 0.77, "1": 0.74, "2": 0.73, "42": 0.76}},
     "drift_rate": {"mean": 0.2, "sd": 0.05, "points": {"0": 0.24, "1": 0.2, "2": 0.2, "42": 0.12}},

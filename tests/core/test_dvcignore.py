@@ -12,6 +12,8 @@ import pytest
 
 from tests.support.toy_repo import call, dvc, environment
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 UP_TO_DATE = "Data and pipelines are up to date."
 KILLED = """

@@ -18,6 +18,8 @@ from dart.estimate.forecast import CORRECTION_RATE, TOKENS_PER_MESSAGE, forecast
 from dart.simulation.transport import transport_for
 from tests.support.fake_endpoint import ScriptedTransport, endpoint, tasks
 
+pytestmark = pytest.mark.training
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

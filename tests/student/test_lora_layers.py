@@ -16,6 +16,8 @@ from dart.student.lora_layers import FusedLoraLinear
 from dart.student.train import train_adapter
 from tests.support.tiny_models import spec
 
+pytestmark = pytest.mark.training
+
 
 @pytest.mark.parametrize("family", ["llama", "qwen2"])  # without and with a bias
 def test_training_gives_the_bytes_of_peft(

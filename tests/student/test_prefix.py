@@ -19,6 +19,8 @@ from dart.student.prefix import MIN_PREFIX_TOKENS, GrowingLayer, common_prefix_l
 from dart.student.train import train_adapter
 from tests.support.tiny_models import FAMILIES, spec
 
+pytestmark = pytest.mark.training
+
 
 @pytest.fixture(scope="module")
 def instructed(rows: list[TrainingRow]) -> list[TrainingRow]:

@@ -20,6 +20,8 @@ from dart.student.train import train_adapter
 from dart.student.trainer import AnswerTrainer
 from tests.support.tiny_models import spec
 
+pytestmark = pytest.mark.training
+
 ROOT = Path(__file__).resolve().parents[2]
 GREEDY = GenerationParams(max_new_tokens=12, temperature=0.0, top_p=1.0)
 SCRIPT = """

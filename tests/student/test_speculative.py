@@ -26,6 +26,8 @@ from dart.student.speculative import (
 )
 from tests.support.tiny_models import spec
 
+pytestmark = pytest.mark.training
+
 GREEDY = GenerationParams(max_new_tokens=70, temperature=0.0, top_p=1.0)
 SAMPLED = GenerationParams(max_new_tokens=20, temperature=1.0, top_p=0.9)
 
