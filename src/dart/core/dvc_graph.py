@@ -26,7 +26,7 @@ BUSY_S = 60.0  # stages of a killed run need some seconds to stop; a `dvc repro`
 
 
 class PlannedStage(NamedTuple):
-    """One stage of the graph, expanded (`arm@uniform`, `answers@bold-small`)."""
+    """One stage of the graph, expanded (`arm_stage3@uniform`, `answers@bold-small`)."""
 
     address: str  # as DVC names it: `train@small`, `external/dvc.yaml:answers@bold-small`
     upstream: frozenset[str]  # addresses of the direct upstream stages

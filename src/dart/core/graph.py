@@ -1,7 +1,7 @@
 """The graph of dvc.yaml as Mermaid: what README shows, generated so that it cannot drift from the pipeline.
 
-Stages of a matrix are drawn once, as `name@S` (S: a student's slot), ablation arms as `arm@NAME`; an edge means that an
-out of one stage is a dep of another.
+Stages of a matrix are drawn once, as `name@S` (S: a student's slot), those of an ablation arm as `name@NAME`; an edge
+means that an out of one stage is a dep of another.
 """
 
 from __future__ import annotations
