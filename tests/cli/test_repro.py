@@ -29,9 +29,15 @@ SRC = Path(__file__).resolve().parents[2] / "src"
 def start(folder: Path, jobs: int, *targets: str, **extra: str) -> subprocess.Popen[str]:
     """`dart repro` as a process of its own, as a user's shell starts it."""
     return subprocess.Popen(
-        [sys.executable, "-c", RUN, str(jobs), *targets], cwd=folder,
-        env=environment(PYTHONPATH=str(SRC), **extra), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        [sys.executable, "-c", RUN, str(jobs), *targets],
+        cwd=folder,
+        env=environment(PYTHONPATH=str(SRC), **extra),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # a shell that runs the tests in the background has them ignore SIGINT, and children inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def run(folder: Path, jobs: int, *targets: str, **extra: str) -> tuple[int, str, str]:
