@@ -306,7 +306,8 @@ SCRIPT = """
 import os
 import sys
 from pathlib import Path
-from dart.core.records import Item, read_jsonl, write_jsonl
+from dart.core.files import read_jsonl, write_jsonl
+from dart.core.records import Item
 from dart.core.schema.method import GenerationParams
 from dart.core.schema.profile import StudentSpec
 from dart.student.generation import generate
