@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dart.chat.cache import Origin, ResponseCache, default_path
+from dart.chat.cache import Origin, ResponseCache
 from dart.chat.response import Completion
 from dart.core.errors import ChatError
 
@@ -59,7 +59,7 @@ def test_the_folder_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert ResponseCache().path == tmp_path / "deep" / "er" / "answers.sqlite"
     assert len(ResponseCache()) == 0
     monkeypatch.delenv("DART_CACHE_DIR")
-    assert default_path().parent.name in ("dart", "Cache")
+    assert ResponseCache().path.parent.name in ("dart", "Cache")
 
 
 def test_a_file_that_is_not_a_cache_is_an_error_with_a_way_out(tmp_path: Path) -> None:

@@ -10,12 +10,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import NamedTuple
 
 from dart.chat.response import Completion
 from dart.core.errors import ChatError
-from dart.core.store import Store, cache_folder
+from dart.core.store import Store
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS answers (
@@ -35,11 +34,6 @@ class Origin(NamedTuple):
     base_url: str
     model: str
     stage: str
-
-
-def default_path() -> Path:
-    """``$DART_CACHE_DIR/answers.sqlite``, else in the platform's cache directory of the user."""
-    return cache_folder() / ResponseCache.FILE
 
 
 class ResponseCache(Store):
