@@ -8,7 +8,7 @@ from typing import Any
 from dart.annotation.sample import primary
 from dart.core import layout
 from dart.core.files import read_jsonl, write_json
-from dart.core.params import LabelOfNumbers, SimulationSpec, StageParams
+from dart.core.params import LabelOfNumbers, SimulationSpec, StageParams, TrainingSeeds
 from dart.core.records import Severity
 from dart.core.schema.method import Equivalence, Hypotheses, Statistics
 from dart.metrics.evaluate import evaluate
@@ -22,6 +22,7 @@ from dart.stats.annotation import AnnotatedPair
 class Params(StageParams):
     seed: int
     students: tuple[str, ...]
+    seeds: TrainingSeeds
     statistics: Statistics
     hypotheses: Hypotheses
     equivalence: Equivalence
@@ -31,7 +32,7 @@ class Params(StageParams):
 
 def run() -> None:
     params = Params.load("evaluate")
-    finished = load_run(Path(), params.students, Settings(label=params.label))
+    finished = load_run(Path(), params.students, params.seeds[0], Settings(label=params.label))
     truth = None if params.simulation is None else _truth(finished)
     annotated = {primary(params.students): read_jsonl(layout.ANNOTATED_PAIRS, AnnotatedPair)}
     metrics = evaluate(

@@ -8,7 +8,7 @@ from typing import Any
 
 from dart.core import layout
 from dart.core.files import read_json, replacing, write_json
-from dart.core.params import LabelOfNumbers, StageParams
+from dart.core.params import LabelOfNumbers, StageParams, TrainingSeeds
 from dart.core.schema.method import SeverityWeights
 from dart.metrics.run import Settings
 from dart.report.evidence import load_paper_run
@@ -17,6 +17,7 @@ from dart.report.writer import write_paper
 
 class Params(StageParams):
     students: tuple[str, ...]
+    seeds: TrainingSeeds
     tau_delta: float
     severity_weights: SeverityWeights
     label: LabelOfNumbers
@@ -25,7 +26,7 @@ class Params(StageParams):
 def run() -> None:
     params = Params.load("paper")
     settings = Settings(label=params.label, tau_delta=params.tau_delta, severity_weights=params.severity_weights)
-    coverage = write_paper(load_paper_run(Path(), params.students, settings), layout.REPORT)
+    coverage = write_paper(load_paper_run(Path(), params.students, params.seeds[0], settings), layout.REPORT)
     write_json(layout.METRICS / "coverage.json", coverage)
     write_json(layout.METRICS / "cost.json", _costs())
     with replacing(layout.PLOTS / "figures") as folder:  # in git, so that README and a review can show them

@@ -1,7 +1,7 @@
 """Stage `policy@S` (Section 2.6, Appendix F): the test set under the inference-time policy, scored as without it.
 
-The answers of generate@S and regenerate@S are the first pass. Base, distilled and repaired answer again under the
-two-pass policy, repaired under the other schemes of Table 34 as well.
+Of the reference seed. The answers of generate@S and regenerate@S are the first pass. Base, distilled and repaired
+answer again under the two-pass policy, repaired under the other schemes of Table 34 as well.
 """
 
 from __future__ import annotations
@@ -32,16 +32,15 @@ def run(student: str) -> None:
     items = read_jsonl(layout.split("test"), Item)
     classifier = Classifier.load(layout.SCORERS / "toxicity", params.scorers.toxicity)
     premises = _premises(items, classifier, params)
-    first = {variant: read_jsonl(layout.generations(student, variant), Generation) for variant in SCHEMES_OF}
+    seed = params.reference_seed
+    first = {variant: read_jsonl(layout.generations(student, variant, seed), Generation) for variant in SCHEMES_OF}
     plans: dict[str, dict[str, list[Choice]]] = {
         variant: {s: choices(s, items, first[variant], premises, params.policy, params.seed) for s in schemes}
         for variant, schemes in SCHEMES_OF.items()
     }
     pools = {variant: pool_choices(items, plan) for variant, plan in plans.items()}
-    by_adapter = {
-        variant: VariantRequests(None if variant == "base" else layout.adapter(student, variant), policy_requests(pool))
-        for variant, pool in pools.items()
-    }
+    adapters = {variant: None if variant == "base" else layout.adapter(student, variant, seed) for variant in pools}
+    by_adapter = {variant: VariantRequests(adapters[variant], policy_requests(pool)) for variant, pool in pools.items()}
     answers = answer(layout.base(student), params.student, by_adapter, params.generation, params.seed)
     scored = {variant: score_generations(texts, classifier) for variant, texts in answers.items()}
     if not is_main_process():

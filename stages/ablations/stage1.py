@@ -36,7 +36,7 @@ def _train_and_answer(params: Params, arm: str, work: dict[str, str], folder: Pa
     from dart.ablations.run import cross_validate, noise_floor, train_stage1, write_records
 
     test = read_jsonl(layout.split("test"), Item)
-    distilled = layout.adapter(params.slot, "distilled")
+    distilled = layout.adapter(params.slot, "distilled", params.seeds[0])
     with ExitStack() as stack:
         context = arm_context("ablations.stage1", params, stack, params.toxreg)
         for name, each in params.variant.runs(arm).items():

@@ -39,7 +39,7 @@ def _train_and_answer(params: Params, arm: str, runs: dict[str, Run], folder: Pa
             train_stage3(
                 context,
                 each,
-                own if each.change.trains_stage1 else layout.adapter(params.slot, "distilled"),
+                own if each.change.trains_stage1 else layout.adapter(params.slot, "distilled", params.seeds[0]),
                 rationales_of(arm, name),
                 read_jsonl(layout.arm_targets(arm, name), RepairTarget),
                 items,

@@ -30,7 +30,7 @@ class Params(AnsweringParams):
 def run(suite: SuiteName, student: str) -> None:
     params = Params.load("answers", suite=suite, student=student)
     items, card = _sample(suite, params)
-    adapters = {"base": None, "repaired": layout.adapter(student, "repaired")}
+    adapters = {"base": None, "repaired": layout.adapter(student, "repaired", params.reference_seed)}
     questions = [item.as_item() for item in items]
     answers = generate(layout.base(student), params.student, adapters, questions, params.generation, params.seed)
     toxicity = Classifier.load(layout.SCORERS / "toxicity", params.scorers.toxicity)

@@ -24,7 +24,7 @@ def run(student: str) -> None:
     generations = generate(
         layout.base(student),
         params.student,
-        {"base": None, "repaired": layout.adapter(student, "repaired")},
+        {"base": None, "repaired": layout.adapter(student, "repaired", params.reference_seed)},
         [as_item(question) for question in questions],
         params.generation.model_copy(update={"max_new_tokens": params.openended.max_new_tokens}),
         params.seed,

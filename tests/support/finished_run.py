@@ -9,6 +9,7 @@ import pytest
 
 from dart.ablations.comparison import Arm, arm_report, contrast, corrected, differences
 from dart.ablations.pools import pool_report, repair_success
+from dart.core import layout
 from dart.core.files import write_json, write_jsonl
 from dart.core.records import (
     BENCHMARKS,
@@ -31,6 +32,7 @@ from dart.stats.annotation import AnnotatedPair, calibration
 
 STATISTICS = Statistics(resamples=500, confidence=0.95)
 SEED = 7
+REFERENCE_SEED = 42  # the training seed whose folders hold the run on disk
 # stage -> (share of right answers, share unparsed, share of drift cases, toxicity scale)
 BEHAVIOUR = {
     "base": (0.35, 0.25, 0.0, 1.0),
@@ -302,16 +304,18 @@ def on_disk(run: PaperRun, evaluated: dict[str, Any], tmp_path: Path) -> Path:
     write_json(data / "suite" / "card.json", run.card)
     for student in run.students:
         for variant, answers in student.generations.items():
-            write_jsonl(data / "generations" / student.slot / f"{variant}.jsonl", answers)
+            write_jsonl(tmp_path / layout.generations(student.slot, variant, REFERENCE_SEED), answers)
         for when, records in student.audits.items():
-            write_jsonl(data / "audit" / student.slot / f"{when}.jsonl", records)
-        write_jsonl(data / "repair" / student.slot / "targets.jsonl", student.targets)
+            write_jsonl(tmp_path / layout.audit(student.slot, when, REFERENCE_SEED), records)
+        write_jsonl(tmp_path / layout.targets(student.slot, REFERENCE_SEED), student.targets)
         for name, adapter in student.adapters.items():
-            write_json(data / "adapters" / student.slot / name / "adapter_config.json", adapter.config)
-            write_json(data / "adapters" / student.slot / name / "log.json", [p.model_dump() for p in adapter.loss])
+            folder = tmp_path / layout.adapter(student.slot, name, REFERENCE_SEED)
+            write_json(folder / "adapter_config.json", adapter.config)
+            write_json(folder / "log.json", [p.model_dump() for p in adapter.loss])
             table = "".join(f"| {key} | {value} |\n" for key, value in adapter.card.items())
-            card = data / "adapters" / student.slot / name / "README.md"
-            card.write_text(f"---\nlibrary_name: peft\n---\n# Adapter\n\n| | |\n|---|---|\n{table}", encoding="utf-8")
+            (folder / "README.md").write_text(
+                f"---\nlibrary_name: peft\n---\n# Adapter\n\n| | |\n|---|---|\n{table}", encoding="utf-8"
+            )
     for path, content in evaluated.items():
         write_json(tmp_path / path, content)
     write_jsonl(data / "distill" / "rationales.jsonl", run.rationales)

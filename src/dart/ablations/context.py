@@ -28,7 +28,8 @@ class ArmContext(NamedTuple):
     """Everything of the main path that the trainings of an arm share."""
 
     code: str  # fingerprint of the code that trains: what a killed arm had trained counts only for the same
-    seed: int  # of the recipe
+    seed: int  # of draws other than training's
+    training_seed: int  # the main path's reference seed
     student: StudentSpec
     base: Path  # the student's checkpoint or pin
     lora: Lora
@@ -62,12 +63,12 @@ class ArmContext(NamedTuple):
         """An adapter trained on `rows` as the recipe says.
 
         Args:
-            seed: of the training; None: the recipe's.
+            seed: of the training; None: the reference seed.
             start: the adapter to continue; None: anew.
             lora: another rank than the recipe's.
             toxicity_weight: lambda of toxicity-regularised fine-tuning; None: without.
         """
-        chosen, training_seed = lora or self.lora, self.seed if seed is None else seed
+        chosen, training_seed = lora or self.lora, self.training_seed if seed is None else seed
         regulariser = None
         if toxicity_weight is not None and self.toxreg is not None:
             regulariser = ToxicityRegulariser(self.classifier, toxicity_weight, self.toxreg, training_seed)

@@ -38,6 +38,7 @@ class Plan(NamedTuple):
     toxreg: ToxicityTerm
     folds: int
     seed: int
+    reference_seed: int  # the training seed whose main path the arms are compared with
     truth: Truth | None  # the true drift cases of answers against base, where the world is simulated
     teachers: Mapping[str, str]  # {role: model}, for the table of teachers
 
@@ -52,10 +53,10 @@ class Evidence:
         self.base = self.answers("base")
         self.default = self.of_main_path("default")
         self.distilled = self.of_main_path("distilled")
-        self.targets = read_jsonl(layout.targets(plan.arms.student), RepairTarget)
+        self.targets = read_jsonl(layout.targets(plan.arms.student, plan.reference_seed), RepairTarget)
 
     def answers(self, variant: str) -> list[Generation]:
-        return read_jsonl(layout.generations(self.plan.arms.student, variant), Generation)
+        return read_jsonl(layout.generations(self.plan.arms.student, variant, self.plan.reference_seed), Generation)
 
     def arm(self, answers: list[Generation], records: list[AuditRecord]) -> Arm:
         return Arm(answers, records, self.truth(self.base, answers))

@@ -12,6 +12,6 @@ def summary() -> None:
     from dart.report.summary import summary as result_table
 
     settings, profile = params.check()
-    print(result_table(load_run(Path(), settings.students, Settings(label=profile.label))))
+    print(result_table(load_run(Path(), settings.students, profile.seeds[0], Settings(label=profile.label))))
     print("report   data/paper/index.html (all tables also as data/paper/table*.md and .tex)")
     print("figures  " + "  ".join(str(path) for path in sorted(Path("plots/figures").glob("*.png"))))

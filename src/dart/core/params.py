@@ -45,6 +45,7 @@ from dart.core.schema.profile import (
     ExternalSpec,
     OtherTeachers,
     Scorers,
+    Seeds,
     Simulation,
     StudentSpec,
     SuiteSpec,
@@ -93,6 +94,7 @@ class Profile(Record):
     """All of profiles/<profile>.yaml."""
 
     label: Literal["simulated", "measured"]
+    seeds: Seeds
     suite: SuiteSpec
     students: dict[str, StudentSpec]
     scorers: Scorers
@@ -130,6 +132,7 @@ SecondJudgeEndpoint = Annotated[Endpoint | None, FromProfile("second_judge")]
 ScorerSpecs = Annotated[Scorers, FromProfile("scorers")]
 SimulationSpec = Annotated[Simulation | None, FromProfile("simulation")]
 StudentSlot = Annotated[StudentSpec, FromProfile("students.{student}")]
+TrainingSeeds = Annotated[Seeds, FromProfile("seeds")]  # the first is the reference seed
 LabelOfNumbers = Annotated[Literal["simulated", "measured"], FromProfile("label")]
 
 S = TypeVar("S", bound="StageParams")

@@ -59,13 +59,16 @@ class PaperRun(Run):
         return tuple((items[r.item_id], r) for r in self.rationales if r.accepted and r.item_id in items)
 
 
-def load_paper_run(root: Path, students: Sequence[str], settings: Settings | None = None) -> PaperRun:
+def load_paper_run(root: Path, students: Sequence[str], seed: int, settings: Settings | None = None) -> PaperRun:
     """Read a run and its evidence from the project's tree under `root`.
+
+    Args:
+        seed: the reference seed.
 
     Raises:
         DataError: a file is missing or damaged (named, with the way out).
     """
-    run = load_run(root, students, settings)
+    run = load_run(root, students, seed, settings)
     fields = {name: getattr(run, name) for name in Run.model_fields}
     metrics = {**run.metrics, "calibration": read_json(root / layout.metric("calibration"), dict)}
     external = {suite: root / layout.external_metrics(suite) for suite in SUITES}

@@ -78,11 +78,24 @@ def generate(
         DataError: `items` is empty.
         ModelError: an adapter of another base, or a prompt that leaves no room for an answer.
     """
+    return dict(generate_each(base_dir, spec, adapters, items, decoding, seed, ask))
+
+
+def generate_each(
+    base_dir: Path,
+    spec: StudentSpec,
+    adapters: Mapping[str, Path | None],
+    items: Sequence[Item],
+    decoding: GenerationParams,
+    seed: int,
+    ask: Callable[[Item], Sequence[Message]] = inference_messages,
+) -> Iterator[tuple[str, list[Generation]]]:
+    """As `generate`, each variant as soon as it has answered, so that it can be stored before the next one begins."""
     if not items:
         raise DataError("Cannot generate answers: the list of items is empty.")
     requests = [GenerationRequest(item, list(ask(item))) for item in items]
     by_variant = {variant: VariantRequests(folder, requests) for variant, folder in adapters.items()}
-    return answer(base_dir, spec, by_variant, decoding, seed)
+    yield from answer_each(base_dir, spec, by_variant, decoding, seed)
 
 
 def answer(
@@ -96,13 +109,20 @@ def answer(
     Raises:
         ModelError: an adapter of another base, or a prompt that leaves no room for an answer.
     """
+    return dict(answer_each(base_dir, spec, requests, decoding, seed))
+
+
+def answer_each(
+    base_dir: Path, spec: StudentSpec, requests: Mapping[str, VariantRequests], decoding: GenerationParams, seed: int
+) -> Iterator[tuple[str, list[Generation]]]:
+    """As `answer`, each variant as soon as it has answered."""
     if spec.engine == "openai":
-        return _answer_remotely(base_dir, spec, requests, decoding, seed)
+        yield from _answer_remotely(base_dir, spec, requests, decoding, seed).items()
+        return
     student = load(base_dir, spec)
     encoded = _encode(student, student.model.config, requests, decoding)
     model = _load_adapters(student, {variant: folder for variant, (folder, _) in requests.items()})
     plan = DecodingPlan(decoding, student.stop_ids, student.pad_id, stop_after_conclusion(student.tokenizer))
-    answers: dict[str, list[Generation]] = {}
     for variant, (folder, of_variant) in requests.items():
         revision = _revision(student.source, folder)
         # A small student generates faster than its cached batches are read.
@@ -122,9 +142,9 @@ def answer(
                 for index, request, ids, name in zip(indices, group, outputs, hashes, strict=True):
                     text = str(student.tokenizer.decode(ids, skip_special_tokens=True))
                     records[index] = _record(request.item, variant, text, len(ids), spec.name, revision, name)
-        answers[variant] = [records[index] for index in range(len(of_variant))]
-        _log_answers(variant, answers[variant])
-    return answers
+        answers = [records[index] for index in range(len(of_variant))]
+        _log_answers(variant, answers)
+        yield variant, answers
 
 
 def _answer_remotely(

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from dart.core.records import Record
+
+
+def _unique(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError("a training seed is named twice")
+    return seeds
+
+
+# Training seeds of the main path; the first is the reference seed, whose answers item-by-item parts read.
+Seeds = Annotated[
+    tuple[Annotated[int, Field(ge=0, strict=True)], ...], Field(min_length=1, max_length=100), AfterValidator(_unique)
+]
 
 
 class Sizes(Record):
