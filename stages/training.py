@@ -11,7 +11,7 @@ from dart.core import hub, layout
 from dart.core.files import read_jsonl
 from dart.core.params import FromProfile, StageParams, TrainingSeeds
 from dart.core.records import Item, Rationale, RepairTarget, TrainingRow
-from dart.core.result_cache import code_digest, copy_results, result_cache
+from dart.core.result_cache import copy_results, result_cache
 from dart.core.schema.method import Lora, SeverityWeights, Training
 from dart.core.schema.profile import TrainedStudent
 from dart.distill.rows import distillation_rows
@@ -67,7 +67,7 @@ def train_seeds(
         start: the variant that is continued, seed by seed; None: a new adapter.
     """
     adapters = {}
-    with result_cache(f"{script}@{student}/adapters") as cache:
+    with result_cache(script, f"{student}/adapters") as cache:
         for seed in params.seeds:
             chosen = data(seed)
             start_from = layout.adapter(student, start, seed) if start else None
@@ -89,7 +89,6 @@ def train_seeds(
 
             adapters[layout.seed_name(seed)] = cache.result(
                 train,
-                code_digest(script),
                 hub.resolve(layout.base(student)),
                 params.student.model_dump(),
                 [row.model_dump() for row in chosen.rows],

@@ -1,14 +1,12 @@
-"""Results of a stage that does the same for several training seeds, so that each seed is trained and answered once.
+"""Trainings and answers of a stage, stored by what decides them, so that each is computed once.
 
-DVC deletes a stage's outs before it runs, so a stage that is killed in its third seed, or whose list of seeds grows,
-would start from the first. Results are therefore stored in the user's cache directory, under everything that decides
-them, and the outs are copies. What a finished stage did not use is deleted: the cache holds one set of results for each
-stage and clone.
+DVC deletes a stage's outs before it runs, so a stage that is killed in its third training seed, or whose list of seeds
+grows, would start from the first. Results are therefore stored in the user's cache directory, and the outs are copies.
+What a finished stage did not use is deleted: the cache holds one set of results for each stage and clone.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,15 +23,20 @@ LIBRARIES = ("torch", "transformers", "peft")  # their arithmetic decides a resu
 
 
 class ResultCache:
-    """Files and folders of one stage by what decides them; use `result_cache`."""
+    """Files and folders of one stage by what decides them; use `result_cache`.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        common: what decides every result of the stage.
+    """
+
+    def __init__(self, folder: Path, *common: object) -> None:
         self.folder = folder
+        self._common = common
         self._used: set[str] = set()
 
     def path(self, *decisive: object) -> Path:
         """Where the result of `decisive` stands, or has to be written: complete, or not at all."""
-        name = digest({library: version(library) for library in LIBRARIES}, *decisive)
+        name = digest(*self._common, *decisive)
         self._used.add(name)
         return self.folder / name
 
@@ -51,18 +54,20 @@ class ResultCache:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def code_digest(script: str) -> str:
-    """Of the code behind a stage's script, e.g. train: a result counts only for the code that it came from."""
-    return digest(json.dumps(read_json(layout.CODE / f"{script}.json", dict), sort_keys=True))
-
-
 @contextmanager
-def result_cache(stage: str) -> Iterator[ResultCache]:
-    """The cache of a stage ("train@small") in this clone; pruned on success, left as it is on failure.
+def result_cache(script: str, part: str) -> Iterator[ResultCache]:
+    """The cache of a stage in this clone; pruned on success, left as it is on failure.
 
-    Clones have one each: a second clone on the same machine reproduces a run by running it.
+    A result counts only for the code that it came from, by the stage's entry in data/code. Clones have a cache each: a
+    second one on the same machine reproduces a run by running it.
+
+    Args:
+        script: of the stage, e.g. train.
+        part: of its work, e.g. the slot.
     """
-    cache = ResultCache(cache_folder() / "results" / digest(str(Path.cwd()), stage)[:24])
+    code = read_json(layout.CODE / f"{script}.json", dict)
+    libraries = {library: version(library) for library in LIBRARIES}
+    cache = ResultCache(cache_folder() / "results" / digest(str(Path.cwd()), script, part)[:24], code, libraries)
     yield cache
     if is_main_process():
         cache.prune()

@@ -78,24 +78,11 @@ def generate(
         DataError: `items` is empty.
         ModelError: an adapter of another base, or a prompt that leaves no room for an answer.
     """
-    return dict(generate_each(base_dir, spec, adapters, items, decoding, seed, ask))
-
-
-def generate_each(
-    base_dir: Path,
-    spec: StudentSpec,
-    adapters: Mapping[str, Path | None],
-    items: Sequence[Item],
-    decoding: GenerationParams,
-    seed: int,
-    ask: Callable[[Item], Sequence[Message]] = inference_messages,
-) -> Iterator[tuple[str, list[Generation]]]:
-    """As `generate`, each variant as soon as it has answered, so that it can be stored before the next one begins."""
     if not items:
         raise DataError("Cannot generate answers: the list of items is empty.")
     requests = [GenerationRequest(item, list(ask(item))) for item in items]
     by_variant = {variant: VariantRequests(folder, requests) for variant, folder in adapters.items()}
-    yield from answer_each(base_dir, spec, by_variant, decoding, seed)
+    return answer(base_dir, spec, by_variant, decoding, seed)
 
 
 def answer(
