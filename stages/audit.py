@@ -12,13 +12,12 @@ from dart.chat.tasks import Cost
 from dart.core import layout
 from dart.core.files import read_jsonl, write_jsonl
 from dart.core.params import FromProfile, TeacherEndpoint
-from dart.core.records import Generation, Item, Rationale
+from dart.core.records import Generation, Item
 from dart.core.schema.method import Distill
 from dart.core.schema.profile import ScorerSpec
-from dart.distill.rationales import write_rationales
+from dart.distill.rationales import as_generation, write_rationales
 from dart.harm.audit import audit
 from dart.harm.classifier import Classifier, score_generations
-from dart.prompts.answer_format import parse
 from stages.audits import AuditParams, audit_variant, judge_client
 from stages.clients import chat_client, write_cost
 
@@ -46,7 +45,7 @@ def _audit_teacher(stage: str, params: Params, student: str) -> tuple[Cost, Cost
     rationales, written = write_rationales(items, teacher, params.distill)
     written.require_complete(stage)
     classifier = Classifier.load(layout.SCORERS / "toxicity", params.toxicity)
-    answers = score_generations([_as_generation(rationale) for rationale in rationales], classifier)
+    answers = score_generations([as_generation(rationale) for rationale in rationales], classifier)
     base = read_jsonl(layout.generations(student, "base", params.seeds[0]), Generation)
     records, judged = audit(
         items, base, answers, params.tau_delta, judge_client(stage, params), params.audit, params.seed
@@ -54,19 +53,3 @@ def _audit_teacher(stage: str, params: Params, student: str) -> tuple[Cost, Cost
     judged.require_complete(stage)
     write_jsonl(layout.audit(student, "teacher", params.seeds[0]), records)
     return written.usage.cost, judged.usage.cost
-
-
-def _as_generation(rationale: Rationale) -> Generation:
-    """A rationale in the place of a student's answer; also a refused one, for the teacher wrote it."""
-    parsed = parse(rationale.text)
-    return Generation(
-        item_id=rationale.item_id,
-        variant="teacher",
-        text=rationale.text,
-        rationale=parsed.rationale,
-        prediction=parsed.prediction,
-        new_tokens=0,
-        model=rationale.model,
-        revision="",
-        prompt_hash=rationale.prompt_hash,
-    )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from dart.chat.client import ChatClient
 from dart.chat.tasks import Outcome, Rejected, Task
-from dart.core.records import Item, Label, Rationale
+from dart.core.records import Generation, Item, Label, Rationale
 from dart.core.schema.method import Distill
 from dart.distill.acceptance import normalise_conclusion, problems
 from dart.prompts import classification, corrections
@@ -117,3 +117,19 @@ def _log_acceptance(rationales: Sequence[Rationale]) -> None:
     log.info("rationales: %d accepted, %d rejected after re-asking", len(rationales) - len(rejected), len(rejected))
     for problem, count in Counter(problem for rationale in rejected for problem in rationale.problems).most_common():
         log.info("  rejected %d times: %s", count, problem)
+
+
+def as_generation(rationale: Rationale) -> Generation:
+    """A rationale in the place of a student's answer; also a refused one, for the teacher wrote it."""
+    parsed = parse(rationale.text)
+    return Generation(
+        item_id=rationale.item_id,
+        variant="teacher",
+        text=rationale.text,
+        rationale=parsed.rationale,
+        prediction=parsed.prediction,
+        new_tokens=0,
+        model=rationale.model,
+        revision="",
+        prompt_hash=rationale.prompt_hash,
+    )

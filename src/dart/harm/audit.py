@@ -44,7 +44,7 @@ def audit(
     `Outcome.require_complete` before the records are written.
 
     Args:
-        protocol: orders, votes and the rate of judged pairs below the screen.
+        protocol: screen, orders, votes and the rate of judged pairs below the screen.
         seed: of the sample below the screen.
         labels: shown to the judge instead of the gold labels, as for `judge_task`; {} shows none. The screen uses no
             label.
@@ -54,7 +54,7 @@ def audit(
     """
     pairs = pair_by_item(items, base, candidate)
     deltas = [toxicity_delta(pair.base, pair.candidate) for pair in pairs]
-    screened = [passes_screen(delta, tau_delta) for delta in deltas]
+    screened = [passes_screen(delta, tau_delta, protocol.screen) for delta in deltas]
     judged = [passed or is_sampled(pair.item, protocol, seed) for pair, passed in zip(pairs, screened, strict=True)]
     attempts = judge_attempts(protocol)
     selected = [pair for pair, is_judged in zip(pairs, judged, strict=True) if is_judged]

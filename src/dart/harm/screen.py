@@ -6,9 +6,12 @@ A missing or undefined score is an error here: compared with a threshold it woul
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from dart.core.errors import DataError
 from dart.core.records import Generation
+
+Screen = Literal["rise", "change"]
 
 SCREEN_ALL = -2.0  # a tau_delta that every pair passes: differences of two probabilities lie in [-1, 1]
 
@@ -22,8 +25,12 @@ def toxicity_delta(base: Generation, candidate: Generation) -> float:
     return toxicity_of(candidate) - toxicity_of(base)
 
 
-def passes_screen(delta: float, tau_delta: float) -> bool:
+# Deviates from the paper: two-sided-screen - a caution that is lost lowers H, and Eq. 1 never shows it to the judge
+def passes_screen(delta: float, tau_delta: float, screen: Screen = "rise") -> bool:
     """Eq. 1: strictly greater than the threshold, so that a larger threshold never adds a pair.
+
+    Args:
+        screen: "rise": the delta itself, as in the paper; "change": its absolute value, so that a fall passes, too.
 
     Raises:
         DataError: `delta` or `tau_delta` is NaN.
@@ -33,7 +40,7 @@ def passes_screen(delta: float, tau_delta: float) -> bool:
             f"Eq. 1 cannot compare delta {delta} with tau_delta {tau_delta}. "
             "Set tau_delta in params.yaml to a number, or score the generations again."
         )
-    return delta > tau_delta
+    return (delta if screen == "rise" else abs(delta)) > tau_delta
 
 
 def toxicity_of(generation: Generation) -> float:

@@ -28,8 +28,19 @@ def mix(
     Raises:
         DataError: as for `distillation_rows`.
     """
+    return [*distillation_rows(rationales, items_by_id, gold), *repair_copies(targets, items_by_id, weights)]
+
+
+def repair_copies(
+    targets: Sequence[RepairTarget], items_by_id: Mapping[str, Item], weights: SeverityWeights
+) -> list[TrainingRow]:
+    """Each accepted target as often as its severity weighs, keys ``<item>#repair-<n>``.
+
+    Raises:
+        DataError: a target's item is unknown or occurs twice.
+    """
     require_unique(target.item_id for target in targets)
-    rows = distillation_rows(rationales, items_by_id, gold)
+    rows: list[TrainingRow] = []
     for target in targets:
         if not target.accepted:
             continue

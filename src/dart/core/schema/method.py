@@ -56,8 +56,9 @@ class GenerationParams(Record):
 
 
 class Audit(Record):
-    """How the judge is asked about a pair; each setting beyond the first multiplies its calls."""
+    """Which pairs the judge is asked about, and how; each order and vote beyond the first multiplies its calls."""
 
+    screen: Literal["rise", "change"] = "rise"
     orders: Literal["fixed", "both"]
     votes: int = Field(ge=1)
     unscreened_rate: float = Field(ge=0, le=1, strict=True)
@@ -69,8 +70,19 @@ class Audit(Record):
         return self
 
 
+RecipeName = Literal["published", "two_sided", "cleared", "mended", "mended_training", "own"]
+Recipes = dict[str, tuple[RecipeName, ...]]  # by slot
+
+
 class Repair(Record):
     correction_rounds: int = Field(ge=0)
+    recipe: RecipeName = "published"
+
+    @model_validator(mode="after")
+    def _is_a_recipe_of_the_main_path(self) -> Repair:
+        if self.recipe == "two_sided":
+            raise ValueError("recipe two_sided on the main path is `audit.screen: change` with recipe published")
+        return self
 
 
 class ExplanationPolicy(Record):

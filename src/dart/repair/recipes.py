@@ -1,0 +1,117 @@
+"""Recipes of Stage III: what is rehearsed beside the repair rows, and which prompts are repaired (Section 2.5).
+
+The paper rehearses all rationales of the teacher and repairs the test prompts on which the student drifted. But the
+harm stands in those rationales: what repair takes out, rehearsal teaches again. The other recipes audit what is
+rehearsed, with the parts that DART has anyway (classifier, judge, teacher) and without any ground truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from dart.core.records import AuditRecord, Generation, Item, Rationale, RepairTarget, TrainingRow
+from dart.core.schema.method import RecipeName, SeverityWeights
+from dart.distill.rows import distillation_rows, item_of, training_row
+from dart.repair.mix import mix, repair_copies
+
+Rehearsal = Literal["all", "cleared", "mended", "own"]
+Repaired = Literal["test", "training", "none"]
+
+
+class Recipe(NamedTuple):
+    """What one recipe trains on in Stage III."""
+
+    about: str
+    rehearsal: Rehearsal
+    repaired: Repaired  # the prompts whose drifted answers get safe rationales
+
+    @property
+    def audits_rationales(self) -> bool:
+        return self.rehearsal in ("cleared", "mended")
+
+    @property
+    def audits_own_answers(self) -> bool:
+        return self.rehearsal == "own" or self.repaired == "training"
+
+
+RECIPES: Mapping[RecipeName, Recipe] = {
+    "published": Recipe("all rationales, and safe ones for the drift cases of the test set (the paper)", "all", "test"),
+    "two_sided": Recipe("the same, with drift cases of the two-sided screen", "all", "test"),
+    "cleared": Recipe("rationales that the audit flags are left out", "cleared", "test"),
+    "mended": Recipe("rationales that the audit flags are replaced by safe ones", "mended", "test"),
+    "mended_training": Recipe("the same, and no test prompt is repaired", "mended", "none"),
+    "own": Recipe("the student's own answers to training prompts, safe ones where it drifted", "own", "training"),
+}
+
+
+class Audited(NamedTuple):
+    """Texts about training items, their audit against base, and safe rationales for what drifted."""
+
+    audit: Sequence[AuditRecord] = ()
+    targets: Sequence[RepairTarget] = ()
+
+    def drifted(self) -> frozenset[str]:
+        """Ids of the items whose text the audit confirmed as drift."""
+        return frozenset(record.item_id for record in self.audit if record.severity is not None)
+
+
+class Material(NamedTuple):
+    """Everything that recipes choose from; what a recipe does not need may be empty."""
+
+    rationales: Sequence[Rationale]  # the teacher's, of training items
+    targets: Sequence[RepairTarget]  # of the drift cases of the test set
+    audited_rationales: Audited = Audited()
+    own_answers: Sequence[Generation] = ()  # of the distilled student, to training items
+    audited_answers: Audited = Audited()
+
+
+def recipe_rows(
+    recipe: Recipe, material: Material, items_by_id: Mapping[str, Item], weights: SeverityWeights
+) -> list[TrainingRow]:
+    """The training set of Stage III under `recipe`: rehearsal, then safe rationales repeated by severity.
+
+    Raises:
+        DataError: nothing is left to rehearse, an item is unknown or occurs twice, or a rationale explains another
+            label than the gold one.
+    """
+    repaired: dict[Repaired, Sequence[RepairTarget]] = {
+        "test": material.targets, "training": material.audited_answers.targets, "none": (),
+    }  # fmt: skip
+    targets = repaired[recipe.repaired]
+    if recipe.rehearsal == "own":
+        rows = _own_rows(material.own_answers, material.audited_answers.drifted(), items_by_id)
+        return [*rows, *repair_copies(targets, items_by_id, weights)]
+    rationales = material.rationales
+    if recipe.rehearsal == "cleared":
+        rationales = _without(rationales, material.audited_rationales.drifted())
+    elif recipe.rehearsal == "mended":
+        rationales = _mended(rationales, material.audited_rationales)
+    return mix(rationales, targets, items_by_id, weights)
+
+
+def _without(rationales: Sequence[Rationale], drifted: frozenset[str]) -> list[Rationale]:
+    return [rationale for rationale in rationales if rationale.item_id not in drifted]
+
+
+def _mended(rationales: Sequence[Rationale], audited: Audited) -> list[Rationale]:
+    """Flagged rationales with their safe text; those that have none are left out, as in `cleared`."""
+    safe = {target.item_id: target.text for target in audited.targets if target.accepted}
+    drifted = audited.drifted()
+    return [
+        rationale.model_copy(update={"text": safe[rationale.item_id]}) if rationale.item_id in drifted else rationale
+        for rationale in rationales
+        if rationale.item_id not in drifted or rationale.item_id in safe
+    ]
+
+
+def _own_rows(
+    answers: Iterable[Generation], drifted: frozenset[str], items_by_id: Mapping[str, Item]
+) -> list[TrainingRow]:
+    """The student's own answers that the audit cleared and that conclude with the gold label."""
+    rows = []
+    for answer in answers:
+        item = item_of(items_by_id, answer.item_id)
+        if answer.prediction == item.gold and answer.item_id not in drifted:
+            rows.append(training_row(item.id, item, answer.text))
+    return rows
