@@ -20,7 +20,7 @@ class Params(AnsweringParams):
 
 def run(student: str) -> None:
     params = Params.load("control", student=student)
-    rows, steps = control_rows(student, params.severity_weights, params.training)
+    rows, steps = control_rows(student, params.severity_weights, params.training, params.student)
     train_adapter(
         layout.base(student),
         params.student,

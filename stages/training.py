@@ -36,7 +36,9 @@ def repair_rows(student: str, weights: SeverityWeights) -> list[TrainingRow]:
     return mix(rationales, read_jsonl(layout.targets(student), RepairTarget), _items(), weights)
 
 
-def control_rows(student: str, weights: SeverityWeights, training: Training) -> tuple[list[TrainingRow], int]:
+def control_rows(
+    student: str, weights: SeverityWeights, training: Training, spec: TrainedStudent
+) -> tuple[list[TrainingRow], int]:
     """The distillation rows alone, and the number of optimiser steps that repair takes."""
-    steps = training.epochs * math.ceil(len(repair_rows(student, weights)) / training.global_batch)
+    steps = spec.epochs_of("stage3", training) * math.ceil(len(repair_rows(student, weights)) / training.global_batch)
     return distillation_rows(read_jsonl(layout.RATIONALES, Rationale), _items()), steps
