@@ -10,6 +10,7 @@ import yaml
 
 from dart.core import params
 from dart.core.errors import ParameterError
+from dart.core.schema import method
 from dart.core.schema.margins import knife_edges, margins
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,6 +65,26 @@ def test_margins_are_those_of_a_count_by_hand(tmp_path: Path) -> None:
 def test_a_margin_below_two_is_refused(tmp_path: Path, world: dict[str, int]) -> None:
     with pytest.raises(ParameterError, match=r"profiles/embedded.yaml: simulation.world.planted.N2 is on a knife-edge"):
         params.check(changed(tmp_path, **world))
+
+
+class Distill(params.StageParams):
+    """What stage `distill` declares."""
+
+    seed: int
+    simulation: params.SimulationSpec
+    distill: method.Distill
+    teacher: params.TeacherEndpoint
+
+
+def test_a_stage_that_reads_the_world_logs_its_margins(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(ROOT)
+    with caplog.at_level("INFO"):
+        Distill.load("distill")
+    logged = [record.getMessage() for record in caplog.records if record.getMessage().startswith("world ")]
+    assert len(logged) == 3
+    assert all("rho = " in line for line in logged)
 
 
 def test_an_unknown_benchmark_is_refused(tmp_path: Path) -> None:

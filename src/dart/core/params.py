@@ -23,7 +23,7 @@ from dart.core import graph
 from dart.core.errors import ParameterError
 from dart.core.records import BENCHMARKS, Record
 from dart.core.schema.ablations import RESERVED, Arms, Variant, runs
-from dart.core.schema.margins import knife_edges
+from dart.core.schema.margins import knife_edges, margins
 from dart.core.schema.method import (
     Annotation,
     Audit,
@@ -182,6 +182,9 @@ class StageParams(Record):
             file = ROOT_FILE if root is params else f"profiles/{params.profile}.yaml"
             for leaf, setting in _leaves(value, key):
                 log.info("%s=%s (%s)", leaf, setting, file)
+        if profile.simulation is not None and {"simulation", "severity_weights"} & cls.model_fields.keys():
+            for margin in margins(profile.simulation, params.severity_weights, profile.suite):
+                log.info("world %s", margin)
         return cls.model_construct(**values)
 
     @classmethod
