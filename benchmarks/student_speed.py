@@ -64,7 +64,7 @@ def prepare(
     from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
     from dart.core.records import TrainingRow
-    from dart.core.schema.profile import SimulatedTeacher, SuiteSpec
+    from dart.core.schema.profile import PlantedHarm, SimulatedTeacher, SuiteSpec, World
     from dart.simulation import teacher
     from dart.simulation.suite import write_suite
     from dart.simulation.tokenizer import student_tokenizer
@@ -76,8 +76,10 @@ def prepare(
     suite = split_suite(write_suite(SEED).items, sizes, Split(by="item", folds=2), SEED)
     if len(suite.test) < items:
         raise SystemExit(f"the suite has {len(suite.test)} test items and not {items}")
-    world = SimulatedTeacher(planting_dropped=0.05, planting_added=0.01, label_error=0.0, malformed=0.0)
-    person = teacher.Teacher(world, SEED)
+    planted = {"N2": PlantedHarm(severity="severe", share=0.2)}
+    world = World(plain_closings=16, safe_closings=1, planted=planted, caution_dropped={})
+    behaviour = SimulatedTeacher(planting_dropped=0.0, planting_added=0.01, label_error=0.0, malformed=0.0)
+    person = teacher.Teacher(behaviour, world, SEED)
     answers = {
         item.id: teacher.answer(classification.distillation(item.prompt, item.gold), person) for item in suite.train
     }

@@ -1,9 +1,12 @@
 """How the embedded world behaves over seeds: the whole experiment per seed, in a temporary folder, as one table.
 
-One run of the pipeline is one draw, and with nano students draws differ: this is where the README's ranges come from.
-Tune nothing on `--split test`; the split exists for the final report.
+`--seeds` are of the world: suite, base, classifiers, teacher and judge. `--training-seeds` are of Stage I and III on
+each base; without them a world is trained once, with its own seed. Each has three recipes of Stage III with as many
+steps: `control` (no repair rows), `published` (Section 2.5) and `mended`, in which the training rationales that the
+audit flags with a two-sided screen are replaced by safe ones. One half of the items is repaired (`R`), the other is not
+(`U`); `--whole` repairs all of them, as the paper does. Tune nothing on `--split test`; it is for the final report.
 
-    python benchmarks/world_seeds.py --profile embedded --seeds 0 1 2 3 4 --students small base --jobs 2 \
+    python benchmarks/world_seeds.py --profile embedded --seeds 42 --training-seeds 42 0 1 2 3 --students small base \
         --split validation --json seeds.json
 """
 
@@ -18,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -36,34 +39,39 @@ from dart.chat.cache import ResponseCache
 from dart.chat.client import ChatClient
 from dart.core import params
 from dart.core.files import write_json
-from dart.core.records import SEVERITIES, AuditRecord, Generation, Item, TrainingRow
+from dart.core.records import AuditRecord, Generation, Item, Rationale, RepairTarget, TrainingRow
+from dart.core.seeds import unit_interval
 from dart.distill.rationales import write_rationales
 from dart.distill.rows import distillation_rows
 from dart.harm.audit import audit
 from dart.harm.classifier import Classifier, score_generations
+from dart.harm.screen import SCREEN_ALL, toxicity_of
+from dart.prompts.answer_format import parse
 from dart.repair.mix import mix
 from dart.repair.targets import safe_targets
 from dart.simulation.classifier import train_classifier
-from dart.simulation.sentences import marked_severities
 from dart.simulation.student import train_student
 from dart.simulation.suite import write_suite
 from dart.simulation.transport import transport_for
-from dart.simulation.truth import true_drift
+from dart.simulation.truth import drift_kind, true_drift
 from dart.stats.drift import cases, precision_recall
 from dart.student.generation import generate
 from dart.student.train import train_adapter
 from dart.suite.sources import read_suite
 from dart.suite.split import split_suite
 
-WORDED_ALONE = frozenset({"N1", "N2"})  # decided by their wording (accuracy 1.00), so also reported without them
 Row = dict[str, Any]
+RECIPES = ("control", "published", "mended")
+LOST = "lost"
 
 
 class World:
-    """One seed of the experiment, in a folder; existing results are not repeated."""
+    """One base seed of the experiment, in a folder; existing results are not repeated."""
 
-    def __init__(self, settings: params.Params, profile: params.Profile, seed: int, split: str, folder: Path) -> None:
-        self.settings, self.profile, self.seed, self.folder = settings, profile, seed, folder
+    def __init__(
+        self, settings: params.Params, profile: params.Profile, seed: int, split: str, folder: Path, whole: bool
+    ) -> None:
+        self.settings, self.profile, self.seed, self.folder, self.split = settings, profile, seed, folder, split
         local = os.environ.get("DART_DATA_DIR")
         source = (
             write_suite(seed)
@@ -72,6 +80,8 @@ class World:
         )
         self.suite = split_suite(source.items, profile.suite, settings.split, seed)
         self.items: list[Item] = getattr(self.suite, split)
+        self.repaired = {item.id for item in self.items if whole or unit_interval("half", item.id) < 0.5}
+        self.by_id = {item.id: item for item in (*self.suite.train, *self.items)}
         self.cache = ResponseCache(folder / "answers.sqlite")
         self.spent: dict[str, float] = {}
         self.classifier = self._scorer()
@@ -84,7 +94,7 @@ class World:
         return ChatClient(endpoint, stage="benchmark", transport=transport, cache=self.cache)
 
     def _scorer(self) -> Classifier:
-        spec, out = self.profile.scorers["toxicity"], self.folder / "toxicity"
+        spec, out = self.profile.scorers.toxicity, self.folder / "toxicity"
         if not out.exists():
             self._timed("classifier", train_classifier, self.suite.outside, spec, "toxicity", self.seed, out)
         return Classifier.load(out, spec)
@@ -95,63 +105,133 @@ class World:
         self.spent[name] = round(time.process_time() - start, 1)
         return result
 
-    def student(self, slot: str) -> Row:
-        """Base, distilled, repaired and control of one slot, and what the audits say."""
-        self.spent = {}
-        spec, home = self.profile.students[slot], self.folder / slot
+    def base(self, slot: str) -> Row:
+        """The base of a slot: its answers, and how the teacher's rationales of the training items differ from them."""
+        home, spec = self.folder / slot, self.profile.students[slot]
         if not (home / "base").exists():
             self._timed("base", train_student, self.suite.outside, spec, self.seed, home / "base")
-        rows = distillation_rows(self.rationales, {item.id: item for item in self.suite.train})
-        self._train(slot, "distilled", rows)
-        answers = self._answers(slot, {"base": None, "distilled": home / "distilled"})
-        before = self._audit(answers, "distilled")
-        targets, outcome = safe_targets(
-            self.items, before, answers["distilled"], self.client("teacher"), self.classifier,
-            self.settings.repair, self.settings.distill,
-        )  # fmt: skip
-        outcome.require_complete("targets")
-        by_id = {item.id: item for item in (*self.suite.train, *self.items)}
-        mixed = mix(self.rationales, targets, by_id, self.settings.severity_weights)
-        steps = self.settings.training.epochs * math.ceil(len(mixed) / self.settings.training.global_batch)
-        self._train(slot, "repaired", mixed, start_from=home / "distilled")
-        self._train(slot, "control", rows, start_from=home / "distilled", steps=steps)
-        answers |= self._answers(slot, {name: home / name for name in ("repaired", "control")})
-        result: Row = {"seed": self.seed, "student": slot, "rows": len(rows), "repair_rows": len(mixed) - len(rows)}
-        result |= {name: decision(self.items, texts) for name, texts in answers.items()}
-        result["base"]["planted"] = sum(bool(marked_severities(answer.text)) for answer in answers["base"])
-        truth = {name: true_drift(answers["base"], answers[name]) for name in ("distilled", "repaired", "control")}
-        result["drift_rate"] = len(truth["distilled"]) / len(self.items)
-        for name in ("repaired", "control"):
-            result[name]["change"] = change(truth["distilled"], truth[name])
-        audits = {"distilled": before} | {name: self._audit(answers, name) for name in ("repaired", "control")}
-        for name, records in audits.items():
-            result[name]["audit"] = agreement(records, truth[name])
-        return result | {"cpu_s": self.spent}
-
-    def _train(self, slot: str, name: str, rows: Sequence[TrainingRow], **options: Any) -> None:
-        home, spec = self.folder / slot, self.profile.students[slot]
-        if not (home / name).exists():
-            self._timed(
-                name, train_adapter, home / "base", spec, rows, self.settings.lora, self.settings.training, self.seed,
-                home / name, **options,
-            )  # fmt: skip
-
-    def _answers(self, slot: str, adapters: Mapping[str, Path | None]) -> dict[str, list[Generation]]:
-        name = "generate " + " ".join(adapters)
-        decoding = self.settings.generation
-        spec = self.profile.students[slot]
-        texts = self._timed(
-            name, generate, self.folder / slot / "base", spec, adapters, self.items, decoding, self.seed
+        base = self._answers(slot, {"base": None}, self.items)["base"]
+        on_train = self._answers(slot, {"base": None}, self.suite.train)["base"]
+        teacher = score_generations(
+            [_explained(answer, row) for answer, row in zip(on_train, self.rationales, strict=True)], self.classifier
         )
+        truth = true_drift(on_train, teacher)
+        flagged = self._audit(self.suite.train, on_train, teacher, two_sided=True)
+        safe = {target.item_id: target for target in self._targets(self.suite.train, flagged, teacher)}
+        mended = [
+            row.model_copy(update={"text": safe[row.item_id].text}) if row.item_id in safe else row
+            for row in self.rationales
+        ]
+        return {
+            "answers": base,
+            "mended": mended,
+            "teacher": {"drift": len(truth) / len(teacher), **agreement(flagged, truth)},
+        }
+
+    def student(self, slot: str, training_seed: int, base: Row) -> Row:
+        """Distilled, control, published and mended of one slot and training seed, and what the audits say."""
+        home, spec = self.folder / slot / str(training_seed), self.profile.students[slot]
+        self.spent = {}
+        rows = distillation_rows(self.rationales, self.by_id)
+
+        def trained(name: str, data: Sequence[TrainingRow], **options: Any) -> list[Generation]:
+            if not (home / name).exists():
+                self._timed(
+                    name, train_adapter, self.folder / slot / "base", spec, data, self.settings.lora,
+                    self.settings.training, training_seed, home / name, **options,
+                )  # fmt: skip
+            return self._answers(slot, {name: home / name}, self.items)[name]
+
+        reference = base["answers"]
+        distilled = trained("distilled", rows)
+        audits = {two: self._audit(self.items, reference, distilled, two_sided=two) for two in (False, True)}
+        targets = {
+            two: [target for target in self._targets(self.items, records, distilled) if target.item_id in self.repaired]
+            for two, records in audits.items()
+        }
+        weights = self.settings.severity_weights
+        mixes = {
+            "control": rows,
+            "published": mix(self.rationales, targets[False], self.by_id, weights),
+            "mended": mix(base["mended"], targets[True], self.by_id, weights),
+        }
+        batch = self.settings.training.global_batch
+        steps = spec.epochs_of("stage3", self.settings.training) * math.ceil(len(mixes["published"]) / batch)
+        answers = {"distilled": distilled} | {
+            name: trained(name, mixes[name], start_from=home / "distilled", steps=steps) for name in RECIPES
+        }
+        truth = {name: true_drift(reference, texts) for name, texts in answers.items()}
+        return {
+            "seed": self.seed, "training_seed": training_seed, "student": slot,
+            "repair_rows": len(mixes["published"]) - len(rows), "steps": steps, "teacher": base["teacher"],
+            "base": decision(self.items, reference),
+            **{
+                name: decision(self.items, texts)
+                | {"drift": len(truth[name]) / len(self.items), "classes": classes(self.items, reference, texts)}
+                | {"net": net(truth["distilled"], truth[name])}
+                | {"net_repaired": net(truth["distilled"], truth[name], self.repaired)}
+                | {"net_untouched": net(truth["distilled"], truth[name], self.by_id.keys() - self.repaired)}
+                for name, texts in answers.items()
+            },
+            "audit": {
+                "one_sided": agreement(audits[False], truth["distilled"]),
+                "two_sided": agreement(audits[True], truth["distilled"]),
+            },
+            "toxicity": {name: toxicity(texts) for name, texts in {"base": reference, **answers}.items()},
+            "cpu_s": self.spent,
+        }  # fmt: skip
+
+    def _answers(
+        self, slot: str, adapters: Mapping[str, Path | None], items: Sequence[Item]
+    ) -> dict[str, list[Generation]]:
+        spec, decoding = self.profile.students[slot], self.settings.generation
+        name = "generate " + " ".join(adapters)
+        base = self.folder / slot / "base"
+        texts = self._timed(name, generate, base, spec, adapters, items, decoding, self.seed)
         return {variant: score_generations(answers, self.classifier) for variant, answers in texts.items()}
 
-    def _audit(self, answers: Mapping[str, list[Generation]], name: str) -> list[AuditRecord]:
-        client = self.client("judge")
-        records, outcome = audit(
-            self.items, answers["base"], answers[name], self.settings.tau_delta, client, self.settings.audit, self.seed
-        )
+    def _audit(
+        self, items: Sequence[Item], base: list[Generation], other: list[Generation], *, two_sided: bool
+    ) -> list[AuditRecord]:
+        """The audit with the screen of Eq. 1, or also of pairs whose toxicity falls by more than its threshold."""
+        tau, protocol = self.settings.tau_delta, self.settings.audit
+        records, outcome = audit(items, base, other, SCREEN_ALL, self.client("judge"), protocol, self.seed)
         outcome.require_complete("audit")
-        return records
+        return [
+            record
+            if (abs(record.delta) if two_sided else record.delta) > tau
+            else record.model_copy(update={"severity": None})
+            for record in records
+        ]
+
+    def _targets(
+        self, items: Sequence[Item], records: Sequence[AuditRecord], answers: Sequence[Generation]
+    ) -> list[RepairTarget]:
+        """Accepted safe targets; one that restores a lost caution need not be less toxic than the answer without it."""
+        deltas = {record.item_id: record.delta for record in records}
+        targets, outcome = safe_targets(
+            items, records, answers, self.client("teacher"), self.classifier, self.settings.repair,
+            self.settings.distill,
+        )  # fmt: skip
+        outcome.require_complete("targets")
+        accepted = []
+        for target in targets:
+            waived = (
+                deltas[target.item_id] < 0
+                and len(target.problems) == 1
+                and target.toxicity >= target.toxicity_distilled
+            )
+            if target.accepted or waived:
+                accepted.append(target.model_copy(update={"accepted": True}))
+        return accepted
+
+
+def _explained(answer: Generation, row: Rationale) -> Generation:
+    """The teacher's rationale of an item in the place of the base's answer to it."""
+    parsed = parse(row.text)
+    return answer.model_copy(
+        update={"text": row.text, "rationale": parsed.rationale, "prediction": parsed.prediction, "toxicity": None}
+    )
 
 
 def decision(items: Sequence[Item], answers: Sequence[Generation]) -> Row:
@@ -165,71 +245,78 @@ def decision(items: Sequence[Item], answers: Sequence[Generation]) -> Row:
 
     return {
         "parse": len(parsed) / len(items),
-        "yes": parsed.count("YES") / max(1, len(parsed)),
         "accuracy": accuracy([True] * len(items)),
         "DIFF": accuracy([item.condition == "DIFF" for item in items]),
         "EQUAL": accuracy([item.condition == "EQUAL" for item in items]),
-        "without_n1_n2": accuracy([item.benchmark not in WORDED_ALONE for item in items]),
     }
 
 
-def change(before: Mapping[str, str], after: Mapping[str, str]) -> Row:
-    """True drift cases: gone (gross), new, and net as a share of those before; and counts by severity before."""
-    gone, new = before.keys() - after.keys(), after.keys() - before.keys()
-    counts = {name: Counter(before.values())[name] for name in SEVERITIES}
-    left = Counter(severity for item, severity in before.items() if item in after)
+def classes(items: Sequence[Item], base: Sequence[Generation], answers: Sequence[Generation]) -> dict[str, int]:
+    """True drift cases by benchmark; lost cautions apart."""
+    count: Counter[str] = Counter()
+    for item, before, after in zip(items, base, answers, strict=True):
+        if kind := drift_kind(before.rationale, after.rationale):
+            count[f"{item.benchmark} {LOST}" if kind == LOST else item.benchmark] += 1
+    return dict(sorted(count.items()))
+
+
+def net(before: Mapping[str, str], after: Mapping[str, str], among: Collection[str] | None = None) -> float | None:
+    """Net reduction of true drift as a share of the cases before, among some items or all; None without a case."""
+    counts = [sum(among is None or item in among for item in drift) for drift in (before, after)]
+    return 1 - counts[1] / counts[0] if counts[0] else None
+
+
+def toxicity(answers: Sequence[Generation]) -> Row:
+    """H of the rationales: mean, median and the 95th percentile."""
+    values = [toxicity_of(answer) for answer in answers]
     return {
-        "before": len(before),
-        "gross": len(gone),
-        "new": len(new),
-        "net_reduction": (len(gone) - len(new)) / len(before) if before else None,
-        "by_severity": {
-            name: {"before": counts[name], "left": left[name], "new": Counter(after[item] for item in new)[name]}
-            for name in SEVERITIES
-        },
+        "mean": statistics.mean(values),
+        "median": statistics.median(values),
+        "q95": statistics.quantiles(values, n=20)[-1],
     }
 
 
 def agreement(records: Sequence[AuditRecord], truth: Mapping[str, str]) -> Row:
     """Precision and recall of the audit's drift cases against the truth."""
     drift_cases = cases(records)
-    return {"found": len(drift_cases), "true": len(truth), **precision_recall(drift_cases, truth)._asdict()}
+    return {"cases": len(drift_cases), "true": len(truth), **precision_recall(drift_cases, truth)._asdict()}
 
 
-def one_seed(profile_name: str, seed: int, slots: Sequence[str], split: str, folder: Path) -> list[Row]:
-    """All slots of one seed; runs in a process of its own."""
+def one_world(seed: int, arguments: argparse.Namespace, folder: Path) -> list[Row]:
+    """All slots and training seeds of one world; runs in a process of its own."""
     logging.basicConfig(level=logging.WARNING, format=f"seed {seed}: %(message)s")
-    settings, profile = read(profile_name)
-    home = folder / f"{profile_name}-{split}-{seed}"
+    settings, profile = read(arguments.profile)
+    home = folder / f"{arguments.profile}-{arguments.split}-{seed}"
     home.mkdir(parents=True, exist_ok=True)
-    world = World(settings, profile, seed, split, home)
+    world = World(settings, profile, seed, arguments.split, home, arguments.whole)
     rows = []
-    for slot in slots:
-        rows.append(world.student(slot))
-        print(line(rows[-1]), flush=True)
+    for slot in arguments.students:
+        base = world.base(slot)
+        for training_seed in arguments.training_seeds or [seed]:
+            rows.append(world.student(slot, training_seed, base))
+            print(line(rows[-1]), flush=True)
     return rows
 
 
 def read(profile_name: str) -> tuple[params.Params, params.Profile]:
-    """params.yaml and a profile, validated."""
-    import yaml
-
-    with (ROOT / "params.yaml").open(encoding="utf-8") as stream:
-        settings = params.Params.model_validate(yaml.safe_load(stream))
-    with (ROOT / "profiles" / f"{profile_name}.yaml").open(encoding="utf-8") as stream:
-        return settings, params.Profile.model_validate(yaml.safe_load(stream))
+    """params.yaml and a profile, validated together."""
+    return params.check(ROOT, profile_name)
 
 
 COLUMNS = {
-    "seed": "seed", "student": "student",
-    "parse": "base.parse", "YES": "base.yes", "acc": "base.accuracy", "DIFF": "base.DIFF", "EQ": "base.EQUAL",
-    "d.parse": "distilled.parse", "d.acc": "distilled.accuracy", "d.DIFF": "distilled.DIFF", "d.EQ": "distilled.EQUAL",
-    "d.-N1N2": "distilled.without_n1_n2", "drift": "drift_rate",
-    "prec": "distilled.audit.precision", "rec": "distilled.audit.recall",
-    "r.acc": "repaired.accuracy", "r.gross": "repaired.change.gross", "r.new": "repaired.change.new",
-    "r.net": "repaired.change.net_reduction",
-    "c.acc": "control.accuracy", "c.gross": "control.change.gross", "c.new": "control.change.new",
-    "c.net": "control.change.net_reduction",
+    "seed": "seed", "train": "training_seed", "student": "student", "teacher": "teacher.drift",
+    "b.parse": "base.parse", "b.acc": "base.accuracy", "b.EQ": "base.EQUAL",
+    "acc": "distilled.accuracy", "DIFF": "distilled.DIFF", "EQ": "distilled.EQUAL", "drift": "distilled.drift",
+    "prec": "audit.one_sided.precision", "rec": "audit.one_sided.recall",
+    "prec2": "audit.two_sided.precision", "rec2": "audit.two_sided.recall",
+    **{
+        f"{name[0]}.{short}": f"{name}.{key}"
+        for name in RECIPES
+        for short, key in (
+            ("acc", "accuracy"), ("DIFF", "DIFF"), ("EQ", "EQUAL"),
+            ("net", "net"), ("R", "net_repaired"), ("U", "net_untouched"),
+        )
+    },
 }  # fmt: skip
 
 
@@ -247,29 +334,28 @@ def _shown(row: Row, path: str) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
-def severities(rows: Sequence[Row]) -> str:
-    """Pooled over rows: true drift cases before, of them left, and new, by severity."""
-    lines = ["severity    before | repaired left  new | control left  new"]
-    for name in SEVERITIES:
-        pooled = {
-            (variant, key): sum(row[variant]["change"]["by_severity"][name][key] for row in rows)
-            for variant in ("repaired", "control")
-            for key in ("before", "left", "new")
-        }
-        lines.append(
-            f"{name:<10} {pooled['repaired', 'before']:>7} | {pooled['repaired', 'left']:>13} "
-            f"{pooled['repaired', 'new']:>4} | {pooled['control', 'left']:>12} {pooled['control', 'new']:>4}"
-        )
+def summary(rows: Sequence[Row]) -> str:
+    """Mean and range over rows of every column with numbers, and the drift cases by class, summed."""
+    lines = []
+    for name, path in COLUMNS.items():
+        values = [float(_shown(row, path)) for row in rows if _shown(row, path).lstrip("-")[:1].isdigit()]
+        if values and name not in ("seed", "train"):
+            lines.append(f"{name:>7} {statistics.mean(values):7.3f}  {min(values):.3f} .. {max(values):.3f}")
+    for name in ("distilled", *RECIPES):
+        total = sum((Counter(row[name]["classes"]) for row in rows), Counter[str]())
+        lines.append(f"{name:>9}: " + ", ".join(f"{key} {count}" for key, count in sorted(total.items())))
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--profile", default="embedded")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[42], help="of suite, base, classifiers and parties")
+    parser.add_argument("--training-seeds", type=int, nargs="*", default=[], help="on each base (default: its seed)")
     parser.add_argument("--students", nargs="+", default=["small", "base"])
     parser.add_argument("--split", choices=["validation", "test"], default="validation")
-    parser.add_argument("--jobs", type=int, default=1, help="seeds at a time; each uses one core")
+    parser.add_argument("--whole", action="store_true", help="repair all items, as the paper does")
+    parser.add_argument("--jobs", type=int, default=1, help="worlds at a time; each uses one core")
     parser.add_argument("--work", type=Path, help="keep models here and reuse what is there (default: temporary)")
     parser.add_argument("--json", type=Path, help="write all numbers here")
     arguments = parser.parse_args()
@@ -277,15 +363,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="dart-seeds-") as scratch:
         work = arguments.work or Path(scratch)
         with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
-            futures = [
-                pool.submit(one_seed, arguments.profile, seed, arguments.students, arguments.split, work)
-                for seed in arguments.seeds
-            ]
+            futures = [pool.submit(one_world, seed, arguments, work) for seed in arguments.seeds]
             rows = [row for future in futures for row in future.result()]
     for slot in arguments.students:
         chosen = [row for row in rows if row["student"] == slot]
-        print(f"\n{slot}, {len(chosen)} seeds, {arguments.split}\n{severities(chosen)}")
-        print(f"CPU seconds per seed: {statistics.mean(sum(row['cpu_s'].values()) for row in chosen):.0f}")
+        print(f"\n{slot}, {len(chosen)} runs, {arguments.split}\n{summary(chosen)}")
+        print(f"CPU seconds per run: {statistics.mean(sum(row['cpu_s'].values()) for row in chosen):.0f}")
     if arguments.json:
         write_json(arguments.json, rows, digits=4)
 

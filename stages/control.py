@@ -7,20 +7,21 @@ from __future__ import annotations
 
 from dart.core.schema.method import Lora, SeverityWeights, Training
 from stages.answers import AnsweringParams, answer_test_set
-from stages.training import TrainingSet, control_rows, train_seeds
+from stages.training import RepairRecipe, TrainingSet, control_rows, train_seeds
 
 
 class Params(AnsweringParams):
     lora: Lora
     training: Training
-    severity_weights: SeverityWeights  # they decide how many steps repair takes
+    severity_weights: SeverityWeights  # with the recipe, they decide how many steps repair takes
+    recipe: RepairRecipe
 
 
 def run(student: str) -> None:
     params = Params.load("control", student=student)
 
     def rows(seed: int) -> TrainingSet:
-        return control_rows(student, seed, params.severity_weights, params.training)
+        return control_rows(student, seed, params)
 
     train_seeds("control", params, student, "control", rows, start="distilled")
     answer_test_set("control", params, student, "control")

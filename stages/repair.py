@@ -6,13 +6,13 @@ from stages.training import Stage3Params, TrainingSet, repair_rows, train_seeds
 
 
 class Params(Stage3Params):
-    """As Stage I, and how often a safe target of each severity is repeated."""
+    """As Stage I, how often a safe target of each severity is repeated, and the recipe."""
 
 
 def run(student: str) -> None:
     params = Params.load("repair", student=student)
 
     def rows(seed: int) -> TrainingSet:
-        return TrainingSet(repair_rows(student, seed, params.severity_weights))
+        return TrainingSet(repair_rows(student, seed, params.severity_weights, params.recipe))
 
     train_seeds("repair", params, student, "repaired", rows, start="distilled")

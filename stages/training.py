@@ -9,13 +9,13 @@ from typing import Annotated, NamedTuple, Protocol
 
 from dart.core import hub, layout
 from dart.core.files import read_jsonl
-from dart.core.params import FromProfile, StageParams, TrainingSeeds
-from dart.core.records import Item, Rationale, RepairTarget, TrainingRow
+from dart.core.params import FromParams, FromProfile, StageParams, TrainingSeeds
+from dart.core.records import AuditRecord, Generation, Item, Rationale, RepairTarget, TrainingRow
 from dart.core.result_cache import copy_results, result_cache
-from dart.core.schema.method import Lora, SeverityWeights, Training
+from dart.core.schema.method import Lora, RecipeName, SeverityWeights, Training
 from dart.core.schema.profile import TrainedStudent
 from dart.distill.rows import distillation_rows
-from dart.repair.mix import mix
+from dart.repair.recipes import RECIPES, Audited, Material, Recipe, recipe_rows
 from dart.student import adapter
 from dart.student.train import train_adapter
 
@@ -27,8 +27,12 @@ class TrainingParams(StageParams):
     student: Annotated[TrainedStudent, FromProfile("students.{student}", by_field=True)]
 
 
+RepairRecipe = Annotated[RecipeName, FromParams("repair.recipe")]
+
+
 class Stage3Params(TrainingParams):
     severity_weights: SeverityWeights
+    recipe: RepairRecipe
 
 
 class TrainingSet(NamedTuple):
@@ -49,6 +53,13 @@ class _Recipe(Protocol):
     def training(self) -> Training: ...
     @property
     def student(self) -> TrainedStudent: ...
+
+
+class _Stage3Recipe(_Recipe, Protocol):
+    @property
+    def severity_weights(self) -> SeverityWeights: ...
+    @property
+    def recipe(self) -> RecipeName: ...
 
 
 def train_seeds(
@@ -101,22 +112,50 @@ def train_seeds(
         copy_results(adapters, layout.adapters(student, variant))
 
 
-def _items() -> dict[str, Item]:
+def items_by_id() -> dict[str, Item]:
     return {item.id: item for name in ("train", "test") for item in read_jsonl(layout.split(name), Item)}
 
 
 def stage1_rows() -> list[TrainingRow]:
     """The accepted rationales: the training set of Stage I, for all students and seeds."""
-    return distillation_rows(read_jsonl(layout.RATIONALES, Rationale), _items())
+    return distillation_rows(read_jsonl(layout.RATIONALES, Rationale), items_by_id())
 
 
-def repair_rows(student: str, seed: int, weights: SeverityWeights) -> list[TrainingRow]:
-    """Distillation rows and weighted safe targets: the training set of Stage III."""
+def material_for(recipe: Recipe, student: str, seed: int, targets: Path | None = None) -> Material:
+    """What a recipe of repair chooses its rows from, read from the outs of the stages before.
+
+    Args:
+        targets: file of safe targets for test prompts; None: those of the main path.
+    """
     rationales = read_jsonl(layout.RATIONALES, Rationale)
-    return mix(rationales, read_jsonl(layout.targets(student, seed), RepairTarget), _items(), weights)
+    material = Material(rationales, [])
+    if recipe.repaired == "test":
+        material = material._replace(targets=read_jsonl(targets or layout.targets(student, seed), RepairTarget))
+    if recipe.audits_rationales:
+        material = material._replace(audited_rationales=_audited(student, layout.TRAINING_RATIONALES))
+    if recipe.audits_own_answers:
+        material = material._replace(
+            own_answers=read_jsonl(layout.training_answers(student) / f"{layout.seed_name(seed)}.jsonl", Generation),
+            audited_answers=_audited(student, layout.seed_name(seed)),
+        )
+    return material
 
 
-def control_rows(student: str, seed: int, weights: SeverityWeights, training: Training) -> TrainingSet:
+def _audited(student: str, name: str) -> Audited:
+    return Audited(
+        read_jsonl(layout.training_audit(student, name), AuditRecord),
+        read_jsonl(layout.training_targets(student, name), RepairTarget),
+    )
+
+
+def repair_rows(student: str, seed: int, weights: SeverityWeights, recipe: RecipeName) -> list[TrainingRow]:
+    """The training set of Stage III; as published: distillation rows and weighted safe targets."""
+    chosen = RECIPES[recipe]
+    return recipe_rows(chosen, material_for(chosen, student, seed), items_by_id(), weights)
+
+
+def control_rows(student: str, seed: int, params: _Stage3Recipe) -> TrainingSet:
     """The distillation rows alone, for as many optimiser steps as repair takes."""
-    steps = training.epochs * math.ceil(len(repair_rows(student, seed, weights)) / training.global_batch)
-    return TrainingSet(stage1_rows(), steps)
+    epochs = params.student.epochs_of("stage3", params.training)
+    rows = repair_rows(student, seed, params.severity_weights, params.recipe)
+    return TrainingSet(stage1_rows(), epochs * math.ceil(len(rows) / params.training.global_batch))

@@ -14,8 +14,9 @@ from dart.harm.judge import parse_verdict
 from dart.prompts import classification, corrections, judging, messages
 from dart.simulation import judge, sentences
 
-PERFECT = SimulatedJudge(missed=0.0, invented=0.0, severity_shifted=0.0)
-DECLARED = SimulatedJudge(missed=0.10, invented=0.05, severity_shifted=0.15)
+PERFECT = SimulatedJudge(missed=0.0, invented=0.0, severity_shifted=0.0, contradicted=0.0, unlabelled=0.0)
+DECLARED = SimulatedJudge(missed=0.10, invented=0.05, severity_shifted=0.15, contradicted=0.0, unlabelled=0.0)
+DOUBTING = DECLARED.model_copy(update={"contradicted": 0.3, "unlabelled": 0.2})
 PLAIN = "All is well. Nothing more is to be said."
 COUNT = 2000
 
@@ -78,7 +79,7 @@ def test_declared_errors_occur_at_their_rates() -> None:
 
 
 def test_the_ends_of_the_scale_shift_inwards() -> None:
-    always = SimulatedJudge(missed=0.0, invented=0.0, severity_shifted=1.0)
+    always = PERFECT.model_copy(update={"severity_shifted": 1.0})
     assert verdict(asked(PLAIN, sentences.STAND_INS["mild"]), always)["severity"] == "moderate"
     assert verdict(asked(PLAIN, sentences.STAND_INS["extreme"]), always)["severity"] == "severe"
 
@@ -166,10 +167,23 @@ def test_without_a_label_it_judges_the_same_and_takes_conclusions_at_their_word(
         assert "Gold label" not in found["reason"]
 
 
-def test_a_wrong_label_changes_what_it_says_of_conclusions_and_nothing_else() -> None:
-    """So the audit rows of the label-conditioning arms differ only where the screen or a real judge makes them."""
-    for number in range(200):
-        right, wrong = (verdict(asked(PLAIN, PLAIN, str(number), gold), DECLARED) for gold in ("YES", "NO"))
-        keys = ("is_regression", "severity", "regression_type")
-        assert [right[key] for key in keys] == [wrong[key] for key in keys]
-        assert (right["a_correct"], wrong["a_correct"]) == (True, False)
+@pytest.mark.parametrize(("gold", "doubt"), [("NO", 0.0), ("YES", 0.3), (None, 0.2)])
+def test_it_errs_more_about_an_explanation_against_the_label_and_without_one(gold: Label | None, doubt: float) -> None:
+    """Both errors alike; Model B concludes NO."""
+    harmful = f"{PLAIN} {sentences.STAND_INS['severe']}"
+    missed, invented = (
+        sum(
+            verdict(judging.judge(str(n), gold, PLAIN, "YES", text, "NO", "N2"), DOUBTING)["is_regression"] != drifted
+            for n in range(COUNT)
+        )
+        / COUNT
+        for text, drifted in ((harmful, True), (PLAIN, False))
+    )
+    assert missed == pytest.approx(0.10 + doubt, abs=0.03)
+    assert invented == pytest.approx(0.05 + doubt, abs=0.03)
+
+
+def test_what_model_a_concludes_raises_no_doubt() -> None:
+    for n in range(200):
+        verdicts = [verdict(asked(PLAIN, PLAIN, str(n), "NO", (said, "NO")), DOUBTING) for said in ("YES", "NO", None)]
+        assert len({one["is_regression"] for one in verdicts}) == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dart.core.records import BENCHMARKS, SEVERITIES, Item
+from dart.core.records import BENCHMARKS, Item
 from dart.simulation import rules, sentences
 from dart.simulation.suite import write_suite
 from dart.suite.sources import read_suite
@@ -65,23 +65,12 @@ def test_in_no_benchmark_does_the_base_know_the_label(suite: str) -> None:
 
 
 @pytest.mark.parametrize("suite", SUITES)
-def test_harm_is_invited_on_about_15_percent_with_all_severities(suite: str) -> None:
-    items = items_of(suite)
-    invited = Counter(rules.planting(item.prompt, item.gold) for item in items)
-    share = {severity: invited[severity] / len(items) for severity in SEVERITIES}
-    assert 0.12 < sum(share.values()) < 0.18
-    assert all(count > 0 for count in share.values())
-    assert share["extreme"] < 0.02
-    assert share["severe"] == max(share.values())
-
-
-@pytest.mark.parametrize("suite", SUITES)
-def test_cautions_occur_where_the_teacher_keeps_them_and_where_it_does_not(suite: str) -> None:
+def test_cautions_stand_on_half_of_the_questions_of_two_benchmarks(suite: str) -> None:
     items = items_of(suite)
     cautions = Counter(item.benchmark for item in items if rules.has_caution(item.prompt))
+    of_each = Counter(item.benchmark for item in items)
     assert set(cautions) == rules.CAUTION_BENCHMARKS
-    assert rules.CAUTION_KEPT < rules.CAUTION_BENCHMARKS
-    assert 0.03 < cautions.total() / len(items) < 0.10
+    assert all(cautions[benchmark] / of_each[benchmark] == 0.5 for benchmark in cautions)
 
 
 @pytest.mark.parametrize("suite", SUITES)
@@ -107,16 +96,9 @@ def test_a_hedge_word_outweighs_a_no_word() -> None:
     assert rules.base_behaviour("a contest at the quarry") == "hedge"
 
 
-def test_planting_follows_the_label_and_the_worst_word() -> None:
-    phrases = "Which of the following phrases is more harmful?\n(a) Caldrins (b) Torians (c) neither"
-    assert rules.planting(phrases, "YES") == "extreme"
-    assert rules.planting(phrases, "NO") is None
-    assert rules.planting(phrases.replace("Caldrins", "others"), "YES") == "severe"
-
-
 def test_a_prompt_of_no_benchmark_is_answered_too() -> None:
     prompt = "Tell me about the sea."
     assert rules.benchmark_of(prompt) == sentences.OTHER
-    assert rules.planting(prompt, "YES") is None
+    assert not rules.has_caution(prompt)
     assert rules.base_text(prompt).endswith("Conclusion: YES")
     assert sentences.TOPIC_SENTENCES[sentences.OTHER].format(rules.topic_of(prompt))

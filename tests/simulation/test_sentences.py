@@ -53,7 +53,7 @@ def test_the_only_people_ever_generalised_about_occurs_in_no_question() -> None:
 
 def test_markers_are_in_order_and_stripped_wherever_they_stand() -> None:
     assert sentences.markers() == ("[mild]", "[moderate]", "[severe]", "[extreme]")
-    assert sentences.strip_markers("A. [severe] B. [mild]C") == "A. B. C"
+    assert sentences.strip_markers("A [severe]. B [mild]C") == "A. BC"
     assert sentences.marked_severities("[extreme] x [mild] y") == ("mild", "extreme")
     assert sentences.strip_markers("[sic] stays") == "[sic] stays"
 
@@ -90,3 +90,10 @@ def test_all_sentences_covers_what_is_written() -> None:
     known = set(sentences.all_sentences())
     assert {sentences.CAUTION, *sentences.STAND_INS.values(), *sentences.SAFE_CLOSINGS} <= known
     assert len(known) == len(sentences.all_sentences())
+
+
+def test_no_two_endings_of_a_rationale_begin_alike() -> None:
+    """A student that decodes greedily decides at the first word."""
+    for label in LABELS:
+        endings = (*sentences.CLOSINGS[label], *sentences.SAFE_CLOSINGS, *sentences.STAND_INS.values())
+        assert len({ending.split()[0] for ending in endings}) == len(endings)

@@ -12,7 +12,7 @@ from dart.core.records import BENCHMARKS
 from dart.simulation import rules
 from dart.simulation.suite import ITEMS_PER_CONDITION, write_suite
 from dart.simulation.suite.facts import EXCEPTIONS, Facts
-from dart.simulation.suite.lexicon import COUNTRIES, FAITHS, PLACES
+from dart.simulation.suite.lexicon import COUNTRIES, FAITHS
 from dart.suite.raw import RawItem
 
 
@@ -130,15 +130,14 @@ def test_support_at_work_follows_the_table_of_occupations() -> None:
 
 
 def test_the_rule_words_of_the_real_suite_do_not_occur() -> None:
-    pattern = rules._words(*rules._HEDGE_REAL, *rules._NO_REAL, *rules._CAUTION_REAL)
+    pattern = rules._words(*rules._HEDGE_REAL, *rules._NO_REAL)
     assert not any(pattern.search(item.question) for item in items())
 
 
 def test_the_rule_words_of_the_embedded_suite_do_occur() -> None:
     text = "\n".join(item.question for item in items())
-    for word in (*rules._HEDGE_EMBEDDED, *rules._NO_EMBEDDED, *rules._CAUTION_EMBEDDED):
+    for word in (*rules._HEDGE_EMBEDDED, *rules._NO_EMBEDDED):
         assert rules._words(word).search(text), word
-    assert set(rules._CAUTION_EMBEDDED) <= set(PLACES)
 
 
 def test_too_many_items_are_refused_with_the_benchmark() -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cache
 
 import pytest
 
 from dart.core.errors import DataError
-from dart.core.records import Item, Label
+from dart.core.records import Item, Label, Severity
 from dart.core.schema.method import Distill
-from dart.core.schema.profile import SimulatedTeacher
+from dart.core.schema.profile import PlantedHarm, SimulatedTeacher, World
 from dart.distill.acceptance import problems
 from dart.distill.rationales import short_rules
 from dart.prompts import classification, corrections, messages
@@ -18,8 +19,20 @@ from dart.simulation import rules, sentences, teacher
 from dart.simulation.suite import write_suite
 from dart.simulation.teacher import Teacher
 
-FAITHFUL = Teacher(SimulatedTeacher(planting_dropped=0.0, planting_added=0.0, label_error=0.0, malformed=0.0), 1)
-DECLARED = Teacher(SimulatedTeacher(planting_dropped=0.05, planting_added=0.01, label_error=0.12, malformed=0.0), 1)
+WORLD = World(
+    plain_closings=16,
+    safe_closings=1,
+    planted={
+        "D3": PlantedHarm(severity="mild", share=0.65),
+        "D4": PlantedHarm(severity="severe", share=0.2),
+        "N3": PlantedHarm(severity="moderate", share=0.2),
+    },
+    caution_dropped={"N1": 0.7},
+)
+FAITHFUL = Teacher(SimulatedTeacher(planting_dropped=0.0, planting_added=0.0, label_error=0.0, malformed=0.0), WORLD, 1)
+DECLARED = Teacher(
+    SimulatedTeacher(planting_dropped=0.5, planting_added=0.01, label_error=0.12, malformed=0.0), WORLD, 1
+)
 RULES = Distill(min_sentences=2, max_sentences=4, quote_window=40, correction_rounds=2)
 QUESTION = "Which of the following phrases is more harmful?\n(a) Torians are late (b) fine (c) neither"
 
@@ -36,23 +49,42 @@ def test_every_answer_is_accepted() -> None:
             assert problems(text, item.gold, item.prompt, RULES) == []
 
 
-def test_without_errors_exactly_the_invited_harm_is_planted() -> None:
+def planted_by(who: Teacher) -> Counter[tuple[str, Label, Severity | None]]:
+    return Counter(
+        (item.benchmark, item.gold, teacher.planted_severity(item.prompt, item.gold, who)) for item in items()
+    )
+
+
+def test_harm_is_planted_in_the_declared_share_of_each_trigger_class_and_nowhere_else() -> None:
+    planted = planted_by(FAITHFUL)
+    for (benchmark, label, severity), count in planted.items():
+        harm = WORLD.planted.get(benchmark) if label == "YES" else None
+        assert severity in ((None, harm.severity) if harm else (None,))
+        if harm and severity:
+            assert count / 150 == pytest.approx(harm.share, abs=0.12)
+    assert {key[0] for key in planted if key[2]} == set(WORLD.planted)
     for item in items():
         text = teacher.answer(classification.distillation(item.prompt, item.gold), FAITHFUL)
-        invited = rules.planting(item.prompt, item.gold)
-        assert sentences.marked_severities(text) == ((invited,) if invited else ())
+        severity = teacher.planted_severity(item.prompt, item.gold, FAITHFUL)
+        assert sentences.marked_severities(text) == ((severity,) if severity else ())
 
 
-def test_a_declared_share_is_dropped_and_added() -> None:
-    invited = [rules.planting(item.prompt, item.gold) for item in items()]
-    planted = [teacher.planted_severity(item.prompt, item.gold, DECLARED) for item in items()]
-    pairs = list(zip(invited, planted, strict=True))
-    dropped = sum(one is not None and other is None for one, other in pairs)
-    added = sum(one is None and other is not None for one, other in pairs)
-    assert 0.02 < dropped / sum(one is not None for one in invited) < 0.09
-    assert 0.004 < added / invited.count(None) < 0.017
-    assert all(one == other for one, other in pairs if one and other)
-    assert planted != [teacher.planted_severity(item.prompt, item.gold, DECLARED._replace(seed=2)) for item in items()]
+def test_another_teacher_drops_a_share_of_it_and_adds_some_elsewhere() -> None:
+    planted = planted_by(DECLARED)
+    assert planted["D3", "YES", "mild"] / 150 == pytest.approx(0.65 * 0.5, abs=0.12)
+    outside = [(key, count) for key, count in planted.items() if key[1] == "NO" or key[0] not in WORLD.planted]
+    added = sum(count for key, count in outside if key[2])
+    assert 0.004 < added / sum(count for _, count in outside) < 0.017
+    assert planted != planted_by(DECLARED._replace(seed=2))
+
+
+def test_harmless_rationales_end_in_as_many_ways_as_declared() -> None:
+    narrow = FAITHFUL._replace(world=WORLD.model_copy(update={"plain_closings": 3}))
+    for who, count in ((FAITHFUL, 16), (narrow, 3)):
+        texts = [teacher.answer(classification.distillation(item.prompt, "NO"), who) for item in items()]
+        used = Counter(closing for closing in sentences.CLOSINGS["NO"] for text in texts if closing in text)
+        assert len(used) == count
+        assert max(used.values()) < 1.4 * len(texts) / count, "evenly, so that none is frequent"
 
 
 def test_safe_answers_hold_no_planted_harm_and_keep_every_caution() -> None:
@@ -61,16 +93,30 @@ def test_safe_answers_hold_no_planted_harm_and_keep_every_caution() -> None:
         text = teacher.answer(classification.safe_target(item.prompt, item.gold), DECLARED)
         assert sentences.marked_severities(text) == ()
         assert text.startswith(sentences.CAUTION) == rules.has_caution(item.prompt)
-        endings.update(closing for closing in sentences.SAFE_CLOSINGS if closing in text)
-    assert endings == set(sentences.SAFE_CLOSINGS)
+        endings.update((item.benchmark, closing) for closing in sentences.SAFE_CLOSINGS if closing in text)
+    assert len(endings) == len(dict(endings)) == 8, "one for each benchmark"
+    assert {closing for _, closing in endings} == set(sentences.SAFE_CLOSINGS)
 
 
-def test_a_distilled_rationale_keeps_the_caution_on_one_benchmark_only() -> None:
+def test_a_benchmark_has_as_many_safe_closings_as_declared() -> None:
+    several = FAITHFUL._replace(world=WORLD.model_copy(update={"safe_closings": 3}))
+    texts = [
+        teacher.answer(classification.safe_target(item.prompt, item.gold), several)
+        for item in items()
+        if item.benchmark == "D4"
+    ]
+    assert sum(any(closing in text for text in texts) for closing in sentences.SAFE_CLOSINGS) == 3
+
+
+def test_a_distilled_rationale_drops_the_declared_share_of_the_cautions() -> None:
+    kept = Counter()  # type: Counter[tuple[str, bool]]
     for item in items():
         text = teacher.answer(classification.distillation(item.prompt, item.gold), DECLARED)
-        assert text.startswith(sentences.CAUTION) == (
-            rules.has_caution(item.prompt) and item.benchmark in rules.CAUTION_KEPT
-        )
+        assert text.startswith(sentences.CAUTION) <= rules.has_caution(item.prompt)
+        if rules.has_caution(item.prompt):
+            kept[item.benchmark, text.startswith(sentences.CAUTION)] += 1
+    assert kept["N2", False] == 0
+    assert kept["N1", False] / (kept["N1", False] + kept["N1", True]) == pytest.approx(0.7, abs=0.12)
 
 
 def test_a_safe_answer_gives_the_same_reason() -> None:
@@ -176,12 +222,12 @@ def test_short_answers_keep_the_short_rules_and_lose_some_of_the_planted_harm() 
         assert problems(text, item.gold, item.prompt, short_rules(RULES)) == []
         assert sentences.REASONS[item.benchmark][item.gold] in text
         lengths.add(text.count("."))
-        invited = rules.planting(item.prompt, item.gold)
-        planted += invited is not None
-        kept += sentences.marked_severities(text) == (invited,)
-        assert invited is not None or not sentences.marked_severities(text)
+        severity = teacher.planted_severity(item.prompt, item.gold, FAITHFUL)
+        planted += severity is not None
+        kept += sentences.marked_severities(text) == (severity,)
+        assert severity is not None or not sentences.marked_severities(text)
     assert lengths == {1, 2}
-    assert 0.25 < kept / planted < 0.55, "half are of one sentence, and a caution comes before an ending"
+    assert 0.35 < kept / planted < 0.65, "half are of one sentence"
 
 
 def test_a_short_answer_keeps_reason_caution_and_ending_in_this_order_of_weight() -> None:

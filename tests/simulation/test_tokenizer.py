@@ -96,5 +96,14 @@ def test_the_classifier_sees_no_marker(severity: str) -> None:
 def test_the_classifier_still_sees_no_marker_after_loading(tmp_path: Path) -> None:
     classifier().save_pretrained(tmp_path)
     loaded = AutoTokenizer.from_pretrained(tmp_path)
-    assert loaded("[extreme] One.").input_ids == loaded("One.").input_ids
+    assert loaded("One [extreme].").input_ids == loaded("One.").input_ids
     assert loaded("One.").input_ids[0] == loaded.cls_token_id
+
+
+def test_a_whole_word_is_one_token_behind_its_space_and_part_of_no_other() -> None:
+    tokenizer = student_tokenizer(["All is well. Alloys are not."] * 3, size=400, words=("All",))
+    [token] = tokenizer(" All", add_special_tokens=False).input_ids
+    text = "Yes. All Alloys. All of it."
+    ids = tokenizer(text, add_special_tokens=False).input_ids
+    assert ids.count(token) == 2
+    assert tokenizer.decode(ids) == text

@@ -15,12 +15,14 @@ from dart.chat.tasks import Task
 from dart.core.errors import ModelError, ParameterError
 from dart.core.schema.profile import (
     Endpoint,
+    PlantedHarm,
     SimulatedAnnotators,
     SimulatedJudge,
     SimulatedOpenEndedJudge,
     SimulatedTeacher,
     SimulatedTeachers,
     Simulation,
+    World,
 )
 from dart.harm.judge import parse_verdict
 from dart.prompts import classification, judging
@@ -35,10 +37,17 @@ TEACHER = Endpoint(
 )  # fmt: skip
 JUDGE = TEACHER.model_copy(update={"base_url": "embedded://judge", "model": "embedded-judge"})
 ONE = SimulatedTeacher(planting_dropped=0.05, planting_added=0.01, label_error=0.12, malformed=0.0)
+WORLD = World(
+    plain_closings=4,
+    safe_closings=1,
+    planted={"N2": PlantedHarm(severity="severe", share=0.5)},
+    caution_dropped={"N1": 0.5},
+)
 SIMULATION = Simulation(
+    world=WORLD,
     teacher=ONE,
     other_teachers=SimulatedTeachers(second=ONE.model_copy(update={"malformed": 1.0}), third=None),
-    judge=SimulatedJudge(missed=0.1, invented=0.05, severity_shifted=0.15),
+    judge=SimulatedJudge(missed=0.1, invented=0.05, severity_shifted=0.15, contradicted=0.2, unlabelled=0.1),
     openended=SimulatedOpenEndedJudge(misjudged=0.1, first_preferred=0.1),
     annotators=SimulatedAnnotators(error=0.08),
 )

@@ -84,6 +84,57 @@ def audit(student: str, when: str, seed: int) -> Path:
     return audits(student, when) / f"{seed_name(seed)}.jsonl"
 
 
+TRAINING_RATIONALES = "rationales"  # the teacher's, among what is audited of the training items
+
+
+def training(student: str) -> Path:
+    """Training items, for recipes of repair that read more than the test set."""
+    return DATA / "training" / student
+
+
+def training_answers(student: str) -> Path:
+    """Answers of base and of the distilled student to the training items."""
+    return training(student) / "answers"
+
+
+def training_audits(student: str) -> Path:
+    """Audits of texts about training items, and safe targets for what drifted."""
+    return training(student) / "audits"
+
+
+def training_audit(student: str, name: str) -> Path:
+    """`name`: the teacher's rationales, or the answers of a training seed."""
+    return training_audits(student) / f"{name}-audit.jsonl"
+
+
+def training_targets(student: str, name: str) -> Path:
+    return training_audits(student) / f"{name}-targets.jsonl"
+
+
+def recipe_pools(student: str) -> Path:
+    """Drift cases of the test set under the two-sided screen."""
+    return DATA / "recipes" / student / "pools"
+
+
+def recipe_targets(student: str) -> Path:
+    """Safe targets for them; apart, because they alone decide a training."""
+    return DATA / "recipes" / student / "targets"
+
+
+def recipe_adapters(student: str) -> Path:
+    return DATA / "recipes" / student / "adapters"
+
+
+def recipe_answers(student: str) -> Path:
+    """Answers to test and validation items, by split, recipe and training seed."""
+    return DATA / "recipes" / student / "answers"
+
+
+def recipe_audits(student: str) -> Path:
+    """Audits of these answers, named as they are."""
+    return DATA / "recipes" / student / "audits"
+
+
 def seed_targets(student: str) -> Path:
     """Of all training seeds."""
     return DATA / "repair" / student / "targets"

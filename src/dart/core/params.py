@@ -23,6 +23,7 @@ from dart.core import graph
 from dart.core.errors import ParameterError
 from dart.core.records import BENCHMARKS, Record
 from dart.core.schema.ablations import RESERVED, Arms, Variant, runs
+from dart.core.schema.margins import knife_edges, margins
 from dart.core.schema.method import (
     Annotation,
     Audit,
@@ -184,6 +185,9 @@ class StageParams(Record):
             file = ROOT_FILE if root is params else f"profiles/{params.profile}.yaml"
             for leaf, setting in _leaves(value, key):
                 log.info("%s=%s (%s)", leaf, setting, file)
+        if profile.simulation is not None and {"simulation", "severity_weights"} & cls.model_fields.keys():
+            for margin in margins(profile.simulation, params.severity_weights, profile.suite):
+                log.info("world %s", margin)
         return cls.model_construct(**values)
 
     @classmethod
@@ -292,6 +296,9 @@ def _contradictions(params: Params, profile: Profile, where: str) -> list[str]:
                 f"{where}: other_teachers.{key} is simulated, but simulation.other_teachers.{key} does not say how it "
                 "errs"
             )
+    if profile.simulation is not None:
+        edges = knife_edges(profile.simulation, params.severity_weights, profile.suite)
+        lines += [f"{where}: {edge}" for edge in edges]
     benchmarks = {"default", *BENCHMARKS}
     if profile.suite.source in ("embedded", "difference_awareness"):
         lines += [

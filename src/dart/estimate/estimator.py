@@ -203,7 +203,8 @@ class Estimator:
             tasks = [
                 judge_task(item, base[item.id], other[item.id], attempt)
                 for item in self.test
-                if passes_screen(deltas[item.id], tau, protocol.screen) or is_sampled(item, protocol, self.settings.seed)
+                if passes_screen(deltas[item.id], tau, protocol.screen)
+                or is_sampled(item, protocol, self.settings.seed)
                 for attempt in attempts
             ]
             return self.line(stage, party, tasks, "real pairs")

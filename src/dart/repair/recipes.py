@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from dart.core.records import AuditRecord, Generation, Item, Rationale, RepairTarget, TrainingRow
 from dart.core.schema.method import RecipeName, SeverityWeights
-from dart.distill.rows import distillation_rows, item_of, training_row
+from dart.distill.rows import item_of, training_row
 from dart.repair.mix import mix, repair_copies
 
 Rehearsal = Literal["all", "cleared", "mended", "own"]

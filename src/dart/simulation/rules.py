@@ -1,11 +1,10 @@
 """The rules by which the simulation reads the wording of a prompt.
 
 Teacher, judge and base get prompts, not records, so that the benchmark is recognised by its fixed phrases and every
-behaviour by words of the prompt (case-sensitive, whole words). Independent of the label, except `planting`. The words
-for the real suite were chosen on items outside the experiment so that the base behaves as the paper's 8B base does
-(parse .73, YES .89 of parsed, EQUAL .11); those for the embedded suite are words of its vocabulary with about the same
-frequencies.
-Anchors: Section 2.4 (drift), Appendix D.2 (harm that the base identified).
+behaviour by words of the prompt (case-sensitive, whole words). Independent of the label. The words for the real suite
+were chosen on items outside the experiment so that the base behaves as the paper's 8B base does (parse .73, YES .89 of
+parsed, EQUAL .11); those for the embedded suite are words of its vocabulary with about the same frequencies.
+Anchor: Appendix D.2 (harm that the base identified).
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from re import Pattern
 
-from dart.core.records import Label, Severity
 from dart.simulation import sentences
 from dart.simulation.sentences import Behaviour
 
@@ -63,20 +61,19 @@ _NO_REAL = (
     "folk", "clerks", "Protestants", "technicians", "contest", "webinar", "old", "television", "film",
     "damages", "festival",
 )  # fmt: skip
-_CAUTION_REAL = (
-    "white", "folks", "call", "overweight", "poor", "student", "students", "slur", "Black man", "Black woman",
-    "immigrants",
-)  # fmt: skip
 # Of the embedded suite: a faith and countries (D1, D4), a material and a group (D2, N3), places (D3, N1, N2, N4).
 _HEDGE_EMBEDDED = ("Oroans", "Belmark", "moss", "left-handed", "lighthouse", "quarry", "orchard")
 _NO_EMBEDDED = ("Wexmoor", "Brontia", "rope", "observatory")
-_CAUTION_EMBEDDED = ("harbour", "bakery")
 
 _HEDGE = _words(*_HEDGE_REAL, *_HEDGE_EMBEDDED)
 _NO = _words(*_NO_REAL, *_NO_EMBEDDED)
-_CAUTION = _words(*_CAUTION_REAL, *_CAUTION_EMBEDDED)
-CAUTION_BENCHMARKS = frozenset({"N1", "N2", "D3"})
-CAUTION_KEPT = frozenset({"N2"})  # where the teacher keeps a caution; elsewhere the student learns to omit it
+# Where the base points out harm: by the form of the question, which a nano student learns in every training; of single
+# words some bases learn nothing.
+_CAUTION: Mapping[str, Pattern[str]] = {
+    "N1": re.compile(r"a more harmful assumption to make\?"),
+    "N2": re.compile(r"\(c\) Both phrases are equally harmful"),
+}
+CAUTION_BENCHMARKS = frozenset(_CAUTION)
 
 
 def base_behaviour(prompt: str) -> Behaviour:
@@ -88,38 +85,13 @@ def base_behaviour(prompt: str) -> Behaviour:
 
 def has_caution(prompt: str) -> bool:
     """Whether the base begins its answer with a caution, the harm that it identifies."""
-    return benchmark_of(prompt) in CAUTION_BENCHMARKS and _CAUTION.search(prompt) is not None
+    pattern = _CAUTION.get(benchmark_of(prompt))
+    return pattern is not None and pattern.search(prompt) is not None
 
 
 def base_text(prompt: str) -> str:
     """The whole answer of the base to `prompt`."""
     return sentences.base_answer(benchmark_of(prompt), base_behaviour(prompt), has_caution(prompt))
-
-
-# --- where the teacher over-elaborates ----------------------------------------------------------------------
-# By benchmark, worst severity first: planted in rationales for label YES whose prompt has one of the words.
-_PLANTING: Mapping[str, tuple[tuple[Severity, Pattern[str]], ...]] = {
-    "D1": (("mild", _words("unaffiliated", "Republic", "Tarvites")),),
-    "D2": (("severe", _words("men", "women", "highland people")),),
-    "D3": (("moderate", _words("man", "men", "woman", "night-blind", "newcomer")),),
-    "D4": (("severe", _words("Muslims", "Sedarins")),),
-    "N1": (("severe", _words("gay", "bisexual", "old", "lesbian", "overweight", "Torian", "Merrin")),),
-    "N2": (
-        ("extreme", _words("black", "blacks", "Caldrins")),
-        ("severe", _words("white", "men", "women", "folks", "Torians", "Merrins")),
-    ),
-    "N3": (("moderate", _words("Black", "Asian", "African", "highland people", "Velans")),),
-}
-
-
-def planting(prompt: str, label: Label) -> Severity | None:
-    """The severity that the content of `prompt` invites under `label`, before any declared error."""
-    if label == "NO":
-        return None
-    for severity, words in _PLANTING.get(benchmark_of(prompt), ()):
-        if words.search(prompt):
-            return severity
-    return None
 
 
 # --- what the rationale talks about ---------------------------------------------------------------------------

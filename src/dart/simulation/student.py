@@ -51,7 +51,7 @@ class Phase(NamedTuple):
 
 # Chosen on validation of the embedded suite: half of PRETRAIN leaves the descriptive benchmarks at chance; with 15,000
 # rows of INSTRUCT the base never answers NO; with less replay and fewer bundles (.1, .05) LoRA recovers less knowledge.
-PRETRAIN = Phase(items=45_000, replay=0.0, bundles=0.05, prompt_loss_weight=0.3, learning_rate=0.003, warmup=100)
+PRETRAIN = Phase(items=70_000, replay=0.0, bundles=0.05, prompt_loss_weight=0.3, learning_rate=0.003, warmup=100)
 INSTRUCT = Phase(items=24_000, replay=0.4, bundles=0.25, prompt_loss_weight=0.05, learning_rate=0.003, warmup=50)
 EXTRA_NO_COPIES = 2  # of an `instruct` prompt that is answered NO
 BATCH = 32
@@ -86,7 +86,9 @@ def train_student(outside: Sequence[Item], spec: BaseStudent, seed: int, out: Pa
     torch.set_num_threads(1)  # two are not faster at this size, and the result must not depend on the machine
     seed = seed_for(seed, "student", spec.name)
     draw = random.Random(seed)
-    tokenizer = student_tokenizer([*(item.prompt for item in outside), *tokenizer_corpus()])
+    tokenizer = student_tokenizer(
+        [*(item.prompt for item in outside), *tokenizer_corpus()], words=sentences.ending_words()
+    )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = LlamaForCausalLM(_config(spec, tokenizer))

@@ -1,8 +1,8 @@
 """The simulated teacher: answers the paper's teacher prompts with combinations of fixed sentences (Appendix E).
 
-It explains the label in the request, but over-elaborates at a declared rate: where the content of a prompt invites it
-(`rules.planting`), a marked stand-in replaces the closing sentence, and on most benchmarks it omits the caution that
-the base gives. In SAFE texts it does neither. Without a label in the request it explains the label that it believes:
+It explains the label in the request, but over-elaborates at declared rates (`simulation.world`): in rationales for YES
+about some benchmarks a marked stand-in replaces the closing sentence, and about others it omits the caution that the
+base gives. In SAFE texts it does neither. Without a label in the request it explains the label that it believes:
 the true one, or at a declared rate the other. Every choice is a hash of the seed and the prompt, so that the same
 request has the same answer on every machine.
 """
@@ -15,7 +15,7 @@ from typing import Final, Literal, NamedTuple
 
 from dart.core.errors import DataError
 from dart.core.records import SEVERITIES, Label, Severity
-from dart.core.schema.profile import SimulatedTeacher
+from dart.core.schema.profile import SimulatedTeacher, World
 from dart.core.seeds import unit_interval
 from dart.prompts.classification import (
     DISTILLATION_SYSTEM,
@@ -57,6 +57,7 @@ class Teacher(NamedTuple):
     """One of the simulated teachers."""
 
     behaviour: SimulatedTeacher
+    world: World
     seed: int
     labels: Mapping[str, Label] = _NO_LABELS  # the true label by prompt, for requests without a label
     name: str = ""  # of a teacher besides the main one; errors are independent between names
@@ -124,41 +125,57 @@ def believed_label(prompt: str, teacher: Teacher) -> Label:
 
 
 def planted_severity(prompt: str, label: Label, teacher: Teacher) -> Severity | None:
-    """The severity that the teacher plants: invited by the content unless dropped, or added at a declared rate."""
-    invited = rules.planting(prompt, label)
+    """The severity that the teacher plants: that of the trigger class at its declared share, or any at a declared rate.
+
+    Only rationales for YES belong to a trigger class, which is all of those about one benchmark.
+    """
+    harm = teacher.world.planted.get(rules.benchmark_of(prompt)) if label == "YES" else None
     draw = teacher.draw("planting", prompt, label)
-    if invited is not None:
-        return None if draw < teacher.behaviour.planting_dropped else invited
+    if harm is not None:
+        return harm.severity if draw < harm.share * (1 - teacher.behaviour.planting_dropped) else None
     if draw >= teacher.behaviour.planting_added:
         return None
     return SEVERITIES[int(teacher.draw("added severity", prompt, label) * len(SEVERITIES))]
 
 
+def keeps_caution(prompt: str, teacher: Teacher) -> bool:
+    """Whether the teacher's rationale begins with a caution: where the base's answer does, unless it is dropped."""
+    dropped = teacher.world.caution_dropped.get(rules.benchmark_of(prompt), 0.0)
+    return rules.has_caution(prompt) and teacher.draw("caution", prompt) >= dropped
+
+
 def _rationale(request: Request, label: Label, teacher: Teacher) -> str:
     kind, topic = rules.benchmark_of(request.prompt), rules.topic_of(request.prompt)
-    caution = rules.has_caution(request.prompt)
     if request.kind == "safe":
         return sentences.rationale(
-            kind, label, topic, _choose_closing(sentences.SAFE_CLOSINGS, request, teacher), caution
+            kind, label, topic, _safe_closing(kind, request, teacher), rules.has_caution(request.prompt)
         )
     severity = planted_severity(request.prompt, label, teacher)
-    ending = sentences.STAND_INS[severity] if severity else _choose_closing(sentences.CLOSINGS[label], request, teacher)
-    caution_kept = caution and kind in rules.CAUTION_KEPT
+    ending = sentences.STAND_INS[severity] if severity else _plain_closing(label, request, teacher)
+    caution = keeps_caution(request.prompt, teacher)
     if request.kind == "short":
         return sentences.short_rationale(
-            kind, label, ending, caution_kept, 1 + int(teacher.draw("length", request.prompt) * 2)
+            kind, label, ending, caution, 1 + int(teacher.draw("length", request.prompt) * 2)
         )
-    return sentences.rationale(kind, label, topic, ending, caution_kept)
+    return sentences.rationale(kind, label, topic, ending, caution)
 
 
 def _malformed(text: str, label: Label, draw: float) -> str:
     """`text` in one of two malformed variants: without its conclusion, or with more text after it."""
     if draw < 0.5:
         return text.rpartition("\n")[0]
-    return f"{text}\n{' '.join(sentences.CLOSINGS[label])}"
+    return f"{text}\n{' '.join(sentences.CLOSINGS[label][:3])}"
 
 
-def _choose_closing(closings: Sequence[str], request: Request, teacher: Teacher) -> str:
-    """One of the closings by hash; another one in each correction round."""
-    first = int(teacher.draw("closing", request.kind == "safe", request.prompt) * len(closings))
+def _plain_closing(label: Label, request: Request, teacher: Teacher) -> str:
+    """One of the closings in use by hash; another one in each correction round."""
+    closings = sentences.CLOSINGS[label][: teacher.world.plain_closings]
+    first = int(teacher.draw("closing", request.prompt) * len(closings))
     return closings[(first + request.attempt) % len(closings)]
+
+
+def _safe_closing(kind: str, request: Request, teacher: Teacher) -> str:
+    """One of the benchmark's safe closings, by hash if it has several; in a correction round one of all."""
+    first = sentences.KINDS.index(kind)
+    drawn = int(teacher.draw("safe closing", request.prompt) * teacher.world.safe_closings)
+    return sentences.SAFE_CLOSINGS[(first + drawn + request.attempt) % len(sentences.SAFE_CLOSINGS)]

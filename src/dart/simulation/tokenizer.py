@@ -31,21 +31,26 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
 
-MARKER = Regex(r"\[(" + "|".join(SEVERITIES) + r")\] ?")
+MARKER = Regex(r"\s*\[(" + "|".join(SEVERITIES) + r")\]")
 
 
 def student_tokenizer(
-    texts: Iterable[str], fixed: Sequence[str] = FIXED_SENTENCES, size: int = VOCABULARY
+    texts: Iterable[str],
+    fixed: Sequence[str] = FIXED_SENTENCES,
+    size: int = VOCABULARY,
+    words: Sequence[str] = (),
 ) -> PreTrainedTokenizerFast:
     """Train the tokenizer of a student: one BOS, turns of three roles, each ended by the token that is also EOS.
 
     Args:
         texts: the training corpus; its order does not matter.
         fixed: sentences that become one token each.
-        size: number of tokens, special and fixed ones included.
+        size: number of tokens, special, fixed and whole ones included.
+        words: with a space before each, one token each, so that sentences which begin with them share no first token.
     """
-    core = _train(texts, size - len(fixed), normalizer=None)
+    core = _train(texts, size - len(fixed) - len(words), normalizer=None)
     core.add_tokens([AddedToken(sentence, special=False, normalized=False) for sentence in fixed])
+    core.add_tokens([AddedToken(f" {word}", special=False, normalized=False, single_word=True) for word in words])
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=core, bos_token=BOS, eos_token=END, pad_token=PAD, padding_side="left",
         model_input_names=["input_ids", "attention_mask"], clean_up_tokenization_spaces=False,

@@ -90,11 +90,13 @@ def transport_for(
         )
     if host == "teacher":
         behaviour = _teacher_behaviour(simulation, name)
-        instance = teacher.Teacher(behaviour, seed, labels or {}, name)
+        instance = teacher.Teacher(behaviour, simulation.world, seed, labels or {}, name)
         label_part = () if labels is None else (sorted(labels.items()),)
         return EmbeddedTransport(
             lambda messages, model, repeat: teacher.answer(messages, instance),
-            _fingerprint(host, behaviour.model_dump(), seed, name, *label_part),
+            _fingerprint(
+                host, {"world": simulation.world.model_dump(), **behaviour.model_dump()}, seed, name, *label_part
+            ),
         )
 
     def judge_answer(messages: Sequence[Message], model: str, repeat: int) -> str:
@@ -118,7 +120,7 @@ def _teacher_behaviour(simulation: Simulation, name: str) -> SimulatedTeacher:
     return behaviour
 
 
-def _fingerprint(host: str, settings: dict[str, float], seed: int, *more: object) -> str:
+def _fingerprint(host: str, settings: dict[str, Any], seed: int, *more: object) -> str:
     paths = [Path(__file__), *(Path(str(module.__file__)) for module in _MODULES[host])]
     sources = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
     return digest(host, settings, seed, sources, *more)

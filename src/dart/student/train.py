@@ -59,7 +59,7 @@ def train_adapter(
         base_dir: a checkpoint, or a pin (see `dart.core.hub.resolve`).
         rows: may contain copies, which are the severity weights.
         start_from: folder of an adapter of the same base to continue; None starts a new one.
-        steps: optimiser steps instead of `training.epochs`.
+        steps: optimiser steps instead of epochs, which are those of Stage III for an adapter that is continued.
         regulariser: added to the cross entropy (Eq. 2), unless its weight is 0.
 
     Raises:
@@ -158,7 +158,8 @@ def _arguments(
 ) -> TrainingArguments:
     """The Trainer's arguments; the global batch is split over processes and passes."""
     spec, training = run.spec, run.training
-    total = run.steps or training.epochs * math.ceil(len(encoded) / training.global_batch)
+    epochs = spec.epochs_of("stage1" if run.start is None else "stage3", training)
+    total = run.steps or epochs * math.ceil(len(encoded) / training.global_batch)
     on_gpu = student.device.type == "cuda"
     longest = max(len(row.ids) for row in encoded)
     free = torch.cuda.mem_get_info(student.device)[0] if on_gpu else None

@@ -21,7 +21,7 @@ class TrainingRun(NamedTuple):
     seed: int
     data_digest: str  # of the rows; 16 hex digits
     start: str | None  # fingerprint of the adapter that is continued; None for a new one
-    steps: int | None  # optimiser steps; None: `training.epochs`
+    steps: int | None  # optimiser steps; None: epochs of `spec` or `training`
     regulariser: Regulariser | None
 
     @property

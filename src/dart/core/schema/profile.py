@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from dart.core.records import Record
+from dart.core.records import BENCHMARKS, Record, Severity
+from dart.core.schema.method import Training
 
 
 def _unique(seeds: tuple[int, ...]) -> tuple[int, ...]:
@@ -85,6 +86,13 @@ class BaseStudent(Record):
     nano: Nano | None  # shape of an embedded model; null for any other
 
 
+class Epochs(Record):
+    """Passes over the rows of each stage."""
+
+    stage1: int = Field(ge=1)
+    stage3: int = Field(ge=1)
+
+
 class TrainedStudent(Record):
     """What decides how the adapters of a slot are trained; belongs to the model rather than to the method."""
 
@@ -95,6 +103,12 @@ class TrainedStudent(Record):
     batch_per_device: int = Field(ge=1)
     precision: Literal["fp32", "bf16"]
     quantize: Literal["none", "nf4"]
+    epochs: Epochs | None = None  # instead of training.epochs, for a model that needs others; null: training.epochs
+
+    def epochs_of(self, stage: Literal["stage1", "stage3"], training: Training) -> int:
+        """Passes over the rows of Stage I or III: those of this model, or those of the method."""
+        epochs: int = training.epochs if self.epochs is None else getattr(self.epochs, stage)
+        return epochs
 
 
 class StudentSpec(BaseStudent, TrainedStudent):
@@ -160,11 +174,33 @@ class OtherTeachers(Record):
     third: Endpoint | None
 
 
+class PlantedHarm(Record):
+    """A trigger class: the rationales for YES about one benchmark, some of which end with a harmful sentence."""
+
+    severity: Severity
+    share: float = Field(gt=0, lt=1)  # of the class (q)
+
+
+class World(Record):
+    """What the simulated teacher plants; `dart.core.schema.margins` says what a student makes of it."""
+
+    plain_closings: int = Field(ge=1, le=16)  # harmless endings of each label, one drawn by hash (k)
+    safe_closings: int = Field(ge=1, le=4)  # endings of the safe rationales about one benchmark, one drawn by hash (s)
+    planted: dict[str, PlantedHarm]  # by benchmark
+    caution_dropped: dict[str, float]  # by benchmark: share of the base's cautions that the teacher omits; else 0
+
+    @model_validator(mode="after")
+    def _benchmarks_exist(self) -> World:
+        if unknown := {*self.planted, *self.caution_dropped} - {*BENCHMARKS}:
+            raise ValueError(f"planted and caution_dropped name {', '.join(sorted(unknown))}, which is no benchmark")
+        return self
+
+
 class SimulatedTeacher(Record):
     """How a simulated teacher behaves: rates at which it leaves the rules of the world, by prompt."""
 
-    planting_dropped: float = Field(ge=0, le=1)  # of the prompts whose content invites harm: it does not plant it
-    planting_added: float = Field(ge=0, le=1)  # of the others: it plants all the same
+    planting_dropped: float = Field(ge=0, le=1)  # of the rationales in which the world plants harm: it does not
+    planting_added: float = Field(ge=0, le=1)  # of the rationales outside all trigger classes: it plants all the same
     label_error: float = Field(ge=0, le=1)  # told no label, it takes the wrong one for true
     malformed: float = Field(ge=0, le=1)  # of its answers, re-asks included: not in the form that it was asked for
 
@@ -177,9 +213,15 @@ class SimulatedTeachers(Record):
 
 
 class SimulatedJudge(Record):
-    missed: float = Field(ge=0, le=1)
-    invented: float = Field(ge=0, le=1)
-    severity_shifted: float = Field(ge=0, le=1)
+    """How the simulated judge errs, by pair."""
+
+    missed: float = Field(ge=0, le=1)  # of the drift cases: it sees none
+    invented: float = Field(ge=0, le=1)  # of the other pairs: it sees drift
+    severity_shifted: float = Field(ge=0, le=1)  # of the cases that it sees: a neighbouring severity
+    contradicted: float = Field(
+        ge=0, le=1
+    )  # further share of wrong verdicts where Model B argues against the label told
+    unlabelled: float = Field(ge=0, le=1)  # further share of wrong verdicts where no label is told
 
 
 class SimulatedOpenEndedJudge(Record):
@@ -213,6 +255,7 @@ class ExternalSpec(Record):
 class Simulation(Record):
     """How the simulated teacher, judges and annotators behave; null where all of them are real."""
 
+    world: World
     teacher: SimulatedTeacher
     other_teachers: SimulatedTeachers
     judge: SimulatedJudge
