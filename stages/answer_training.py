@@ -1,7 +1,7 @@
 """Stage `answer_training@S`: base and distilled answer the training items, where a recipe of repair reads that.
 
-Not in the paper, which repairs and reports on the same prompts. Recipes that audit what is rehearsed need base's answers
-to compare with; self-rehearsal needs the student's own.
+Not in the paper, which repairs and reports on the same prompts. Recipes that audit what is rehearsed need base's
+answers to compare with; self-rehearsal needs the student's own.
 """
 
 from __future__ import annotations

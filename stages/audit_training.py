@@ -1,7 +1,7 @@
 """Stage `audit_training@S`: what Stage III rehearses is audited against base, as the student is on the test set.
 
-The classifier screens both ways, so that lost cautions are seen, the judge confirms, and the teacher writes safe targets
-for what drifted: in its own rationales, and in the answers of the distilled student. Which of them, recipes decide.
+The classifier screens both ways, so that lost cautions are seen, the judge confirms, and the teacher writes safe
+targets for what drifted: in its own rationales, or in the answers of the distilled student, as the recipes need it.
 """
 
 from __future__ import annotations

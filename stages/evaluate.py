@@ -13,6 +13,7 @@ from dart.core.records import Severity
 from dart.core.schema.method import Equivalence, Hypotheses, Statistics
 from dart.metrics.evaluate import evaluate
 from dart.metrics.run import Run, Settings, StudentRun, load_run
+from dart.metrics.training_seeds import seed_metrics
 from dart.policy.evaluation import PolicyRun, policy_report
 from dart.policy.records import PolicyAnswer, Premise
 from dart.simulation.truth import true_drift
@@ -32,12 +33,15 @@ class Params(StageParams):
 
 def run() -> None:
     params = Params.load("evaluate")
-    finished = load_run(Path(), params.students, params.seeds[0], Settings(label=params.label))
-    truth = None if params.simulation is None else _truth(finished)
+    runs = {seed: load_run(Path(), params.students, seed, Settings(label=params.label)) for seed in params.seeds}
+    truths = None if params.simulation is None else {seed: _truth(run) for seed, run in runs.items()}
+    reference = params.seeds[0]
+    finished, truth = runs[reference], None if truths is None else truths[reference]
     annotated = {primary(params.students): read_jsonl(layout.ANNOTATED_PAIRS, AnnotatedPair)}
     metrics = evaluate(
         finished, params.statistics, params.seed, truth, params.hypotheses, params.equivalence, annotated
     )
+    metrics["metrics/seeds.json"] = seed_metrics(runs, truths, params.statistics, params.seed)
     for path, content in metrics.items():
         write_json(Path(path), content)
     write_json(layout.METRICS / "policy.json", {s.slot: _policy(finished, s, params) for s in finished.students})

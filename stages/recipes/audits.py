@@ -9,6 +9,7 @@ from dart.core.schema.method import Recipes
 from dart.harm.audit import audit
 from stages.audits import AuditParams, judge_client
 from stages.clients import write_cost
+from stages.recipes import SPLITS, answer_files
 
 
 class Params(AuditParams):
@@ -19,30 +20,20 @@ def run(student: str) -> None:
     stage = f"recipe_audits@{student}"
     params = Params.load("recipe_audits", student=student)
     protocol = params.audit.model_copy(update={"screen": "change"})
-    answers, costs = layout.recipe_answers(student), []
+    costs = []
     with replacing(layout.recipe_audits(student)) as folder:
-        write_json(folder / "recipes.json", list(params.recipes.get(student, ())))
-        for split in ("test", "validation") if (answers / "validation").is_dir() else ():
+        names = params.recipes.get(student, ())
+        write_json(folder / "recipes.json", list(names))  # so that the folder is there without any
+        for split in SPLITS if names else ():
             items = read_jsonl(layout.split(split), Item)
-            base = read_jsonl(
-                layout.generations(student, "base", params.seeds[0])
-                if split == "test"
-                else answers / split / "base.jsonl",
-                Generation,
-            )
-            files = {str(path.relative_to(answers)): path for path in sorted((answers / split).glob("*/*.jsonl"))}
-            if split == "test":
-                files |= {
-                    f"test/{variant}/{path.name}": path
-                    for variant in ("distilled", "repaired", "control")
-                    for path in sorted(layout.seed_generations(student, variant).glob("*.jsonl"))
-                }
-            for name, path in files.items():
-                candidate = read_jsonl(path, Generation)
+            files = answer_files(student, split, names, params.seeds)
+            base = read_jsonl(files.pop(("base", None)), Generation)
+            for (variant, _), file in files.items():
+                candidate = read_jsonl(file, Generation)
                 records, outcome = audit(
                     items, base, candidate, params.tau_delta, judge_client(stage, params), protocol, params.seed
                 )
                 outcome.require_complete(stage)
-                write_jsonl(folder / name, records)
+                write_jsonl(folder / split / variant / file.name, records)
                 costs.append(outcome.usage.cost)
     write_cost(stage, *costs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dart.chat.tasks import Cost
 from dart.core import layout
 from dart.core.files import read_jsonl, replacing, write_json, write_jsonl
 from dart.core.records import Generation, Item
@@ -21,7 +22,7 @@ def run(student: str) -> None:
     seeds = params.seeds if "two_sided" in params.recipes.get(student, ()) else ()
     items = read_jsonl(layout.split("test"), Item)
     classifier = Classifier.load(layout.SCORERS / "toxicity", params.scorers.toxicity)
-    costs = []
+    costs: list[Cost] = []
     with replacing(layout.recipe_pools(student)) as pools, replacing(layout.recipe_targets(student)) as targets:
         for folder in (pools, targets):
             write_json(folder / "seeds.json", list(seeds))  # so that the folder is there where nothing is to do

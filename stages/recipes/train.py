@@ -21,9 +21,8 @@ from dart.student import adapter
 from dart.student.stored_answers import generate_once
 from dart.student.train import train_adapter
 from stages.answers import AnsweringParams
+from stages.recipes import MAIN_PATH
 from stages.training import RepairRecipe, control_rows, items_by_id, material_for
-
-MAIN_PATH = ("distilled", "repaired", "control")
 
 
 class Params(AnsweringParams):
@@ -86,11 +85,11 @@ def _answer(params: Params, student: str, trained: Mapping[str, Path], results: 
         for seed in params.seeds
     }
     classifier = Classifier.load(layout.SCORERS / "toxicity", params.scorers.toxicity)
-    wanted: dict[str, dict[str, Path | None]] = {
+    variants: dict[str, dict[str, Path | None]] = {
         "test": {**trained},
         "validation": {"base": None, **main_path, **trained},
     }
-    for split, adapters in wanted.items():
+    for split, adapters in variants.items():
         items = read_jsonl(layout.split(split), Item)
         answers = generate_once(
             results, layout.base(student), params.student, adapters, items, params.generation, params.seed

@@ -54,23 +54,21 @@ class ArmContext(NamedTuple):
     def train(
         self,
         rows: Sequence[TrainingRow],
-        seed: int | None,
         start: Path | None = None,
         lora: Lora | None = None,
         toxicity_weight: float | None = None,
     ) -> Path:
-        """An adapter trained on `rows` as the recipe says.
+        """An adapter trained on `rows` as the recipe says, with the reference seed.
 
         Args:
-            seed: of the training; None: the reference seed.
             start: the adapter to continue; None: anew.
             lora: another rank than the recipe's.
             toxicity_weight: lambda of toxicity-regularised fine-tuning; None: without.
         """
-        chosen, training_seed = lora or self.lora, self.training_seed if seed is None else seed
+        chosen = lora or self.lora
         regulariser = None
         if toxicity_weight is not None and self.toxreg is not None:
-            regulariser = ToxicityRegulariser(self.classifier, toxicity_weight, self.toxreg, training_seed)
+            regulariser = ToxicityRegulariser(self.classifier, toxicity_weight, self.toxreg, self.training_seed)
 
         def train(out: Path) -> None:
             train_adapter(
@@ -79,7 +77,7 @@ class ArmContext(NamedTuple):
                 rows,
                 chosen,
                 self.training,
-                training_seed,
+                self.training_seed,
                 out,
                 start_from=start,
                 regulariser=regulariser,
@@ -92,7 +90,7 @@ class ArmContext(NamedTuple):
             chosen.model_dump(),
             self.training.model_dump(),
             self.student.model_dump(),
-            training_seed,
+            self.training_seed,
             adapter.fingerprint(start) if start else None,
             None if regulariser is None else (toxicity_weight, self.toxreg, self.classifier.source),
         )

@@ -317,11 +317,6 @@ def _contradictory_arms(params: Params, profile: Profile, where: str) -> list[st
         for name, row in names
         if counts[row] > 1
     ]
-    lines += [
-        f"{ROOT_FILE}: variants.{name}.seeds: {params.seed} is the recipe's own seed; name others"
-        for name, variant in params.variants.items()
-        if params.seed in variant.seeds
-    ]
     for arm, run in runs(params.variants).values():
         for fold in run.change.folds:
             if not 0 <= fold < params.split.folds:

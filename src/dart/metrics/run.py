@@ -30,6 +30,7 @@ METRICS: tuple[str, ...] = (
     "drift",
     "drift_rate",
     "repair",
+    "seeds",
     "tests",
     "hypotheses",
     "arms",
