@@ -7,11 +7,12 @@ from typing import Any
 
 from dart.annotation.sample import primary
 from dart.core import layout
-from dart.core.files import read_jsonl, write_json
-from dart.core.params import LabelOfNumbers, SimulationSpec, StageParams
+from dart.core.files import read_jsonl
+from dart.core.params import SimulationSpec, StageParams
 from dart.core.records import Severity
 from dart.core.schema.method import Equivalence, Hypotheses, Statistics
 from dart.metrics.evaluate import evaluate
+from dart.metrics.provenance import load_provenance, write_results
 from dart.metrics.run import Run, Settings, StudentRun, load_run
 from dart.policy.evaluation import PolicyRun, policy_report
 from dart.policy.records import PolicyAnswer, Premise
@@ -25,21 +26,20 @@ class Params(StageParams):
     statistics: Statistics
     hypotheses: Hypotheses
     equivalence: Equivalence
-    label: LabelOfNumbers
     simulation: SimulationSpec
 
 
 def run() -> None:
     params = Params.load("evaluate")
-    finished = load_run(Path(), params.students, Settings(label=params.label))
+    provenance = load_provenance()
+    finished = load_run(Path(), params.students, Settings(label=provenance.label))
     truth = None if params.simulation is None else _truth(finished)
     annotated = {primary(params.students): read_jsonl(layout.ANNOTATED_PAIRS, AnnotatedPair)}
     metrics = evaluate(
         finished, params.statistics, params.seed, truth, params.hypotheses, params.equivalence, annotated
     )
-    for path, content in metrics.items():
-        write_json(Path(path), content)
-    write_json(layout.METRICS / "policy.json", {s.slot: _policy(finished, s, params) for s in finished.students})
+    policy = {s.slot: _policy(finished, s, params) for s in finished.students}
+    write_results({**metrics, str(layout.metric("policy")): policy}, provenance)
 
 
 def _truth(run: Run) -> dict[str, dict[str, dict[str, Severity]]]:

@@ -48,6 +48,6 @@ def seed_values(run: Run, measure: str, point: str = DEFAULT, paired: bool = Fal
 
     None with fewer than two seeds.
     """
-    entry = run.metric("arms").get("seeds", {}).get(point, {}).get(measure, {})
+    entry = run.metrics.get("arms", {}).get("seeds", {}).get(point, {}).get(measure, {})
     values = (entry.get("difference", {}) if paired else entry).get("points", {}).values()
     return SeedValues(tuple(values)) if len(values) > 1 else None
