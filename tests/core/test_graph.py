@@ -100,6 +100,13 @@ def test_stages_read_only_what_they_declare_of_the_data() -> None:
                 assert any(feeds(out, dep) for out in made), f"{name}: {dep} is made by no stage"
 
 
+def test_every_metrics_file_says_which_world_it_is_of() -> None:
+    """Who writes under metrics/ reads the provenance; only the headline, which DVC shows, does without."""
+    writers = {name for name, stage in GRAPH.items() if any(out.startswith("metrics/") for out in outs(stage))}
+    assert writers
+    assert {name for name in writers if "data/provenance.json" not in GRAPH[name]["deps"]} == set()
+
+
 def test_stages_are_few_enough_to_read() -> None:
     given = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 

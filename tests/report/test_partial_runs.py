@@ -118,11 +118,13 @@ def test_arms_of_another_default_are_refused(on_disk: Path, run: PaperRun) -> No
 
 
 def test_the_page_says_which_world_it_is_of(run: PaperRun, tmp_path: Path) -> None:
-    write_paper(run.model_copy(update={"provenance": WORLD}), tmp_path / "report", "Rendered at commit c0ffee.")
+    stamped = run.model_copy(update={"provenance": WORLD, "numbers": "b10b"})
+    write_paper(stamped, tmp_path / "report", "Rendered at commit c0ffee.")
     for name in ("index.md", "index.html"):
         page = (tmp_path / "report" / name).read_text(encoding="utf-8")
         assert "profile tiny (simulated); suite 5555555555555555 (sha256" in page
         assert "embedded-judge" in page
+        assert "git log --find-object=b10b" in page
         assert "Rendered at commit c0ffee." in page
 
 

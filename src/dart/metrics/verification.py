@@ -6,7 +6,6 @@ reproduced if it lies as near to the committed one as two training seeds lie to 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import subprocess
@@ -18,6 +17,7 @@ import yaml
 
 from dart.core.dvc_graph import open_repo, when_free
 from dart.core.errors import DataError
+from dart.suite.pins import git_blob_id
 
 HEADLINE = "metrics/headline.json"
 ARMS = "metrics/arms.json"
@@ -244,8 +244,7 @@ def _same_blob(out: Any, commit: Revision) -> bool:
         return True
     contents = path.read_bytes()
     blob = commit.blobs.get(path.relative_to(commit.root.resolve()).as_posix())
-    # git's own name for contents, no signature
-    name = hashlib.sha1(b"blob %d\0" % len(contents) + contents, usedforsecurity=False).hexdigest()
+    name = git_blob_id(contents)
     return blob is None or len(blob) != len(name) or blob == name
 
 

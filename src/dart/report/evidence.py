@@ -19,6 +19,7 @@ from dart.external.items import SUITES
 from dart.metrics.provenance import Metrics, Provenance, difference, read_metrics
 from dart.metrics.run import METRICS, Run, Settings, StudentRun, load_run
 from dart.stats.annotation import AnnotatedPair
+from dart.suite.pins import git_blob_id
 
 ARMS = "arms"
 
@@ -34,11 +35,13 @@ class PaperRun(Run):
     """`metrics` holds "calibration", "external" (by suite) and "openended" (by slot) as well.
 
     What has not run is absent: "arms", "calibration", "external", "openended". Without annotators, or before the stage
-    `calibrate`, `pairs` and `roc` are empty. `left_out` says which files are of another run and so count as not run.
+    `calibrate`, `pairs` and `roc` are empty. `left_out` says which files are of another run and so count as not run;
+    `numbers` is the git blob id of metrics/decision.json, by which git finds the commit of a page.
     """
 
     provenance: Provenance | None = None
     left_out: tuple[str, ...] = ()
+    numbers: str = ""
     rationales: tuple[Rationale, ...] = ()
     pairs: tuple[AnnotatedPair, ...] = ()
     roc: tuple[Mapping[str, float], ...] = ()
@@ -106,11 +109,12 @@ def load_paper_run(
         else:
             metrics.setdefault(name, {})[part] = content
     fields = {name: getattr(run, name) for name in Run.model_fields}
-    calibrated = "calibration" in metrics
+    calibrated, decisions = "calibration" in metrics, root / layout.metric("decision")
     return PaperRun(
         **{**fields, "metrics": metrics},
         provenance=world,
         left_out=tuple(left_out),
+        numbers=git_blob_id(decisions.read_bytes()) if decisions.is_file() else "",
         rationales=tuple(read_jsonl(root / layout.RATIONALES, Rationale)),
         pairs=tuple(read_jsonl(root / layout.ANNOTATED_PAIRS, AnnotatedPair)) if calibrated else (),
         roc=tuple(read_json(root / layout.PLOTS / "roc.json", list)) if calibrated else (),

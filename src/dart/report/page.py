@@ -90,8 +90,8 @@ def origin(run: PaperRun) -> str:
     parties = ", ".join(f"{role.replace('_', ' ')}: {party.model}" for role, party in world.parties.items())
     return (
         f"Provenance: profile {world.profile} ({world.label}); suite {world.suite[:16]} (sha256 of its splits); "
-        f"students {students}; classifiers {scorers}; {parties}. The commit that this page belongs to is the one whose "
-        "dvc.lock holds its hash: docs/howto/publish.md."
+        f"students {students}; classifiers {scorers}; {parties}. Numbers: metrics/decision.json, git blob "
+        f"{run.numbers}; `git log --find-object={run.numbers}` names the commit that holds them."
     )
 
 
