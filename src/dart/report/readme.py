@@ -1,7 +1,7 @@
 """The block of README.md between its markers: the committed numbers, read from metrics/ and never typed.
 
-`dart readme` renews it with the results; a test compares it with metrics/headline.json, cost.json and coverage.json, and
-holds the rest of the page to having no measured number.
+`dart readme` renews it with the results; a test compares it with metrics/headline.json, cost.json and coverage.json,
+and holds the rest of the page to having no measured number.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def results_block(root: Path = Path()) -> str:
         f"|---|{'---|' * len(headline)}",
         *(f"| {name} | {' | '.join(text(leaves) for leaves in headline.values())} |" for name, text in ROWS.items()),
         "",
-        f"{tables['regenerated']} of the paper's {sum(tables.values())} tables regenerated; {cost['answers']:,} answers of "
-        f"teachers and judges, {cost['usd']:,.2f} USD.",
+        f"{tables['regenerated']} of the paper's {sum(tables.values())} tables regenerated; {cost['answers']:,} answers "
+        f"of teachers and judges, {cost['usd']:,.2f} USD.",
         END,
     ]
     return "\n".join(lines)
