@@ -89,20 +89,23 @@ class Verification(NamedTuple):
         """One line: reproduced or not, and why."""
         name = self.revision[:12]
         states = [number.state for number in self.numbers.values()]
-        n, total = len(states), len(self.stages)
+        n, total, same = len(states), len(self.stages), self.count("same")
         if self.reproduced and self.same_bytes:
             return f"reproduced: same bytes as {name} in {total} of {total} stages"
         if self.reproduced:
             return f"reproduced within training seeds: {n} of {n} headline numbers of {name}; bytes differ"
-        return f"not reproduced: {self._reason(states)} ({name}, {self.count('same')} of {total} stages the same)"
+        if self.different_settings and not self.count("missing"):
+            names = _some(self.different_settings)
+            return (
+                f"another run than {name}: other parameters or commands in {names}; {same} of {total} stages the same"
+            )
+        return f"not reproduced: {self._reason(states)} ({name}, {same} of {total} stages the same)"
 
     def _reason(self, states: list[NumberState]) -> str:
         if not self.stages:
             return "this revision has no dvc.lock"
         if self.count("missing"):
             return f"{self.count('missing')} stages have no outs here; run `dart repro` or `dvc pull`"
-        if self.different_settings:
-            return f"other parameters or commands in {_some(self.different_settings)}"
         if self.modified:
             return f"outs of {_some(self.modified)} were changed after the run"
         if self.stale:
