@@ -65,8 +65,8 @@ def results_block(root: Path = Path()) -> str:
         f"|---|{'---|' * len(headline)}",
         *(f"| {name} | {' | '.join(text(leaves) for leaves in headline.values())} |" for name, text in ROWS.items()),
         "",
-        f"{tables['regenerated']} of the paper's {sum(tables.values())} tables regenerated; {cost['answers']:,} answers "
-        f"of teachers and judges, {cost['usd']:,.2f} USD.",
+        f"{tables['regenerated']} of the paper's {sum(tables.values())} tables regenerated; {cost['answers']:,} "
+        f"answers of teachers and judges, {cost['usd']:,.2f} USD.",
         END,
     ]
     return "\n".join(lines)
