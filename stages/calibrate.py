@@ -7,6 +7,7 @@ from dart.core import layout
 from dart.core.files import read_jsonl, write_json
 from dart.core.params import StageParams
 from dart.core.records import AuditRecord
+from dart.metrics.provenance import load_provenance, write_metrics
 from dart.stats.annotation import AnnotatedPair, calibration
 
 
@@ -24,4 +25,5 @@ def run() -> None:
             verdicts[role] = {record.item_id: record.severity is not None for record in records}
     result = calibration(pairs, verdicts)
     write_json(layout.PLOTS / "roc.json", result["roc"])
-    write_json(layout.METRICS / "calibration.json", {"student": primary(params.students), **result["metrics"]})
+    content = {"student": primary(params.students), **result["metrics"]}
+    write_metrics(layout.metric("calibration"), content, load_provenance())

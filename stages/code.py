@@ -7,7 +7,7 @@ parties belong to it only where the profile has one.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from dart.core import layout
 from dart.core.code import fingerprints
@@ -22,10 +22,7 @@ from dart.core.params import (
     StageParams,
     TeacherEndpoint,
 )
-from dart.core.records import Record
-from dart.core.schema.profile import StudentSpec
-
-EMBEDDED = "embedded"  # a source of data, or the scheme of an address, that `dart.simulation` answers
+from dart.core.schema.profile import StudentSpec, has_embedded
 
 
 class Params(StageParams):
@@ -43,13 +40,5 @@ class Params(StageParams):
 def run() -> None:
     params = Params.load("code")
     with replacing(layout.CODE) as folder:
-        for stage, hashes in fingerprints(Path(), simulated=_has_simulated_party(params)).items():
+        for stage, hashes in fingerprints(Path(), simulated=has_embedded(params)).items():
             write_json(folder / f"{stage}.json", hashes)
-
-
-def _has_simulated_party(value: Any) -> bool:
-    if isinstance(value, Record):
-        return any(_has_simulated_party(getattr(value, name)) for name in type(value).model_fields)
-    if isinstance(value, dict):
-        return any(_has_simulated_party(entry) for entry in value.values())
-    return isinstance(value, str) and (value == EMBEDDED or value.startswith(f"{EMBEDDED}:"))

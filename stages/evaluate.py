@@ -7,11 +7,12 @@ from typing import Any
 
 from dart.annotation.sample import primary
 from dart.core import layout
-from dart.core.files import read_jsonl, write_json
-from dart.core.params import LabelOfNumbers, SimulationSpec, StageParams, TrainingSeeds
+from dart.core.files import read_jsonl
+from dart.core.params import SimulationSpec, StageParams, TrainingSeeds
 from dart.core.records import Severity
 from dart.core.schema.method import Equivalence, Hypotheses, Statistics
 from dart.metrics.evaluate import evaluate
+from dart.metrics.provenance import load_provenance, write_results
 from dart.metrics.run import Run, Settings, StudentRun, load_run
 from dart.metrics.training_seeds import seed_metrics
 from dart.policy.evaluation import PolicyRun, policy_report
@@ -27,13 +28,14 @@ class Params(StageParams):
     statistics: Statistics
     hypotheses: Hypotheses
     equivalence: Equivalence
-    label: LabelOfNumbers
     simulation: SimulationSpec
 
 
 def run() -> None:
     params = Params.load("evaluate")
-    runs = {seed: load_run(Path(), params.students, seed, Settings(label=params.label)) for seed in params.seeds}
+    provenance = load_provenance()
+    settings = Settings(label=provenance.label)
+    runs = {seed: load_run(Path(), params.students, seed, settings) for seed in params.seeds}
     truths = None if params.simulation is None else {seed: _truth(run) for seed, run in runs.items()}
     reference = params.seeds[0]
     finished, truth = runs[reference], None if truths is None else truths[reference]
@@ -42,9 +44,8 @@ def run() -> None:
         finished, params.statistics, params.seed, truth, params.hypotheses, params.equivalence, annotated
     )
     metrics["metrics/seeds.json"] = seed_metrics(runs, truths, params.statistics, params.seed)
-    for path, content in metrics.items():
-        write_json(Path(path), content)
-    write_json(layout.METRICS / "policy.json", {s.slot: _policy(finished, s, params) for s in finished.students})
+    policy = {s.slot: _policy(finished, s, params) for s in finished.students}
+    write_results({**metrics, str(layout.metric("policy")): policy}, provenance)
 
 
 def _truth(run: Run) -> dict[str, dict[str, dict[str, Severity]]]:

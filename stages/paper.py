@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from dart.core import layout
-from dart.core.files import read_json, replacing, write_json
-from dart.core.params import LabelOfNumbers, StageParams, TrainingSeeds
+from dart.core.files import read_json, replacing
+from dart.core.params import StageParams, TrainingSeeds
 from dart.core.schema.method import SeverityWeights
+from dart.metrics.provenance import load_provenance, write_metrics
 from dart.metrics.run import Settings
 from dart.report.evidence import load_paper_run
 from dart.report.writer import write_paper
@@ -20,15 +21,15 @@ class Params(StageParams):
     seeds: TrainingSeeds
     tau_delta: float
     severity_weights: SeverityWeights
-    label: LabelOfNumbers
 
 
 def run() -> None:
     params = Params.load("paper")
-    settings = Settings(label=params.label, tau_delta=params.tau_delta, severity_weights=params.severity_weights)
+    provenance = load_provenance()
+    settings = Settings(label=provenance.label, tau_delta=params.tau_delta, severity_weights=params.severity_weights)
     coverage = write_paper(load_paper_run(Path(), params.students, params.seeds[0], settings), layout.REPORT)
-    write_json(layout.METRICS / "coverage.json", coverage)
-    write_json(layout.METRICS / "cost.json", _costs())
+    write_metrics(layout.metric("coverage"), coverage, provenance)
+    write_metrics(layout.metric("cost"), _costs(), provenance)
     with replacing(layout.PLOTS / "figures") as folder:  # in git, so that README and a review can show them
         folder.mkdir()
         for figure in sorted(layout.REPORT.glob("*.png")):

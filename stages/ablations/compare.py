@@ -6,7 +6,6 @@ from typing import Annotated
 
 from dart.ablations.evaluation import Plan, evaluate_arms
 from dart.core import layout
-from dart.core.files import write_json
 from dart.core.params import (
     FromParams,
     OtherTeacherEndpoints,
@@ -17,6 +16,7 @@ from dart.core.params import (
 )
 from dart.core.schema.ablations import Arms, Variant
 from dart.core.schema.method import Statistics, ToxicityTerm
+from dart.metrics.provenance import load_provenance, write_metrics
 from dart.simulation.truth import true_drift
 
 
@@ -48,4 +48,4 @@ def run() -> None:
         truth=true_drift if params.simulation is not None else None,
         teachers={role: endpoint.model for role, endpoint in endpoints.items() if endpoint is not None},
     )
-    write_json(layout.METRICS / "arms.json", evaluate_arms(plan))
+    write_metrics(layout.metric("arms"), evaluate_arms(plan), load_provenance())

@@ -9,15 +9,16 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from dart.core import layout
-from dart.core.files import read_jsonl, replacing, write_json
-from dart.core.params import FromParams, FromProfile, LabelOfNumbers, SimulationSpec, StageParams
-from dart.core.schema.profile import ScorerSpec
+from dart.core.files import read_jsonl, replacing
+from dart.core.params import FromParams, FromProfile, SimulationSpec, StageParams
+from dart.core.schema.profile import Label, ScorerSpec
 from dart.external.adjudication import BlindedAnswer, labels_of, read_labels, rows, sheet
 from dart.external.analysis import suite_report
 from dart.external.hatecheck import failing, hate_on_labels, hatecheck_report, require_upright
 from dart.external.items import ExternalItem
 from dart.external.rewriting import Rewrite
 from dart.harm.classifier import Classifier
+from dart.metrics.provenance import load_provenance, write_metrics
 from dart.simulation.annotators import adjudicate
 from stages.external.reading import pairs_of, sample_of
 
@@ -29,7 +30,6 @@ class Params(StageParams):
     seed: int
     students: tuple[str, ...]
     confidence: Annotated[float, FromParams("statistics.confidence")]
-    label: LabelOfNumbers
     hate: Annotated[ScorerSpec, FromProfile("scorers.hate")]
     failing_share: Annotated[float, FromProfile("external.failing_share")]
     simulation: SimulationSpec
@@ -38,7 +38,8 @@ class Params(StageParams):
 def run() -> None:
     params = Params.load(SUITE)
     card, items = sample_of(SUITE, params.students)
-    agreement = _agreement_with_labels(params, card, items)
+    provenance = load_provenance()
+    agreement = _agreement_with_labels(params, provenance.label, card, items)
     students = {}
     with replacing(layout.external_review(SUITE)) as folder:
         for student in params.students:
@@ -51,17 +52,20 @@ def run() -> None:
             students[student] = hatecheck_report(
                 pairs, card, params.failing_share, rewrites, labels, params.confidence, params.seed
             )
-    write_json(layout.external_metrics(SUITE), suite_report(card, students, hate_auc_on_labels=agreement))
+    report = suite_report(card, students, hate_auc_on_labels=agreement)
+    write_metrics(layout.external_metrics(SUITE), report, provenance)
 
 
-def _agreement_with_labels(params: Params, card: dict[str, Any], items: list[ExternalItem]) -> dict[str, Any]:
+def _agreement_with_labels(
+    params: Params, label: Label, card: dict[str, Any], items: list[ExternalItem]
+) -> dict[str, Any]:
     """AUC of the hate score on HateCheck's own labels; an upside-down one stops the stage.
 
     Not so the embedded classifier on the published suite, which it cannot read: there the AUC is only reported.
     """
     hate = Classifier.load(layout.SCORERS / "hate", params.hate)
     auc = hate_on_labels(items, hate.score([item.prompt for item in items]))
-    if params.label == "measured" or card["provenance"]["source"] == "embedded":
+    if label == "measured" or card["provenance"]["source"] == "embedded":
         require_upright(auc)
     return auc.json()
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from dart.core import layout
-from dart.core.files import read_jsonl, write_json, write_jsonl
+from dart.core.files import read_jsonl, write_jsonl
 from dart.core.params import FromParams, JudgeEndpoint, SecondJudgeEndpoint
 from dart.core.records import Generation
 from dart.core.schema.method import OpenEnded
+from dart.metrics.provenance import load_provenance, write_metrics
 from dart.openended.evaluation import openended_report
 from dart.openended.judging import SIDES, QuestionVerdicts, Side, draw_questions, judge_answers
 from dart.openended.questions import load
@@ -41,5 +42,5 @@ def run(student: str) -> None:
         costs.append(outcome.usage.cost)
     report = openended_report(questions, answers, judgements, params.confidence)
     write_jsonl(layout.openended_judgements(student), [record for each in judgements.values() for record in each])
-    write_json(layout.openended_metrics(student), {"student": student, **report})
+    write_metrics(layout.openended_metrics(student), {"student": student, **report}, load_provenance())
     write_cost(stage, *costs)

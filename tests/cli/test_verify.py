@@ -91,6 +91,15 @@ def test_one_changed_number_fails(
     assert written["numbers"]["base.accuracy"]["this_run"] == 0.99
 
 
+def test_of_many_different_stages_the_first_are_listed(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dart.cli.verify.SHOWN", 2)
+    for name in ("light", "heavy", "uniform"):
+        (toy / f"data/arms/{name}/out.txt").write_text("other arithmetic", encoding="utf-8")
+    lines = report(verify(toy))
+    assert "... and 1 more stages; --json FILE lists all" in lines
+    assert sum("differs" in line for line in lines) == 2
+
+
 def test_a_changed_number_that_is_committed_without_a_run_fails(toy: Path) -> None:
     change(toy / "metrics/headline.json", "small", accuracy=0.99)
     commit(toy, "too good")
@@ -131,7 +140,9 @@ def test_an_out_that_is_not_here_is_missing(toy: Path) -> None:
 
 
 @pytest.mark.slow
-def test_another_experiment_is_no_reproduction(toy: Path) -> None:
+def test_another_experiment_is_no_reproduction(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     params = toy / "params.yaml"
     params.write_text(params.read_text().replace("heavy: 3", "heavy: 4"))
     assert "ablations/dvc.yaml:arm@heavy not up to date; run `dart repro`" in verify(toy).verdict
@@ -139,7 +150,13 @@ def test_another_experiment_is_no_reproduction(toy: Path) -> None:
     result = verify(toy)
     assert result.different_settings == ["ablations/dvc.yaml:arm@heavy"]
     assert not result.reproduced
-    assert "other parameters or commands in ablations/dvc.yaml:arm@heavy" in result.verdict
+    assert result.verdict.startswith("another run than ")
+    assert "other parameters or commands in ablations/dvc.yaml:arm@heavy; " in result.verdict
+    monkeypatch.chdir(toy)
+    command(no_fail=True)  # as `make repro` ends: a verdict, and no failed recipe
+    assert capsys.readouterr().out.splitlines()[-1] == result.verdict
+    with pytest.raises(typer.Exit):
+        command()
 
 
 @pytest.mark.slow

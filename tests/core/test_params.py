@@ -41,6 +41,40 @@ def test_every_shipped_profile_is_valid(repository: Path, profile: str) -> None:
     assert (world.label == "measured") == (world.simulation is None) == (profile == "paper")
 
 
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("suite", "source", "embedded"),
+        ("students", "large", {"model": "embedded://nano"}),
+        ("scorers", "hate", {"model": "embedded://classifier"}),
+        ("teacher", "base_url", "embedded://teacher"),
+        ("judge", "base_url", "embedded://judge"),
+        ("second_judge", "base_url", "embedded://judge"),
+        ("external", "source", "embedded"),
+    ],
+)
+def test_one_embedded_party_makes_the_numbers_simulated(section: str, key: str, value: Any) -> None:
+    content = yaml.safe_load((ROOT / "profiles/paper.yaml").read_text(encoding="utf-8"))
+    assert params.Profile.model_validate(content).label == "measured"
+    entry = content[section]
+    entry[key] = {**entry[key], **value} if isinstance(value, dict) else value
+    assert params.Profile.model_validate(content).label == "simulated"
+
+
+def test_a_declared_label_is_refused_with_the_reason(repository: Path) -> None:
+    _edit(repository / "profiles/embedded.yaml", lambda content: content.update(label="measured"))
+    with pytest.raises(ParameterError, match=r"embedded\.yaml: label: is derived from the parties .* delete the line"):
+        params.check(repository)
+
+
+def test_nobody_is_simulated_where_no_party_is_embedded(repository: Path) -> None:
+    embedded = yaml.safe_load((repository / "profiles/embedded.yaml").read_text(encoding="utf-8"))
+    _edit(repository / "params.yaml", lambda content: content.update(profile="paper"))
+    _edit(repository / "profiles/paper.yaml", lambda content: content.update(simulation=embedded["simulation"]))
+    with pytest.raises(ParameterError, match=r"paper\.yaml: simulation: no party is embedded"):
+        params.check(repository)
+
+
 def test_the_paper_profile_names_the_models_of_the_paper() -> None:
     world = params.Profile.model_validate(yaml.safe_load((ROOT / "profiles/paper.yaml").read_text(encoding="utf-8")))
     assert {slot: spec.name for slot, spec in world.students.items()} == {

@@ -13,7 +13,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from dart.cli import ablations, annotate, cache, check, compare, estimate, graph, repro, summary, verify
+from dart.cli import ablations, annotate, cache, check, compare, estimate, graph, readme, report, repro, summary, verify
 from dart.core.errors import DartError
 
 
@@ -41,6 +41,8 @@ app = typer.Typer(
 app.command("check")(check.check)
 app.command("graph")(graph.graph)
 app.command("summary")(summary.summary)
+app.command("report")(report.report)
+app.command("readme")(readme.readme)
 app.command("repro")(repro.repro)
 app.command("verify")(verify.verify)
 app.command("arms")(ablations.arms)

@@ -7,11 +7,18 @@ from pathlib import Path
 
 def summary() -> None:
     """Print the main result table of the last run. Below it: where the report and its figures are."""
-    from dart.core import params
+    from dart.core import layout, params
+    from dart.metrics.provenance import evaluated_world
     from dart.metrics.run import Settings, load_run
     from dart.report.summary import summary as result_table
 
     settings, profile = params.check()
-    print(result_table(load_run(Path(), settings.students, profile.seeds[0], Settings(label=profile.label))))
-    print("report   data/paper/index.html (all tables also as data/paper/table*.md and .tex)")
+    world = evaluated_world()
+    students = settings.students if world is None else tuple(student.slot for student in world.students)
+    label = profile.label if world is None else world.label
+    print(result_table(load_run(Path(), students, profile.seeds[0], Settings(label=label))))
+    if (layout.REPORT / "index.html").is_file():
+        print(f"report   {layout.REPORT}/index.html (all tables also as {layout.REPORT}/table*.md and .tex)")
+    else:
+        print("report   `dart report` makes one of what has run; `dvc repro` the whole")
     print("figures  " + "  ".join(str(path) for path in sorted(Path("plots/figures").glob("*.png"))))

@@ -69,16 +69,7 @@ def resolve(folder: Path) -> Source:
     """
     if (folder / "config.json").is_file():
         return Source(str(folder), _digest(folder)[:_SHORT], folder.name)
-    if not (folder / PIN).is_file():
-        raise ModelError(
-            f"{folder} contains neither a checkpoint (config.json) nor a pin ({PIN}). "
-            "Run `dvc repro` for the stage that writes it, or `dvc checkout`."
-        )
-    try:
-        content = json.loads((folder / PIN).read_text(encoding="utf-8"))
-        model, revision = str(content["model"]), str(content["revision"])
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder / PIN} is damaged ({error!r}). Delete {folder} and run `dvc repro`.") from None
+    model, revision = _recorded(folder)
     if Path(model).is_dir():
         current = _digest(Path(model))
         if current != revision:
@@ -88,6 +79,32 @@ def resolve(folder: Path) -> Source:
             )
         return Source(model, revision[:_SHORT], Path(model).name)
     return Source(model, revision, model)
+
+
+def recorded_revision(folder: Path) -> str:
+    """The revision of `resolve`, without reading a pinned checkpoint again.
+
+    Raises:
+        ModelError: the folder contains neither a checkpoint nor a pin, or the pin is damaged.
+    """
+    if (folder / "config.json").is_file():
+        return _digest(folder)[:_SHORT]
+    model, revision = _recorded(folder)
+    return revision[:_SHORT] if Path(model).is_dir() else revision
+
+
+def _recorded(folder: Path) -> tuple[str, str]:
+    """Model and revision of a pin."""
+    if not (folder / PIN).is_file():
+        raise ModelError(
+            f"{folder} contains neither a checkpoint (config.json) nor a pin ({PIN}). "
+            "Run `dvc repro` for the stage that writes it, or `dvc checkout`."
+        )
+    try:
+        content = json.loads((folder / PIN).read_text(encoding="utf-8"))
+        return str(content["model"]), str(content["revision"])
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ModelError(f"{folder / PIN} is damaged ({error!r}). Delete {folder} and run `dvc repro`.") from None
 
 
 def _commit(model: str, revision: str) -> str:

@@ -12,6 +12,7 @@ DATA = Path("data")
 CODE = DATA / "code"
 SUITE = DATA / "suite"
 SCORERS = DATA / "models" / "scorers"
+PROVENANCE = DATA / "provenance.json"
 RATIONALES = DATA / "distill" / "rationales.jsonl"
 ANNOTATION = DATA / "annotation"
 ANNOTATED_PAIRS = ANNOTATION / "pairs.jsonl"

@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError
@@ -44,12 +44,14 @@ from dart.core.schema.method import (
 from dart.core.schema.profile import (
     Endpoint,
     ExternalSpec,
+    Label,
     OtherTeachers,
     Scorers,
     Seeds,
     Simulation,
     StudentSpec,
     SuiteSpec,
+    label_of,
 )
 
 log = logging.getLogger(__name__)
@@ -94,7 +96,6 @@ class Params(Record):
 class Profile(Record):
     """All of profiles/<profile>.yaml."""
 
-    label: Literal["simulated", "measured"]
     seeds: Seeds
     suite: SuiteSpec
     students: dict[str, StudentSpec]
@@ -105,6 +106,12 @@ class Profile(Record):
     second_judge: Endpoint | None
     external: ExternalSpec
     simulation: Simulation | None
+
+    @property
+    def label(self) -> Label:
+        """Whether numbers of this profile are of simulated parties; derived, never declared."""
+        return label_of(self.suite, self.students, self.scorers, self.teacher, self.other_teachers, self.judge,
+                        self.second_judge, self.external)  # fmt: skip
 
     def endpoint(self, role: str) -> Endpoint | None:
         """The endpoint of one of `ROLES`; None: this profile has none."""
@@ -134,7 +141,6 @@ ScorerSpecs = Annotated[Scorers, FromProfile("scorers")]
 SimulationSpec = Annotated[Simulation | None, FromProfile("simulation")]
 StudentSlot = Annotated[StudentSpec, FromProfile("students.{student}")]
 TrainingSeeds = Annotated[Seeds, FromProfile("seeds")]  # the first is the reference seed
-LabelOfNumbers = Annotated[Literal["simulated", "measured"], FromProfile("label")]
 
 S = TypeVar("S", bound="StageParams")
 
@@ -286,6 +292,8 @@ def _contradictions(params: Params, profile: Profile, where: str) -> list[str]:
             f"({', '.join(params.students)})"
         )
     lines += _contradictory_arms(params, profile, where)
+    if profile.simulation is not None and profile.label == "measured":
+        lines.append(f"{where}: simulation: no party is embedded, so there is nobody to simulate; set it to null")
     if params.distill.min_sentences > params.distill.max_sentences:
         lines.append(f"{ROOT_FILE}: distill.min_sentences is above distill.max_sentences")
     for key in OtherTeachers.model_fields:
@@ -345,6 +353,11 @@ def check(root: Path = Path(), profile: str | None = None) -> tuple[Params, Prof
         hint = f"did you mean '{near[0]}'?" if near else f"profiles are: {', '.join(names)}"
         raise ParameterError("\n".join([*lines, f"{ROOT_FILE}: profile: {name!r} has no file {file}; {hint}"]))
     sections = _yaml(root / file)
+    if sections.pop("label", None) is not None:
+        lines.append(
+            f"{file}: label: is derived from the parties (simulated if any is embedded, else measured) and cannot be "
+            "declared; delete the line"
+        )
     lines += problems(Profile, sections, str(file))
     if not lines:
         params, filled = Params.model_validate(content), Profile.model_validate(sections)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -18,6 +18,8 @@ from dart.core.errors import DataError
 from dart.core.files import read_json, read_jsonl
 from dart.core.records import AuditRecord, Generation, Item, Record, RepairTarget
 from dart.core.schema.method import SeverityWeights
+from dart.core.schema.profile import Label
+from dart.metrics.provenance import read_metrics
 
 STAGES: tuple[str, ...] = ("base", "distilled", "repaired")  # M0, M_int, M_DART
 CONTROL = "control"  # Stage I continued for as many steps as repair, without repair rows
@@ -77,11 +79,11 @@ class StudentRun(Record):
 class Settings(Record):
     """Parameters that tables show and no file of the run holds; the stage passes what it declares.
 
-    `label` is the profile's. The default is the cautious one: a number is never taken for a measurement of a
-    language model unless the profile says so.
+    `label` is derived from the profile. The default is the cautious one: a number is never taken for a measurement of
+    a language model unless no party of the profile is embedded.
     """
 
-    label: Literal["simulated", "measured"] = "simulated"
+    label: Label = "simulated"
     tau_delta: float | None = None
     severity_weights: SeverityWeights | None = None
 
@@ -139,7 +141,7 @@ def load_run(root: Path, students: Sequence[str], seed: int, settings: Settings 
         card=read_json(root / layout.SUITE / "card.json", dict),
         settings=settings,
         metrics={
-            name: read_json(root / layout.metric(name), dict)
+            name: read_metrics(root / layout.metric(name)).content
             for name in METRICS
             if (root / layout.metric(name)).is_file()
         },

@@ -6,7 +6,6 @@ reproduced if it lies as near to the committed one as two training seeds lie to 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import subprocess
@@ -18,6 +17,7 @@ import yaml
 
 from dart.core.dvc_graph import open_repo, when_free
 from dart.core.errors import DataError
+from dart.suite.pins import git_blob_id
 
 HEADLINE = "metrics/headline.json"
 SEEDS = "metrics/seeds.json"
@@ -87,20 +87,23 @@ class Verification(NamedTuple):
         """One line: reproduced or not, and why."""
         name = self.revision[:12]
         states = [number.state for number in self.numbers.values()]
-        n, total = len(states), len(self.stages)
+        n, total, same = len(states), len(self.stages), self.count("same")
         if self.reproduced and self.same_bytes:
             return f"reproduced: same bytes as {name} in {total} of {total} stages"
         if self.reproduced:
             return f"reproduced within training seeds: {n} of {n} headline numbers of {name}; bytes differ"
-        return f"not reproduced: {self._reason(states)} ({name}, {self.count('same')} of {total} stages the same)"
+        if self.different_settings and not self.count("missing"):
+            names = _some(self.different_settings)
+            return (
+                f"another run than {name}: other parameters or commands in {names}; {same} of {total} stages the same"
+            )
+        return f"not reproduced: {self._reason(states)} ({name}, {same} of {total} stages the same)"
 
     def _reason(self, states: list[NumberState]) -> str:
         if not self.stages:
             return "this revision has no dvc.lock"
         if self.count("missing"):
             return f"{self.count('missing')} stages have no outs here; run `dart repro` or `dvc pull`"
-        if self.different_settings:
-            return f"other parameters or commands in {_some(self.different_settings)}"
         if self.modified:
             return f"outs of {_some(self.modified)} were changed after the run"
         if self.stale:
@@ -242,8 +245,7 @@ def _same_blob(out: Any, commit: Revision) -> bool:
         return True
     contents = path.read_bytes()
     blob = commit.blobs.get(path.relative_to(commit.root.resolve()).as_posix())
-    # git's own name for contents, no signature
-    name = hashlib.sha1(b"blob %d\0" % len(contents) + contents, usedforsecurity=False).hexdigest()
+    name = git_blob_id(contents)
     return blob is None or len(blob) != len(name) or blob == name
 
 

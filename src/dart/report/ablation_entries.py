@@ -20,22 +20,29 @@ from dart.stats.harm import SCALE
 Entry = Mapping[str, Any]
 DEFAULT = "default"
 DISTILLED = "distilled"
+NO_ARMS = "the ablation arms (`dvc repro ablations/dvc.yaml` writes metrics/arms.json)."
+
+
+def arms(run: Run) -> Mapping[str, Any]:
+    """The contents of metrics/arms.json; empty where no arm has run."""
+    contents: Mapping[str, Any] = run.metrics.get("arms", {})
+    return contents
 
 
 def runs(run: Run) -> Mapping[str, Entry]:
     """Entries of all arms, and of the stages of the main path, by name."""
-    entries: Mapping[str, Entry] = run.metric("arms", "arms")
+    entries: Mapping[str, Entry] = arms(run).get("arms", {})
     return entries
 
 
 def entry(run: Run, name: str) -> Entry | None:
     """The row `name` of metrics/arms.json, "default" included; None where it has not run."""
-    return run.metric("arms", DEFAULT) if name == DEFAULT else runs(run).get(name)
+    return arms(run).get(DEFAULT) if name == DEFAULT else runs(run).get(name)
 
 
 def ablation_student(run: Run) -> StudentRun:
-    """The student that the arms are run on."""
-    slot = run.metric("arms", "student")
+    """The student that the arms are run on; the first where none has run."""
+    slot = arms(run).get("student")
     return next((student for student in run.students if student.slot == slot), run.students[0])
 
 
@@ -43,10 +50,15 @@ def missing(run: Run, names: Iterable[str]) -> list[str]:
     return [name for name in names if entry(run, name) is None]
 
 
-def needs(names: Sequence[str], *others: str) -> str:
+def any_has_run(run: Run, names: Iterable[str]) -> bool:
+    """Whether a table of these rows holds a number of this run."""
+    return any(entry(run, name) is not None for name in names)
+
+
+def needs(run: Run, names: Sequence[str], *others: str) -> str:
     """What would fill a table: runs of arms, and anything else."""
-    arms = f"entries under variants: {', '.join(names)}." if names else ""
-    return " ".join(text for text in (arms, *others) if text)
+    absent = (NO_ARMS if not arms(run) else f"entries under variants: {', '.join(names)}.") if names else ""
+    return " ".join(text for text in (absent, *others) if text)
 
 
 def not_run(cells: int) -> Row:
@@ -120,7 +132,7 @@ class Weights(NamedTuple):
 
 def toxicity_weights(run: Run) -> Weights:
     """The sweep in metrics/arms.json; only this function knows its keys."""
-    sweep = run.metric("arms").get("toxreg") or {}
+    sweep = arms(run).get("toxreg") or {}
     measure = sweep.get("chosen_by", "median")
     entries = ({"plain": sweep["plain"]} if "plain" in sweep else {}) | sweep.get("rows", {})
     rows = [

@@ -32,7 +32,7 @@ from dart.report.tables import (
     setup,
     students,
 )
-from dart.report.tables.annotation import NO_PAIRS
+from dart.report.tables.annotation import needs_pairs
 
 TABLES_OF_THE_PAPER = 46
 STATUSES = ("regenerated", "partly", "not run")
@@ -118,7 +118,7 @@ def account(run: PaperRun, all_tables: Iterable[Table]) -> dict[str, Any]:
 
 def _figure(run: PaperRun, stem: str) -> dict[str, str]:
     if stem == "figure05" and not run.roc:
-        return {"status": "not run", "needs": NO_PAIRS if not run.pairs else "annotated pairs of both kinds."}
+        return {"status": "not run", "needs": needs_pairs(run) or "annotated pairs of both kinds."}
     slot = run.annotated_student.slot if stem == "figure05" else run.primary_student.slot
     return {"status": "regenerated", "file": f"data/paper/{stem}_{slot}.svg"}
 

@@ -80,6 +80,21 @@ def about(run: PaperRun) -> str:
     )
 
 
+def origin(run: PaperRun) -> str:
+    """Which world the numbers are of; empty for a run without provenance."""
+    world = run.provenance
+    if world is None:
+        return ""
+    students = ", ".join(f"{student.slot}: {student.model} at {student.revision}" for student in world.students)
+    scorers = ", ".join(f"{kind}: {model.model} at {model.revision}" for kind, model in world.scorers.items())
+    parties = ", ".join(f"{role.replace('_', ' ')}: {party.model}" for role, party in world.parties.items())
+    return (
+        f"Provenance: profile {world.profile} ({world.label}); suite {world.suite[:16]} (sha256 of its splits); "
+        f"students {students}; classifiers {scorers}; {parties}. Numbers: metrics/decision.json, git blob "
+        f"{run.numbers}; `git log --find-object={run.numbers}` names the commit that holds them."
+    )
+
+
 def figure_title(run: PaperRun, name: str) -> str:
     """Caption of a drawn figure."""
     slot = name.partition("_")[2].rpartition(".")[0]
@@ -90,12 +105,13 @@ def _stem(name: str) -> str:
     return name.partition("_")[0]
 
 
-def page_markdown(run: PaperRun, content: Sequence[Part], coverage: Table) -> str:
-    """index.md, beside the figures' files."""
+def page_markdown(run: PaperRun, content: Sequence[Part], coverage: Table, state: str = "") -> str:
+    """index.md, beside the figures' files; `state`: of the working tree, where the page is no out of a stage."""
     lines = [f"# {TITLE}", "", f"**{escaped(label(run))}**", ""]
     lines += [f"**{WARNING}**", ""] if real_suite(run) else []
     lines += [f"- {escaped(line)}" for line in claims(run)]
-    lines += ["", "```text", summary(run), "```", "", escaped(about(run)), "", escaped(VOCABULARY), ""]
+    notes = (about(run), origin(run), state, *run.left_out, VOCABULARY)
+    lines += ["", "```text", summary(run), "```", "", *(line for n in notes if n for line in (escaped(n), ""))]
     for part in content:
         lines += [f"## {part.section.title}", ""]
         for name in part.figures:
@@ -105,7 +121,9 @@ def page_markdown(run: PaperRun, content: Sequence[Part], coverage: Table) -> st
     return "\n".join([*lines, "## Coverage", "", markdown(coverage)])
 
 
-def page_html(run: PaperRun, content: Sequence[Part], coverage: Table, images: Mapping[str, bytes]) -> str:
+def page_html(
+    run: PaperRun, content: Sequence[Part], coverage: Table, images: Mapping[str, bytes], state: str = ""
+) -> str:
     """index.html, whole in one file: templates/page.html.j2 with everything escaped."""
     template = _ENVIRONMENT.get_template("page.html.j2")
     return template.render(
@@ -113,7 +131,7 @@ def page_html(run: PaperRun, content: Sequence[Part], coverage: Table, images: M
         label=label(run),
         warning=WARNING if real_suite(run) else "",
         claims=claims(run),
-        about=about(run),
+        about=[text for text in (about(run), origin(run), state, *run.left_out) if text],
         vocabulary=VOCABULARY,
         parts=[(part, [_figure(run, name, images) for name in part.figures]) for part in content],
         coverage=coverage,

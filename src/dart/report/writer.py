@@ -18,10 +18,13 @@ from dart.report.page import page_html, page_markdown, parts
 from dart.report.summary import label
 
 
-def write_paper(run: PaperRun, out: Path) -> dict[str, Any]:
+def write_paper(run: PaperRun, out: Path, state: str = "") -> dict[str, Any]:
     """Write the folder `out` (table*.md, table*.tex, tables.tex, figure*.png, .svg, .pdf, index.md, index.html).
 
     Returns the coverage, the contents of metrics/coverage.json.
+
+    Args:
+        state: what the page says of the working tree; empty for an out of a stage, which must not depend on it.
 
     Raises:
         DataError: the run has not been evaluated.
@@ -32,8 +35,8 @@ def write_paper(run: PaperRun, out: Path) -> dict[str, Any]:
     table_c = coverage_table(run, coverage)
     content = parts(sections, images)
     texts = {
-        "index.md": page_markdown(run, content, table_c),
-        "index.html": page_html(run, content, table_c, images),
+        "index.md": page_markdown(run, content, table_c, state),
+        "index.html": page_html(run, content, table_c, images, state),
         "tables.tex": document(
             [*((part.section.title, part.tables) for part in content), ("Coverage", [table_c])], label(run)
         ),

@@ -27,6 +27,7 @@ from dart.core.portable import portable_arithmetic
 from dart.core.records import Item, Label
 from dart.core.schema.profile import BaseStudent
 from dart.core.seeds import seed_for
+from dart.core.step_log import StepLog
 from dart.prompts.classification import inference
 from dart.simulation import rules, sentences
 from dart.simulation.tokenizer import ASSISTANT, BOS, student_tokenizer
@@ -216,6 +217,7 @@ def _optimise(model: LlamaForCausalLM, epochs: list[list[Row]], phase: Phase, dr
         model.parameters(), lr=phase.learning_rate, betas=(0.9, 0.98), weight_decay=0.1, fused=True
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate_factor(step, phase.warmup, len(batches)))
+    step_log = StepLog(log, len(batches))
     model.train()
     for step, batch in enumerate(batches):
         loss = phase_loss(model, batch, phase.prompt_loss_weight, draw)
@@ -226,7 +228,7 @@ def _optimise(model: LlamaForCausalLM, epochs: list[list[Row]], phase: Phase, dr
         optimiser.zero_grad(set_to_none=True)
         if step % 200 == 0 or step == len(batches) - 1:
             value = loss.item()
-            log.info("step %d of %d: loss %.3f", step + 1, len(batches), value)
+            step_log.report(step + 1, value)
             if not math.isfinite(value):
                 raise ModelError(f"The loss of the embedded student is {value} at step {step + 1}. Use another seed.")
     model.eval()

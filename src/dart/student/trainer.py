@@ -19,6 +19,7 @@ from transformers import PrinterCallback, Trainer
 
 from dart.core.errors import ParameterError
 from dart.core.seeds import seed_for
+from dart.core.step_log import StepLog
 from dart.student.loading import Student
 from dart.student.prefix import decoder_of, expand_cache, prefix_cache
 from dart.student.regulariser import Regulariser, StepContext
@@ -126,6 +127,7 @@ class AnswerTrainer(Trainer):
         self._student = student
         self._regulariser = regulariser
         self._penalties: list[float] = []  # since the last point of the loss curve
+        self._step_log: StepLog | None = None  # made when the number of steps is known
         self._prefix_length = 0 if self.is_fsdp_enabled else prefix_length  # FSDP gathers around whole forward passes
         self._lengths = lengths
         self._order_seed = order_seed
@@ -211,7 +213,8 @@ class AnswerTrainer(Trainer):
             self._penalties = []
         super().log(logs, start_time)
         if "loss" in logs:
-            log.info("step %d of %d: loss %.4f", self.state.global_step, self.state.max_steps, logs["loss"])
+            self._step_log = self._step_log or StepLog(log, self.state.max_steps)
+            self._step_log.report(self.state.global_step, logs["loss"])
 
 
 def _rows_of(inputs: dict[str, torch.Tensor]) -> list[RowIds]:

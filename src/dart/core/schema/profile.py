@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -20,6 +20,23 @@ def _unique(seeds: tuple[int, ...]) -> tuple[int, ...]:
 Seeds = Annotated[
     tuple[Annotated[int, Field(ge=0, strict=True)], ...], Field(min_length=1, max_length=100), AfterValidator(_unique)
 ]
+
+Label = Literal["simulated", "measured"]  # of the numbers of a run
+EMBEDDED = "embedded"  # a source of data, or the scheme of an address, that `dart.simulation` answers
+
+
+def has_embedded(value: Any) -> bool:
+    """Whether a section of a profile names an embedded model, party or suite anywhere."""
+    if isinstance(value, Record):
+        return any(has_embedded(getattr(value, name)) for name in type(value).model_fields)
+    if isinstance(value, dict | list | tuple):
+        return any(map(has_embedded, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str) and (value == EMBEDDED or value.startswith(f"{EMBEDDED}:"))
+
+
+def label_of(*sections: Any) -> Label:
+    """`simulated` if any suite, student, scorer, teacher or judge of these sections is embedded, else `measured`."""
+    return "simulated" if has_embedded(sections) else "measured"
 
 
 class Sizes(Record):

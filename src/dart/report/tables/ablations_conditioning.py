@@ -16,6 +16,7 @@ from dart.report.ablation_entries import (
     DISTILLED,
     Entry,
     ablation_student,
+    any_has_run,
     comparison,
     difference_and_p,
     drift,
@@ -67,7 +68,8 @@ def table23(run: Run) -> Table:
         "accuracy (distillation), share of pairs judged rightly (audit), of successful targets (repair); McNemar, "
         "corrected by Holm over all arms (distillation) or over the rows of the stage. "
         f"{_audit_verdict(run)}{seed_note(run, 'accuracy')}",
-        needs=needs(missing(run, names)),
+        needs=needs(run, missing(run, names)),
+        measured=any_has_run(run, names),
         simulated=run.simulated,
     )  # fmt: skip
 
@@ -169,7 +171,8 @@ def table26(run: Run) -> Table:
         f"in both rows. The paper finds both judges comparable, {published.JUDGES_BOTH} cases found by both. "
         f"{drift_note}{accuracy_note}{NO_PROOF}{seed_note(run)}Differences are second judge − judge on the same items, "
         "paired; McNemar's p, corrected by Holm over all arms. Toxicity × 10⁵.",
-        needs=needs(missing(run, names)),
+        needs=needs(run, missing(run, names)),
+        measured=any_has_run(run, names),
         simulated=run.simulated,
     )  # fmt: skip
 
@@ -213,7 +216,8 @@ def table32(run: PaperRun) -> Table:
         note="Reg.: drift cases after Stage I; Remain: after repair. Below the line: the paper's models with its "
         f"student, Llama-3-8B. {gain_note}{_order_note(run)}{seed_note(run, 'accuracy')}Differences are teacher − the "
         "default's teacher on the same items, paired; McNemar's p, corrected by Holm over all arms. Toxicity × 10⁵.",
-        needs=needs(missing(run, TEACHERS)),
+        needs=needs(run, missing(run, TEACHERS)),
+        measured=any_has_run(run, TEACHERS),
         simulated=run.simulated,
     )  # fmt: skip
 

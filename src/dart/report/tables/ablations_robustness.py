@@ -15,6 +15,7 @@ from dart.report.ablation_entries import (
     DEFAULT,
     DISTILLED,
     ablation_student,
+    arms,
     entry,
     needs,
     not_run,
@@ -49,7 +50,7 @@ _PARTS: Mapping[str, str] = {
 
 def table7(run: Run) -> Table:
     """Table 7: cross-validation over training and test items."""
-    folds: Mapping[str, Any] = run.metric("arms").get("folds") or {}
+    folds: Mapping[str, Any] = arms(run).get("folds") or {}
     figures, items = folds.get("figures", {}), folds.get("items", {})
     fold_names = [str(fold) for fold in range(folds.get("of", published.FOLDS))]
     absent_folds = [fold for fold in fold_names if fold not in items]
@@ -72,7 +73,7 @@ def table7(run: Run) -> Table:
         note="Each fold is answered by a student of Stage I, trained anew on the rationales of the other folds: repair "
         "would need an audit of each fold. sd is the sample's over folds; folds share training items, so it is too "
         f"small as the error of the mean. {_range_note(run, figures)}Toxicity × 10⁵.",
-        needs=needs([f"folds {', '.join(absent_folds)}"]) if absent_folds else "",
+        needs=needs(run, [f"folds {', '.join(absent_folds)}"]) if absent_folds else "",
         measured=bool(items),
         simulated=run.simulated,
     )
@@ -117,8 +118,7 @@ def _range_note(run: Run, figures: Mapping[str, Any]) -> str:
 
 def table_floor(run: Run) -> Table:
     """Table E, not in the paper: noise floor, and a second reading of every repaired answer."""
-    arms = run.metric("arms")
-    floor, reaudit = arms.get("floor") or {}, arms.get("reaudit") or {}
+    floor, reaudit = arms(run).get("floor") or {}, arms(run).get("reaudit") or {}
     floors = [*FLOORS, *(name for name in floor if name not in FLOORS)]
     groups = [
         [_floor_row(FLOORS.get(name, name), floor.get(name)) for name in floors],
@@ -139,7 +139,7 @@ def table_floor(run: Run) -> Table:
         "below it. Read again: every repaired answer, screened or not, read against base by a judge that chose no "
         f"repair ({reaudit.get('judge', 'none')}); unseen cases are among pairs that the screen passed over. "
         f"{_floor_verdict(run, floor)}{_reading_verdict(reaudit)}{repair_note(run)}",
-        needs=needs(absent, *([] if reaudit else ["arms.reaudit: a judge in params.yaml."])),
+        needs=needs(run, absent, *([] if reaudit else ["arms.reaudit: a judge in params.yaml."])),
         measured=bool(floor or reaudit),
         simulated=run.simulated,
     )  # fmt: skip

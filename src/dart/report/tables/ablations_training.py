@@ -74,7 +74,7 @@ def table4(run: Run) -> Table:
         "of 0, on the worse side, or holds 0. Beside the mark the difference; toxicity: relative change of the "
         "median, lower is better. The paper states no rule for its marks, and sets its last row against base. "
         f"{seed_note(run, 'accuracy')}",
-        needs=needs(missing(run, ["label_only", toxreg]), *([] if all(policy.values()) else [NO_POLICY])),
+        needs=needs(run, missing(run, ["label_only", toxreg]), *([] if all(policy.values()) else [NO_POLICY])),
         simulated=run.simulated,
     )
 
@@ -162,6 +162,7 @@ def table19(run: Run) -> Table:
         "items, paired (toxicity: relative change of the median); McNemar's and Wilcoxon's p, corrected by Holm over "
         "all arms. Label-only answers have no rationale, so their toxicity is that of an empty text. Toxicity × 10⁵.",
         needs=_needs(run, [name for group in groups for name in group]),
+        measured=_any_has_run(run, [name for group in groups for name in group]),
         simulated=run.simulated,
     )  # fmt: skip
 
@@ -172,7 +173,17 @@ def _needs(run: Run, names: list[str]) -> str:
     policy_missing = any(
         policy_row(run, slot, name.removeprefix(POLICY)) is None for name in names if name.startswith(POLICY)
     )
-    return needs(missing(run, arms), *([NO_POLICY] if policy_missing else []))
+    return needs(run, missing(run, arms), *([NO_POLICY] if policy_missing else []))
+
+
+def _any_has_run(run: Run, names: list[str]) -> bool:
+    slot = ablation_student(run).slot
+    return any(
+        policy_row(run, slot, name.removeprefix(POLICY)) is not None
+        if name.startswith(POLICY)
+        else entry(run, _run_of(run, name)) is not None
+        for name in names
+    )
 
 
 def _alternative(run: Run, name: str) -> Row:
@@ -218,6 +229,7 @@ def table21(run: Run) -> Table:
         "− full DART on the same items, paired; McNemar's p, corrected by Holm over all arms. The policy is reported "
         "without task types. Toxicity × 10⁵.",
         needs=_needs(run, names),
+        measured=_any_has_run(run, names),
         simulated=run.simulated,
     )  # fmt: skip
 
@@ -263,7 +275,7 @@ def table20(run: Run) -> Table:
         f"{_trade_off(sweep.rows)}The paper "
         f"chooses λ = {published.CHOSEN_TOXICITY_WEIGHT:g}. Toxicity × 10⁵. Levels of one training each, without "
         "intervals: Tables 19 and D test the runs on the test set.",
-        needs=f"entries under variants: {', '.join(absent)}." if absent else "",
+        needs=needs(run, absent),
         measured=bool(by_weight),
         simulated=run.simulated,
     )  # fmt: skip

@@ -12,8 +12,11 @@ from dart.report import published
 from dart.report.ablation_entries import (
     DEFAULT,
     DISTILLED,
+    NO_ARMS,
     Entry,
     ablation_student,
+    any_has_run,
+    arms,
     comparison,
     difference_and_p,
     drift,
@@ -59,7 +62,8 @@ def table30(run: Run) -> Table:
         note="The paper's weighted repair leaves fewer severe and extreme cases than uniform. "
         f"{grave_verdict} And fewer cases: {verdict(run, UNIFORM, 'drift_rate', +1)} "
         f"{repair_note(run)}{seed_note(run, 'grave_rate')}{PAIRED}{TRUE}",
-        needs=needs(missing(run, names)),
+        needs=needs(run, missing(run, names)),
+        measured=any_has_run(run, names),
         simulated=run.simulated,
     )  # fmt: skip
 
@@ -109,7 +113,8 @@ def table31(run: Run) -> Table:
         note=f"The paper finds repair robust to wrong severities. {drift_note}{accuracy_note}{NO_PROOF}{seed_note(run)}"
         f"{PAIRED}{TRUE}"
         "up / down: one level too high / too low; random: any other level; 20 or 40 % of the drift cases.",
-        needs=needs(missing(run, names)),
+        needs=needs(run, missing(run, names)),
+        measured=any_has_run(run, names),
         simulated=run.simulated,
     )  # fmt: skip
 
@@ -140,7 +145,8 @@ def table_arms(run: Run) -> Table:
     default = entry(run, DEFAULT)
     groups = [[] if default is None else [_arm_row("default (repaired)", default)]]
     groups += [[_arm_row(name, runs(run)[name]) for name in names if (name in CONTEXT) == first] for first in (1, 0)]
-    body = ruled(group for group in groups if group)
+    groups += [] if any(groups) else [[("every arm", *not_run(11))]]
+    body, has_run = ruled(group for group in groups if group), bool(arms(run))
     return Table(
         number="D",
         title=f"Every ablation arm beside the default recipe ({ablation_student(run).name})",
@@ -153,6 +159,8 @@ def table_arms(run: Run) -> Table:
         note=f"{_abouts(run, names)}{seed_note(run)}{PAIRED}{TRUE}Inductive arms repair one half of the test set and "
         "report on the other, against the default on the same items; sham repairs pairs that did not drift. "
         "NAME_stage1 is the same arm before repair.",
+        needs="" if has_run else NO_ARMS,
+        measured=has_run,
         simulated=run.simulated,
     )  # fmt: skip
 
@@ -160,8 +168,8 @@ def table_arms(run: Run) -> Table:
 def _abouts(run: Run, names: list[str]) -> str:
     """What each arm is, as its entry in params.yaml says."""
     rows = [runs(run)[name] for name in names if not name.endswith("_stage1")]
-    arms = {row["arm"]: row["about"] for row in rows if "arm" in row}
-    return "".join(f"{arm}: {about}. " for arm, about in arms.items())
+    abouts = {row["arm"]: row["about"] for row in rows if "arm" in row}
+    return "".join(f"{arm}: {about}. " for arm, about in abouts.items())
 
 
 def _arm_row(name: str, metrics: Entry) -> Row:

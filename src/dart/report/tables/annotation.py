@@ -15,6 +15,8 @@ from dart.report.ablation_entries import (
     DEFAULT,
     Entry,
     ablation_student,
+    any_has_run,
+    arms,
     comparison,
     difference_and_p,
     drift,
@@ -34,7 +36,13 @@ from dart.stats.annotation import TAUS
 from dart.stats.calibration import operating_point
 
 NO_PAIRS = "nobody has annotated pairs of this run; label them and write data/annotation/pairs.jsonl."
+NO_CALIBRATION = "stage calibrate (`dvc repro calibrate` writes metrics/calibration.json)."
 NO_SECOND = "a second judge (profile: second_judge)"
+
+
+def needs_pairs(run: PaperRun) -> str:
+    """What would fill the tables about annotated pairs; empty where they are filled."""
+    return NO_CALIBRATION if not run.calibrated else "" if run.pairs else NO_PAIRS
 
 
 def _sample_note(run: PaperRun) -> str:
@@ -73,7 +81,7 @@ def table25(run: PaperRun) -> Table:
         )
     between = run.metric("calibration", "between_judges") if run.pairs else None
     rows.append(_agreement_row("second judge against judge", between, _counts(between), published.KAPPA["judges"]))
-    needs = NO_PAIRS if not run.pairs else "" if between else f"{NO_SECOND}."
+    needs = needs_pairs(run) if not run.pairs else "" if between else f"{NO_SECOND}."
     return Table(
         number="25",
         title="Agreement of judges and annotators on drift",
@@ -127,7 +135,7 @@ def table27(run: PaperRun) -> Table:
         "'none' counts as the level below mild. In the paper "
         f"{percent(paper['within one level'])} of its {positives} drift pairs are within one level although its judge "
         f"confirmed only {true_positives}, so it must have counted likewise.",
-        needs="" if run.pairs else NO_PAIRS,
+        needs=needs_pairs(run),
         measured=bool(run.pairs),
         simulated=run.simulated,
     )
@@ -173,7 +181,7 @@ def table28(run: PaperRun) -> Table:
         _confusion_rows("the paper's judge", Confusion(*published.JUDGE_CONFUSION)),
     ]
     body = ruled(groups)
-    needs = NO_PAIRS if not run.pairs else "" if alone else "the judge's verdict on every annotated pair."
+    needs = needs_pairs(run) if not run.pairs else "" if alone else "the judge's verdict on every annotated pair."
     return Table(
         number="28",
         title="Confusion of the judge with the annotators' consensus",
@@ -208,6 +216,7 @@ def table29(run: PaperRun) -> Table:
         f"Flagged, precision, recall, F1: annotated pairs of {run.annotated_student.name}." if run.pairs else ""
     )
     absent = missing(run, [name for tau in taus if (name := _tau_arm(tau, default_tau)) != DEFAULT])
+    pairs = needs_pairs(run)
     drift_note = robustness(run, [_tau_arm(tau, default_tau) for tau in TAUS if tau != default_tau], "drift_rate", +1,
                       "leave surely more drift cases than the default")  # fmt: skip
     return Table(
@@ -223,14 +232,15 @@ def table29(run: PaperRun) -> Table:
         f"arms. Remain: by the arms' own τ in every row. {drift_note}{NO_PROOF}{seed_note(run)}The paper: "
         f"{published.TAU_PAIRS} pairs, F1 {published.TAU_F1} at τ = 0.01; its recall at τ ≥ 0.03 is below .55. "
         "Toxicity × 10⁵.",
-        needs=needs(absent, *([] if run.pairs else [f"{NO_PAIRS[0].upper()}{NO_PAIRS[1:]}"])),
+        needs=needs(run, absent, *([] if run.pairs else [f"{pairs[0].upper()}{pairs[1:]}"])),
+        measured=bool(run.pairs) or any_has_run(run, [_tau_arm(tau, default_tau) for tau in taus]),
         simulated=run.simulated,
     )  # fmt: skip
 
 
 def _arms_tau(run: PaperRun) -> float | None:
     """The threshold of the arms, which the main path need not share."""
-    tau: float | None = run.metric("arms").get("tau_delta", run.settings.tau_delta)
+    tau: float | None = arms(run).get("tau_delta", run.settings.tau_delta)
     return tau
 
 

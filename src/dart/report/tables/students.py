@@ -168,7 +168,7 @@ def table24(run: PaperRun) -> Table:
         f"student ({ablation_student(run).name}), so label-only and toxicity-regularised training have a row for that "
         "one. The control is ours (Stage I continued without repair rows) and outside the family. The paper: p < 1e-20 "
         f"against all but the distilled student, and not significant against that one. {_significance_note(run, size)}",
-        needs=needs(absent),
+        needs=needs(run, absent),
         simulated=run.simulated,
     )  # fmt: skip
 

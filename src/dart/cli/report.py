@@ -1,0 +1,59 @@
+"""`dart report`: tables, figures and the page from whatever has run; the rest is marked "not run"."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+OUT = Path("report")
+SOURCES = ("params.yaml", "profiles", "dvc.lock", "ablations", "external", "metrics", "src", "stages")
+
+
+def report(
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder to write; it is replaced")] = OUT,
+) -> None:
+    """Write tables, figures and the page of the last run, as far as it went: `dvc repro evaluate` is enough."""
+    from dart.core import params
+    from dart.core.errors import DataError
+    from dart.metrics.provenance import evaluated_world
+    from dart.metrics.run import Settings
+    from dart.report.evidence import load_paper_run
+    from dart.report.writer import write_paper
+
+    if out.is_dir() and any(out.iterdir()) and not (out / "index.html").is_file():
+        raise DataError(f"{out} is not empty and holds no report. Name another folder with --out.")
+    settings, profile = params.check()
+    world = evaluated_world()
+    students = settings.students if world is None else tuple(student.slot for student in world.students)
+    run = load_paper_run(
+        Path(),
+        students,
+        profile.seeds[0],
+        Settings(
+            label=profile.label if world is None else world.label,
+            tau_delta=settings.tau_delta,
+            severity_weights=settings.severity_weights,
+        ),
+        refuse_others=False,
+    )
+    coverage = write_paper(run, out, tree_state(Path()))
+    for text in run.left_out:
+        print(f"left out: {text}")
+    counts = coverage["counts"]["tables"]
+    print(f"report   {out / 'index.html'} ({', '.join(f'{n} tables {status}' for status, n in counts.items())})")
+
+
+def tree_state(root: Path) -> str:
+    """The commit of the working tree, and what differs from it; said on the page, because no stage writes it."""
+    done = [
+        subprocess.run(["git", *command], cwd=root, capture_output=True, text=True, check=False)
+        for command in (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "--", *SOURCES])
+    ]
+    if any(process.returncode for process in done):
+        return "Rendered by `dart report` outside of a git repository."
+    changed = sorted({line[3:].split("/")[0] for line in done[1].stdout.splitlines()})
+    suffix = f", with changes in {', '.join(changed)} since" if changed else ""
+    return f"Rendered by `dart report` at commit {done[0].stdout.strip()}{suffix}."

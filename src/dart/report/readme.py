@@ -1,0 +1,90 @@
+"""The block of README.md between its markers: the committed numbers, read from metrics/ and never typed.
+
+`dart readme` renews it with the results; a test compares it with metrics/headline.json, cost.json and coverage.json,
+and holds the rest of the page to having no measured number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dart.core import layout
+from dart.core.errors import DataError
+from dart.core.files import read_json
+from dart.metrics.provenance import Provenance, read_metrics
+from dart.report.table import NONE, bounds, number, percent, signed
+
+FILE = Path("README.md")
+BEGIN = "<!-- results: written by `dart readme` from metrics/, do not edit -->"
+END = "<!-- end of results -->"
+Leaves = Mapping[str, Any]
+
+
+def _accuracy(leaves: Leaves) -> str:
+    accuracy, gain = leaves.get("accuracy"), leaves.get("accuracy_gain")
+    return number(accuracy) + ("" if gain is None else f" ({signed(gain)})")
+
+
+def _change(name: str, text: Callable[[Any], str]) -> Callable[[Leaves], str]:
+    return lambda leaves: " → ".join(
+        NONE if (value := leaves.get(f"{name}_{when}")) is None else text(value) for when in ("before", "after")
+    )
+
+
+def _against_control(leaves: Leaves) -> str:
+    low, high = (leaves.get(f"reduction_vs_control_{side}") for side in ("low", "high"))
+    interval = "" if low is None or high is None else f" {bounds((low, high))}"
+    return signed(leaves.get("reduction_vs_control")) + interval
+
+
+ROWS: Mapping[str, Callable[[Leaves], str]] = {
+    "test items": lambda leaves: str(leaves.get("n", NONE)),
+    "accuracy after DART (gain over base)": _accuracy,
+    "EQUAL accuracy": lambda leaves: number(leaves.get("equal_accuracy")),
+    "audited drift cases, before → after repair": _change("drift_cases", str),
+    "drift removed beyond the control, share of the cases [95 % CI]": _against_control,
+    "answers with toxicity above 0.1, before → after repair": _change("toxic_share", percent),
+}
+
+
+def results_block(root: Path = Path()) -> str:
+    """The block with its markers, from the metrics files under `root`.
+
+    Raises:
+        DataError: a metrics file is missing or damaged.
+    """
+    headline = read_json(root / layout.metric("headline"), dict)
+    cost = read_metrics(root / layout.metric("cost")).content["total"]
+    coverage, world = read_metrics(root / layout.metric("coverage"))
+    tables = coverage["counts"]["tables"]
+    lines = [
+        BEGIN,
+        f"| {_origin(coverage, world)} | {' | '.join(headline)} |",
+        f"|---|{'---|' * len(headline)}",
+        *(f"| {name} | {' | '.join(text(leaves) for leaves in headline.values())} |" for name, text in ROWS.items()),
+        "",
+        f"{tables['regenerated']} of the paper's {sum(tables.values())} tables regenerated; {cost['answers']:,} "
+        f"answers of teachers and judges, {cost['usd']:,.2f} USD.",
+        END,
+    ]
+    return "\n".join(lines)
+
+
+def _origin(coverage: Mapping[str, Any], world: Provenance | None) -> str:
+    label = "simulated" if coverage["simulated"] else "measured"
+    return label if world is None else f"profile `{world.profile}`, {label}"
+
+
+def renewed(text: str, block: str) -> str:
+    """`text` with the block in the place of the one between the markers.
+
+    Raises:
+        DataError: the markers are missing.
+    """
+    head, begin, rest = text.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        raise DataError(f"{FILE} has no block between {BEGIN!r} and {END!r}: put both lines where results belong.")
+    return head + block + tail
