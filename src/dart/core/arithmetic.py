@@ -10,10 +10,9 @@ from __future__ import annotations
 import functools
 import os
 import platform
+import re
 import sys
 from pathlib import Path
-
-import yaml
 
 from dart.core.errors import ModelError
 
@@ -47,16 +46,16 @@ def obstacle() -> str | None:
 def _half_precision() -> str | None:
     """torch's attention in half precision fails on processors with AMX while its loops are pinned to AVX2.
 
-    So a project whose profile has students in half precision is left alone; its students are large. Read without
-    validation: this precedes every import, and `dart.core.params` reports what is wrong with the files.
+    So a project whose profile has students in half precision is left alone; its students are large. Two patterns
+    read it: this precedes every import, and `dart.core.params` reports what is wrong with the files.
     """
     try:
-        profile = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["profile"]
-        students = yaml.safe_load(Path("profiles", f"{profile}.yaml").read_text(encoding="utf-8"))["students"]
-        half = sorted(slot for slot, student in students.items() if student["precision"] != "fp32")
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError):
-        return None  # not in a project, or its files are damaged
-    return f"profile {profile} has students in half precision ({', '.join(half)})" if half else None
+        name = re.search(r"^profile: *(\w+)", Path("params.yaml").read_text(encoding="utf-8"), re.M)
+        profile = Path("profiles", f"{name[1]}.yaml").read_text(encoding="utf-8") if name else ""
+    except (OSError, ValueError):
+        return None  # not in a project
+    half = re.search(r"^[^#\n]*\bprecision: *(bf16|fp16)", profile, re.M)
+    return f"{name[1]}.yaml has students in half precision" if name and half else None
 
 
 def set_environment() -> None:

@@ -34,6 +34,7 @@ from dart.core.schema.method import (
     Hypotheses,
     Lora,
     OpenEnded,
+    Recipes,
     Repair,
     SeverityWeights,
     Split,
@@ -81,6 +82,7 @@ class Params(Record):
     tau_delta: float = Field(strict=True)
     audit: Audit
     repair: Repair
+    recipes: Recipes
     policy: ExplanationPolicy
     severity_weights: SeverityWeights
     annotation: Annotation

@@ -124,7 +124,9 @@ def load_paper_run(
 
 def _branches(students: Sequence[str]) -> dict[tuple[str, str | None], Path]:
     """{(entry of `metrics`, its part): file} of what `paper` waits for and `dart report` does not."""
-    files: dict[tuple[str, str | None], Path] = {(name, None): layout.metric(name) for name in (ARMS, "calibration")}
+    files: dict[tuple[str, str | None], Path] = {
+        (name, None): layout.metric(name) for name in (ARMS, "calibration", "recipes")
+    }
     files |= {("external", suite): layout.external_metrics(suite) for suite in SUITES}
     return files | {("openended", slot): layout.openended_metrics(slot) for slot in students}
 

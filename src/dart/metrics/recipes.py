@@ -1,0 +1,147 @@
+"""Recipes of Stage III beside repair and control, per training seed and over seeds.
+
+What counts is the difference from a control that took as many steps: on test prompts, of which some recipes repaired
+the drift cases, and on validation prompts, which none has seen (referee's objection: the paper reports on the prompts
+that it repaired). The recipe is chosen on the validation set by a rule that is fixed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import SequenceMatcher
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from dart.core.records import AuditRecord, Generation, Item
+from dart.metrics.training_seeds import summary
+from dart.stats.decision import decision_metrics
+from dart.stats.drift import Cases, cases, precision_recall, reduction
+
+DISTILLED, PUBLISHED, CONTROL = "distilled", "repaired", "control"
+
+
+class Answered(NamedTuple):
+    """A variant of one training seed on one split."""
+
+    answers: Sequence[Generation]
+    audit: Sequence[AuditRecord]  # against base, under the two-sided screen
+    true: Cases | None  # None: the truth is not known
+
+
+BySeed = Mapping[int, Mapping[str, Answered]]  # training seed -> variant -> answers
+
+
+def recipe_metrics(
+    items: Mapping[str, Sequence[Item]],
+    runs: Mapping[str, BySeed],
+    margin: float,
+    confidence: float,
+) -> dict[str, Any]:
+    """One student's entry of metrics/recipes.json: {splits: {split: {recipe: {measure: summary over seeds}}}, chosen}.
+
+    Measures of a variant (means over seeds with a t-interval; `points` by seed): accuracy, equal_accuracy,
+    diff_accuracy and their differences from the control; `true` and `audited`: cases, net (1 - cases / distilled
+    cases), against_control (1 - cases / control's cases), new (cases that distilled did not have), per_yes (share of
+    drift among prompts that both this variant and the control answer with YES) and per_yes_control; text_change (share
+    of the words that changed on prompts where distilled did not drift); audit_precision and audit_recall.
+
+    Args:
+        items: by split.
+        runs: by split.
+        margin: of accuracy against the control, within which a recipe may be chosen.
+    """
+    splits: dict[str, Any] = {}
+    for split, by_seed in runs.items():
+        values = {
+            seed: {variant: _values(items[split], variants, variant) for variant in variants}
+            for seed, variants in by_seed.items()
+        }
+        variants = list(next(iter(values.values())))
+        splits[split] = {
+            variant: {
+                measure: summary({seed: of_seed[variant][measure] for seed, of_seed in values.items()}, confidence)
+                for measure in next(iter(values.values()))[variant]
+            }
+            for variant in variants
+        }
+        for variant, entry in splits[split].items():
+            entry["better_than_control"] = _seeds_better(by_seed, variant)
+    return {"splits": splits, "chosen": choose(splits["validation"], margin)}
+
+
+def choose(validation: Mapping[str, Mapping[str, Any]], margin: float) -> str | None:
+    """The recipe with the fewest drift cases on the validation set whose accuracy is not `margin` below the control's.
+
+    Drift is the audited one: the true one is not known with real models. None: only the control is left.
+    """
+    eligible = {
+        variant: entry["audited_cases"]["mean"]
+        for variant, entry in validation.items()
+        if variant not in (DISTILLED, CONTROL) and entry["accuracy_difference"]["mean"] >= -margin
+    }
+    return min(eligible, key=lambda variant: (eligible[variant], variant)) if eligible else None
+
+
+def _values(items: Sequence[Item], variants: Mapping[str, Answered], variant: str) -> dict[str, float | None]:
+    one, distilled, control = variants[variant], variants[DISTILLED], variants[CONTROL]
+    decision, reference = (decision_metrics(items, each.answers, variant) for each in (one, control))
+    values: dict[str, float | None] = {}
+    for name in ("accuracy", "equal_accuracy", "diff_accuracy"):
+        own, other = getattr(decision, name), getattr(reference, name)
+        values[name] = own
+        values[f"{name}_difference"] = None if own is None or other is None else own - other
+    audited = [cases(each.audit) for each in (one, distilled, control)]
+    values |= _drift("audited", (audited[0], audited[1], audited[2]), one, control)
+    if one.true is not None and distilled.true is not None and control.true is not None:
+        values |= _drift("true", (one.true, distilled.true, control.true), one, control)
+        values["audit_precision"], values["audit_recall"] = precision_recall(cases(one.audit), one.true)
+    values["text_change"] = _text_change(distilled, one)
+    return values
+
+
+def _drift(kind: str, drift: tuple[Cases, Cases, Cases], one: Answered, control: Answered) -> dict[str, float | None]:
+    """Measures from the cases of this variant, of distilled and of the control."""
+    own, before, after_control = drift
+    both = _both_yes(one.answers, control.answers)
+    return {
+        f"{kind}_cases": len(own),
+        f"{kind}_net": reduction(len(before), len(own)),
+        f"{kind}_against_control": reduction(len(after_control), len(own)),
+        f"{kind}_new": len(own.keys() - before.keys()),
+        f"{kind}_per_yes": len(own.keys() & both) / len(both) if both else None,
+        f"{kind}_per_yes_control": len(after_control.keys() & both) / len(both) if both else None,
+    }
+
+
+def _both_yes(first: Sequence[Generation], second: Sequence[Generation]) -> frozenset[str]:
+    """Prompts on which the decision does not differ: both say YES, where nearly all drift is."""
+    yes = [{answer.item_id for answer in answers if answer.prediction == "YES"} for answers in (first, second)]
+    return frozenset(yes[0] & yes[1])
+
+
+def _text_change(before: Answered, after: Answered) -> float | None:
+    drifted = cases(before.audit)
+    changes = [
+        word_change(first.text, second.text)
+        for first, second in zip(before.answers, after.answers, strict=True)
+        if first.item_id not in drifted
+    ]
+    return fmean(changes) if changes else None
+
+
+def word_change(first: str, second: str) -> float:
+    """Share of the words of two texts that are not common to both in order, in [0, 1]."""
+    if first == second:
+        return 0.0
+    return 1 - SequenceMatcher(None, first.split(), second.split(), autojunk=False).ratio()
+
+
+def _seeds_better(by_seed: BySeed, variant: str) -> dict[str, Any]:
+    """{n, audited, true}: on how many of n seeds the variant has fewer drift cases than the control."""
+    pairs = [(variants[variant], variants[CONTROL]) for variants in by_seed.values()]
+    known = all(one.true is not None and control.true is not None for one, control in pairs)
+    return {
+        "n": len(pairs),
+        "audited": sum(len(cases(one.audit)) < len(cases(control.audit)) for one, control in pairs),
+        "true": sum(len(one.true or ()) < len(control.true or ()) for one, control in pairs) if known else None,
+    }
