@@ -127,11 +127,11 @@ def table_variance(run: Run) -> Table:
         ),
         rows=body.rows,
         rules=body.rules,
-        note="Two-way random-effects analysis of variance of the crossed table of seeds and items, one answer a cell, by "
-        "the method of moments; shares of the variance of a single answer. Residual: what a seed does to a single item, "
-        "which cannot be told from noise. In a rate over n items the parts of items and residual are divided by n and "
-        "that of seeds is not, so a small share of seeds may still be the larger part of the rate's error. SE: of the "
-        "rate over seeds and items both drawn at random. A negative estimate counts as 0.",
+        note="Two-way random-effects analysis of variance of the crossed table of seeds and items, one answer a cell, "
+        "by the method of moments; shares of the variance of a single answer. Residual: what a seed does to a single "
+        "item, which cannot be told from noise. In a rate over n items the parts of items and residual are divided by "
+        "n and that of seeds is not, so a small share of seeds may still be the larger part of the rate's error. SE: "
+        "of the rate over seeds and items both drawn at random. A negative estimate counts as 0.",
         needs="" if several else NEEDS,
         measured=several,
         simulated=run.simulated,
