@@ -164,7 +164,7 @@ def test_the_training_of_a_seed_depends_on_no_other_seed(checkout: Path) -> None
     together = (layout.adapter(SLOT, "distilled", 3) / WEIGHTS).read_bytes()
     set_seeds(3)
     dvc_deletes_outs()
-    shutil.rmtree(os.environ["DART_CACHE_DIR"])
+    shutil.rmtree(layout.RESULTS)
     train.run(SLOT)
     assert (layout.adapter(SLOT, "distilled", 3) / WEIGHTS).read_bytes() == together
     assert not layout.adapter(SLOT, "distilled", 42).exists()
@@ -176,7 +176,7 @@ def test_two_processes_train_and_answer_every_seed_and_one_writes(checkout: Path
     generate.run(SLOT)
     alone = outs()
     dvc_deletes_outs()
-    shutil.rmtree(os.environ["DART_CACHE_DIR"])
+    shutil.rmtree(layout.RESULTS)
     launcher = f"{sys.executable} -m torch.distributed.run --standalone --nproc-per-node 2"
     environment = {
         **os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1",
