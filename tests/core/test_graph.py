@@ -19,12 +19,6 @@ ROOT = Path(__file__).resolve().parents[2]
 GRAPH = stages(ROOT)
 EXTERNAL: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "external/dvc.yaml").read_text(encoding="utf-8"))["stages"]
 TRAINED = {"learning_rate", "batch_per_device", "precision", "quantize", "epochs"}  # the base is made without them
-    "learning_rate",
-    "batch_per_device",
-    "precision",
-    "quantize",
-    "epochs",
-}  # of the slot; the base is made without them
 
 
 def _leaves(tree: Any, prefix: str = "") -> list[str]:
