@@ -18,7 +18,7 @@ from dart.external.items import SUITES
 ROOT = Path(__file__).resolve().parents[2]
 GRAPH = stages(ROOT)
 EXTERNAL: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "external/dvc.yaml").read_text(encoding="utf-8"))["stages"]
-TRAINED = {"learning_rate", "batch_per_device", "precision", "quantize", "epochs"}  # the base is made without them
+TRAINED = {"learning_rate", "stage3_learning_rate", "epochs", "batch_per_device", "precision", "quantize"}
 
 
 def _leaves(tree: Any, prefix: str = "") -> list[str]:
