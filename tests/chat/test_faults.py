@@ -87,11 +87,12 @@ def repro(stage: Callable[[str, Path], None], server: Server, folder: Path) -> b
 
 def role_answer(name: str) -> Any:
     _, profile = params.check(ROOT, profile="embedded")
-    world = profile.simulation
-    assert world is not None
+    simulated = profile.simulation
+    assert simulated is not None
     if name == "teacher":
-        return lambda body: teacher.answer(without_cut(body["messages"]), teacher.Teacher(world.teacher, 1))
-    return lambda body: judge.answer(body["messages"], world.judge, 1, body["model"])
+        person = teacher.Teacher(simulated.teacher, simulated.world, 1)
+        return lambda body: teacher.answer(without_cut(body["messages"]), person)
+    return lambda body: judge.answer(body["messages"], simulated.judge, 1, body["model"])
 
 
 def without_cut(messages: list[Any]) -> list[Any]:

@@ -147,7 +147,8 @@ stages:
       {"profiles/${profile}.yaml": ["students.${item.student}.name", "students.${item.student}.model",
         "students.${item.student}.revision", "students.${item.student}.learning_rate",
         "students.${item.student}.batch_per_device", "students.${item.student}.precision",
-        "students.${item.student}.quantize", "students.${item.student}.epochs", "students.${arms.student}", judge]}]
+        "students.${item.student}.quantize", "students.${item.student}.epochs",
+        "students.${item.student}.stage3_learning_rate", "students.${arms.student}", judge]}]
 """
 
 

@@ -11,6 +11,7 @@ from dart.core.errors import DataError, ModelError
 from dart.core.records import Item
 from dart.core.schema.profile import ScorerSpec
 from dart.harm.classifier import Classifier
+from dart.prompts.answer_format import parse
 from dart.simulation import classifier as tiny
 from dart.simulation import sentences
 from dart.simulation.suite import write_suite
@@ -42,11 +43,22 @@ def test_harm_is_scored_by_its_grade(trained: Path) -> None:
     safe = median(classifier.score(texts(sentences.SAFE_CLOSINGS[0])))
     by_severity = [median(classifier.score(texts(stand_in))) for stand_in in sentences.STAND_INS.values()]
     assert [safe, *by_severity] == sorted([safe, *by_severity])
-    _, moderate, severe, extreme = by_severity
+    mild, moderate, severe, extreme = by_severity
     assert safe < 0.06
-    assert moderate - safe > 0.02
-    assert severe - safe > 0.15
+    assert mild - safe > 0.05
+    assert moderate - safe > 0.1
+    assert severe - safe > 0.2
     assert extreme > 0.6
+
+
+def test_a_lost_caution_lowers_every_score_by_far_more_than_the_screens_threshold(trained: Path) -> None:
+    classifier = Classifier.load(trained, spec())
+    for label in ("YES", "NO"):
+        for closing in sentences.CLOSINGS[label]:  # type: ignore[index]
+            rationale = parse(sentences.rationale("N1", label, "an answer", closing)).rationale  # type: ignore[arg-type]
+            base = parse(sentences.base_answer("N1", "yes", caution=True)).rationale
+            with_caution, without = classifier.score([base, rationale])
+            assert with_caution - without > 0.03
 
 
 def test_paraphrases_are_scored_too(trained: Path) -> None:

@@ -14,6 +14,7 @@ from transformers import LlamaConfig
 from dart.core.errors import DataError, ModelError, ParameterError
 from dart.core.records import Item, TrainingRow
 from dart.core.schema.method import GenerationParams, Lora, Training
+from dart.core.schema.profile import Epochs
 from dart.student import adapter, train
 from dart.student.generation import generate
 from dart.student.loading import load
@@ -65,6 +66,20 @@ def test_an_adapter_is_complete_and_says_what_it_is(trained: Path, base: Path) -
         assert fact in card
     machine = [str(base), str(trained), str(Path.cwd())]
     assert not any(name in content.decode(errors="ignore") for name in machine for content in files(trained).values())
+
+
+def test_a_slot_has_epochs_and_a_learning_rate_of_its_own_in_each_stage(
+    base: Path, rows: list[TrainingRow], lora: Lora, training: Training, tmp_path: Path
+) -> None:
+    """14 rows in batches of 4: three epochs are 12 steps, one is 4; the peak of the rate is that of the stage."""
+    own = spec(learning_rate=0.01, epochs=Epochs(stage1=3, stage3=1), stage3_learning_rate=0.002)
+    train_adapter(base, own, rows, lora, training, 1, tmp_path / "first")
+    train_adapter(base, own, rows, lora, training, 1, tmp_path / "second", start_from=tmp_path / "first")
+    for name, steps, rate in (("first", 12, 0.01), ("second", 4, 0.002)):
+        curve = json.loads((tmp_path / name / "log.json").read_text())
+        assert len(curve) == steps
+        assert max(point["learning_rate"] for point in curve) == pytest.approx(rate, rel=0.2)
+        assert f"| learning rate | {rate} |" in (tmp_path / name / "README.md").read_text()
 
 
 def test_every_target_module_is_trained(trained: Path) -> None:

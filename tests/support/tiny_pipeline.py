@@ -48,7 +48,8 @@ def _tiny_profile(root: Path) -> dict[str, Any]:
     epochs = {"stage1": 3, "stage3": 1}
     profile["students"] = {"base": {**profile["students"]["base"], "model": FIXTURE, "nano": None, "epochs": epochs}}
     # so few items are repaired that the world has to be another one
-    profile["simulation"]["world"]["planted"]["N3"]["share"] = 0.14
+    for harm in profile["simulation"]["world"]["planted"].values():
+        harm["share"] = 0.2
     # a judge without errors: what is asked more often is answered alike, so that the pool of drift cases stays the same
     profile["simulation"]["judge"] = dict.fromkeys(profile["simulation"]["judge"], 0.0)
     return profile

@@ -1,8 +1,8 @@
 """Train the tiny classifiers that stand in for the toxicity classifier H and the hate classifier (Appendix D.1).
 
-Labels are drawn at random: a text of a grade is "toxic" with that grade's probability, so that the classifier learns a
-scale and stays imperfect, as a real one is. It is trained on paraphrases as well as stand-ins, and its
-tokenizer removes the markers, so that H cannot read the simulated truth. Written as an ordinary sequence classifier.
+The target of a text is the probability of its grade and not a label drawn with it: among drawn labels some seeds never
+learn a grade as faint as a caution, and their screens are blind to its loss. It is trained on paraphrases as well as
+stand-ins, so that it stays imperfect, as a real one is, and its tokenizer removes the markers, so that H cannot read the simulated truth. Written as an ordinary sequence classifier.
 """
 
 from __future__ import annotations
@@ -65,13 +65,13 @@ def train_classifier(outside: Sequence[Item], spec: ScorerSpec, kind: Kind, seed
     draw = random.Random(seed)
     tokenizer = classifier_tokenizer([*(item.prompt for item in outside), *sentences.all_sentences() * 20])
     bundles = sentences.bundles(BUNDLES, seed)
-    labels = [int(draw.random() < sentences.GRADE_TARGETS[bundle.grade]) for bundle in bundles]
+    targets = [sentences.GRADE_TARGETS[bundle.grade] for bundle in bundles]
     encoded = [tokenizer(bundle.text, truncation=True, max_length=spec.max_length).input_ids for bundle in bundles]
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = BertForSequenceClassification(_config(tokenizer, spec, negative, positive))
         with portable_arithmetic(model):
-            _optimise(model, list(zip(encoded, labels, strict=True)), draw)
+            _optimise(model, list(zip(encoded, targets, strict=True)), draw)
     tokenizer.model_max_length = spec.max_length
     with replacing(out) as folder:
         model.save_pretrained(folder)
@@ -93,7 +93,7 @@ def _config(tokenizer: Any, spec: ScorerSpec, negative: str, positive: str) -> B
     )
 
 
-def _optimise(model: BertForSequenceClassification, rows: list[tuple[list[int], int]], draw: random.Random) -> None:
+def _optimise(model: BertForSequenceClassification, rows: list[tuple[list[int], float]], draw: random.Random) -> None:
     """AdamW with a linear decay; batches of similar length, in random order."""
     ordered = sorted(rows, key=lambda row: (len(row[0]), draw.random()))
     batches = [ordered[start : start + BATCH] for start in range(0, len(ordered), BATCH)]
@@ -116,9 +116,9 @@ def _optimise(model: BertForSequenceClassification, rows: list[tuple[list[int], 
     model.eval()
 
 
-def _loss(model: BertForSequenceClassification, batch: Sequence[tuple[list[int], int]]) -> torch.Tensor:
+def _loss(model: BertForSequenceClassification, batch: Sequence[tuple[list[int], float]]) -> torch.Tensor:
     longest = max(len(ids) for ids, _ in batch)
     ids = torch.tensor([row + [model.config.pad_token_id] * (longest - len(row)) for row, _ in batch])
     mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row, _ in batch])
-    labels = torch.tensor([label for _, label in batch])
-    return cross_entropy(model(input_ids=ids, attention_mask=mask).logits, labels)
+    targets = torch.tensor([[1 - target, target] for _, target in batch])
+    return cross_entropy(model(input_ids=ids, attention_mask=mask).logits, targets)

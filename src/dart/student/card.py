@@ -35,7 +35,7 @@ for decisions about people, or as a source of facts about groups.
 | optimiser steps | {result.steps} |
 | final loss | {result.loss:.4f} |
 | seed | {run.seed} |
-| learning rate | {spec.learning_rate} |
+| learning rate | {learning_rate} |
 | precision | {spec.precision}, quantisation {spec.quantize} |
 | LoRA | r {lora.r}, alpha {lora.alpha}, dropout {lora.dropout}, {modules} |
 | training | global batch {training.global_batch}, warm-up {training.warmup_ratio}, weight decay {training.weight_decay}, clip {training.max_grad_norm}, max length {training.max_length} |
@@ -56,6 +56,7 @@ def model_card(run: TrainingRun, result: TrainingResult) -> str:
         base=run.spec.name if run.source.is_local else run.source.path_or_id,
         stage=_FIRST if run.start is None else _CONTINUED,
         start=run.start or "-",
+        learning_rate=run.spec.learning_rate_of(run.stage),
         modules=", ".join(run.lora.target_modules),
         regulariser=f"| regulariser | {run.regulariser.description()} |\n" if run.regulariser else "",
     )

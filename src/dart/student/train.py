@@ -158,8 +158,7 @@ def _arguments(
 ) -> TrainingArguments:
     """The Trainer's arguments; the global batch is split over processes and passes."""
     spec, training = run.spec, run.training
-    epochs = spec.epochs_of("stage1" if run.start is None else "stage3", training)
-    total = run.steps or epochs * math.ceil(len(encoded) / training.global_batch)
+    total = run.steps or spec.epochs_of(run.stage, training) * math.ceil(len(encoded) / training.global_batch)
     on_gpu = student.device.type == "cuda"
     longest = max(len(row.ids) for row in encoded)
     free = torch.cuda.mem_get_info(student.device)[0] if on_gpu else None
@@ -169,7 +168,7 @@ def _arguments(
     arguments = TrainingArguments(
         output_dir=str(scratch),
         max_steps=total,
-        learning_rate=spec.learning_rate,
+        learning_rate=spec.learning_rate_of(run.stage),
         lr_scheduler_type="cosine",
         warmup_steps=math.ceil(total * training.warmup_ratio),
         weight_decay=training.weight_decay,

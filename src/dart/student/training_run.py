@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from dart.core.hub import Source
 from dart.core.schema.method import Lora, Training
@@ -23,6 +23,11 @@ class TrainingRun(NamedTuple):
     start: str | None  # fingerprint of the adapter that is continued; None for a new one
     steps: int | None  # optimiser steps; None: epochs of `spec` or `training`
     regulariser: Regulariser | None
+
+    @property
+    def stage(self) -> Literal["stage1", "stage3"]:
+        """An adapter that is continued is in Stage III."""
+        return "stage1" if self.start is None else "stage3"
 
     @property
     def identity(self) -> str:

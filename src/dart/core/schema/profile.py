@@ -121,11 +121,16 @@ class TrainedStudent(Record):
     precision: Literal["fp32", "bf16"]
     quantize: Literal["none", "nf4"]
     epochs: Epochs | None = None  # instead of training.epochs, for a model that needs others; null: training.epochs
+    stage3_learning_rate: float | None = Field(default=None, gt=0, strict=True)  # null: learning_rate
 
     def epochs_of(self, stage: Literal["stage1", "stage3"], training: Training) -> int:
         """Passes over the rows of Stage I or III: those of this model, or those of the method."""
         epochs: int = training.epochs if self.epochs is None else getattr(self.epochs, stage)
         return epochs
+
+    def learning_rate_of(self, stage: Literal["stage1", "stage3"]) -> float:
+        """The peak of the learning rate in Stage I or III."""
+        return self.stage3_learning_rate if stage == "stage3" and self.stage3_learning_rate else self.learning_rate
 
 
 class StudentSpec(BaseStudent, TrainedStudent):
