@@ -67,12 +67,12 @@ def tiny_clone(folder: Path, **overrides: Any) -> Path:
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    for produced in ("dvc.lock", "ablations/dvc.lock", "external/dvc.lock", "metrics", "plots"):
+    for produced in ("dvc.lock", "ablations/dvc.lock", "external/dvc.lock", "recipes/dvc.lock", "metrics", "plots"):
         path = folder / produced
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     (folder / "profiles/tiny.yaml").write_text(yaml.safe_dump(_tiny_profile(folder)), encoding="utf-8")
     given = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
-    given.update({"profile": "tiny", "students": ["base"], **overrides})
+    given.update({"profile": "tiny", "students": ["base"], "recipes": {"base": ["own"]}, **overrides})
     given["arms"]["student"] = "base"
     given["variants"] = _few_arms(given["variants"])
     given["generation"]["max_new_tokens"] = 96
