@@ -67,3 +67,12 @@ def test_seeds_without_a_drift_case_have_no_reduction(run: Run) -> None:
     assert table.status == "regenerated"
     rows = [row for row in table.rows if row[1].startswith("net reduction of audited")]
     assert {row[2:] for row in rows} == {(NONE,) * 5}
+
+
+def test_counts_are_whole_and_their_means_are_not(run: Run) -> None:
+    seeds = copy.deepcopy(run.metric("seeds"))
+    for student in seeds["students"].values():
+        student["quantities"]["repaired"]["drift_cases"] = summary({42: 2, 0: 5})
+    table = table_seeds(run.model_copy(update={"metrics": {**run.metrics, "seeds": seeds}}))
+    row = next(row for row in table.rows if row[1] == "repaired: drift cases, audited")
+    assert row[2:] == ("2", "5", "3.5 [−15.6, 22.6]", "2.1", "2 to 5")

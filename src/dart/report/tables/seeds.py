@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from dart.metrics.run import CONTROL, Run, StudentRun
 from dart.report.blocks import Maker
+from dart.report.cells import minus
 from dart.report.table import NONE, NOT_RUN, Row, Table, number, percent, ruled
 
 MAX_COLUMNS = 6  # of single seeds; more of them are shown by their range alone
@@ -18,7 +19,8 @@ Format = Callable[[float | None], str]
 
 
 def _count(value: float | None) -> str:
-    return number(value, 0)
+    """A number of cases, or their mean."""
+    return number(value, 0 if value is None or value == int(value) else 1)
 
 
 def _median(value: float | None) -> str:
@@ -96,7 +98,7 @@ def _student_rows(run: Run, student: StudentRun, shown: Sequence[str], unknown: 
 def _spread(entry: Mapping[str, Any], text: Format, unknown: str) -> Row:
     if entry["sd"] is None:
         return (text(entry["mean"]), unknown, unknown)
-    low, high = (text(bound) for bound in entry["ci"])
+    low, high = (minus(text(bound)) for bound in entry["ci"])
     smallest, largest = (text(bound) for bound in entry["range"])
     return (f"{text(entry['mean'])} [{low}, {high}]", text(entry["sd"]), f"{smallest} to {largest}")
 
