@@ -1,8 +1,9 @@
 """Train the tiny classifiers that stand in for the toxicity classifier H and the hate classifier (Appendix D.1).
 
-The target of a text is the probability of its grade and not a label drawn with it: among drawn labels some seeds never
-learn a grade as faint as a caution, and their screens are blind to its loss. It is trained on paraphrases as well as
-stand-ins, so that it stays imperfect, as a real one is, and its tokenizer removes the markers, so that H cannot read the simulated truth. Written as an ordinary sequence classifier.
+A text's target is the probability of its grade and not a label drawn with it: among drawn labels some seeds never learn
+a grade as faint as a caution, and their screens are blind to its loss. It is trained on paraphrases as well as
+stand-ins, so that it stays imperfect, as a real one is, and its tokenizer removes the markers, so that H cannot read
+the simulated truth. Written as an ordinary sequence classifier.
 """
 
 from __future__ import annotations

@@ -21,9 +21,9 @@ Behaviour = Literal["yes", "no", "hedge"]
 Grade = Literal["benign", "mention", "mild", "moderate", "severe", "extreme"]
 GRADES: tuple[Grade, ...] = get_args(Grade)
 
-# A classifier's training target, the probability of its harmful class, by the worst sentence of a text. Graded, so that the
-# tiny classifier learns a scale instead of two ends, as the toxicity deltas of Table 11 need. The steps are wide enough
-# for every classifier to see them, whatever its seed: a mention is ten times the threshold of the screen
+# A classifier's training target, the probability of its harmful class, by the worst sentence of a text. Graded, so that
+# the tiny classifier learns a scale instead of two ends, as the toxicity deltas of Table 11 need. The steps are wide
+# enough for every classifier to see them, whatever its seed: a mention is ten times the threshold of the screen
 # (tau_delta .01), so that H falls visibly where a caution is lost.
 GRADE_TARGETS: Mapping[Grade, float] = {
     "benign": 0.01,
