@@ -1,4 +1,4 @@
-"""Power of McNemar's test against enumeration and against the normal formula."""
+"""Power of McNemar's test against enumeration and the normal formula, of paired trainings against statsmodels."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import math
 import numpy as np
 import pytest
 from scipy import stats as scipy_stats
+from statsmodels.stats.power import TTestPower
 
 from dart.core.errors import DataError
 from dart.stats.paired import mcnemar
-from dart.stats.power import detectable_difference, mcnemar_power
+from dart.stats.power import PairedVariance, detectable_difference, mcnemar_power, paired_variance, trainings_needed
 
 
 @pytest.mark.parametrize(("discordance", "difference"), [(0.3, 0.2), (0.5, 0.1), (0.6, 0.6), (1.0, 0.4)])
@@ -58,3 +59,33 @@ def test_what_can_never_be_found() -> None:
 
 def test_the_level_is_kept() -> None:
     assert all(mcnemar_power(n, 0.4, 0.0) <= 0.05 for n in np.arange(1, 400, 7))
+
+
+def test_trainings_needed_agree_with_statsmodels() -> None:
+    for difference, seeds_sd, items_sd, items in ((0.05, 0.04, 0.4, 800), (0.06, 0.1, 0.3, 200), (0.2, 0.01, 0.1, 800)):
+        variance = PairedVariance(seeds_sd, items_sd)
+        effect = difference / (seeds_sd**2 + items_sd**2 / items) ** 0.5
+        for power in (0.8, 0.9):
+            needed = trainings_needed(difference, variance, items, power)
+            assert needed is not None
+            reference = TTestPower()
+            assert reference.power(effect, needed, 0.05) >= power
+            assert needed == 2 or reference.power(effect, needed - 1, 0.05) < power
+
+
+def test_more_items_help_until_the_seeds_are_all_that_is_left() -> None:
+    counts = [trainings_needed(0.06, PairedVariance(0.05, 0.5), items) for items in (100, 1_000, 10_000, 100_000)]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[-1] == counts[-2] > 2
+    assert trainings_needed(0.001, PairedVariance(0.5, 0.5), 100) is None
+
+
+def test_variance_is_told_apart_by_moments() -> None:
+    draw = np.random.default_rng(1)
+    shifts = draw.normal(0, 0.1, size=400)
+    table = [draw.choice([-1, 0, 1], p=[0.2 - s / 2, 0.6, 0.2 + s / 2], size=600) for s in np.clip(shifts, -0.3, 0.3)]
+    variance = paired_variance([row.tolist() for row in table])
+    assert variance.seeds == pytest.approx(0.1, rel=0.1)
+    assert variance.items == pytest.approx(0.63, rel=0.03)
+    with pytest.raises(DataError, match="two trainings"):
+        paired_variance([[0, 1]])

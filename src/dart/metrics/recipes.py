@@ -16,7 +16,11 @@ from dart.core.records import AuditRecord, Generation, Item
 from dart.metrics.training_seeds import summary
 from dart.stats.decision import decision_metrics
 from dart.stats.drift import Cases, cases, precision_recall, reduction
+from dart.stats.power import paired_variance, trainings_needed
 
+REDUCTION = 0.3  # of the control's drift rate, the effect that a comparison should not miss
+POWERS = (0.8, 0.9)
+ITEM_COUNTS = (200, 800, 3200)
 DISTILLED, PUBLISHED, CONTROL = "distilled", "repaired", "control"
 
 
@@ -37,7 +41,7 @@ def recipe_metrics(
     margin: float,
     confidence: float,
 ) -> dict[str, Any]:
-    """One student's entry of metrics/recipes.json: {splits: {split: {recipe: {measure: summary over seeds}}}, chosen}.
+    """One student's entry of metrics/recipes.json: {splits: {split: {recipe: {measure: summary over seeds}}}, chosen, power}.
 
     Measures of a variant (means over seeds with a t-interval; `points` by seed): accuracy, equal_accuracy,
     diff_accuracy and their differences from the control; `true` and `audited`: cases, net (1 - cases / distilled
@@ -66,7 +70,7 @@ def recipe_metrics(
         }
         for variant, entry in splits[split].items():
             entry["better_than_control"] = _seeds_better(by_seed, variant)
-    return {"splits": splits, "chosen": choose(splits["validation"], margin)}
+    return {"splits": splits, "chosen": choose(splits["validation"], margin), "power": _power(items, runs)}
 
 
 def choose(validation: Mapping[str, Mapping[str, Any]], margin: float) -> str | None:
@@ -80,6 +84,43 @@ def choose(validation: Mapping[str, Mapping[str, Any]], margin: float) -> str | 
         if variant not in (DISTILLED, CONTROL) and entry["accuracy_difference"]["mean"] >= -margin
     }
     return min(eligible, key=lambda variant: (eligible[variant], variant)) if eligible else None
+
+
+def _power(items: Mapping[str, Sequence[Item]], runs: Mapping[str, BySeed]) -> dict[str, Any]:
+    """{variant: {control_rate, sd_seeds, sd_items, trainings: {items: {power: n}}}} on the validation set.
+
+    n: trainings that find a drift rate `REDUCTION` below the control's, by the true drift where it is known. Empty with
+    fewer than two seeds, or where the control does not drift.
+    """
+    by_seed, of_split = runs["validation"], items["validation"]
+    known = all(each.true is not None for variants in by_seed.values() for each in variants.values())
+    drift = {
+        seed: {name: each.true if known else cases(each.audit) for name, each in variants.items()}
+        for seed, variants in by_seed.items()
+    }
+    rate = fmean(len(variants[CONTROL] or ()) / len(of_split) for variants in drift.values())
+    if len(drift) < 2 or rate == 0:
+        return {}
+    result = {}
+    for name in next(iter(drift.values())):
+        if name in (DISTILLED, CONTROL):
+            continue
+        variance = paired_variance(
+            [
+                [(item.id in (of_seed[CONTROL] or ())) - (item.id in (of_seed[name] or ())) for item in of_split]
+                for of_seed in drift.values()
+            ]
+        )
+        result[name] = {
+            "control_rate": round(rate, 4),
+            "sd_seeds": round(variance.seeds, 4),
+            "sd_items": round(variance.items, 4),
+            "trainings": {
+                str(n): {str(power): trainings_needed(REDUCTION * rate, variance, n, power) for power in POWERS}
+                for n in ITEM_COUNTS
+            },
+        }
+    return result
 
 
 def _values(items: Sequence[Item], variants: Mapping[str, Answered], variant: str) -> dict[str, float | None]:

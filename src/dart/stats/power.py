@@ -1,10 +1,15 @@
-"""The power of McNemar's test, and the smallest accuracy difference that it detects.
+"""Power: which accuracy difference McNemar's test detects, and how many trainings a difference of drift rates needs.
 
-A row that is "not significant" says little without it (Table 2: 200 items per benchmark). Power is exact: the
-number of discordant pairs is binomial, and given it the exact test is binomial (Miettinen 1968).
+A row that is "not significant" says little without it (Table 2: 200 items per benchmark). McNemar's power is exact:
+the number of discordant pairs is binomial, and given it the exact test is binomial (Miettinen 1968). Trainings are
+compared by a paired t test, whose power is that of the noncentral t.
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats as scipy_stats
@@ -51,3 +56,55 @@ def detectable_difference(n: int, discordance: float, power: float = 0.8, alpha:
     if mcnemar_power(n, discordance, discordance, alpha) < power:
         return None
     return float(brentq(lambda d: mcnemar_power(n, discordance, d, alpha) - power, 0.0, discordance, xtol=1e-9))
+
+
+class PairedVariance(NamedTuple):
+    """Where the variance of a paired rate difference comes from, as standard deviations."""
+
+    seeds: float  # between trainings, of the difference over infinitely many items
+    items: float  # between the items of one training, of the difference of a single item (-1, 0 or 1)
+
+
+def paired_variance(differences: Sequence[Sequence[int]]) -> PairedVariance:
+    """Method of moments: what the variance of the trainings' means has beyond that of their items.
+
+    Args:
+        differences: by training, then by item: 1 if only the first of two variants drifted there, -1 if only the
+            second, else 0. At least two trainings and two items, all with the same number of items.
+
+    Raises:
+        DataError: too few of them, or of different lengths.
+    """
+    lengths = {len(row) for row in differences}
+    if len(differences) < 2 or len(lengths) != 1 or min(lengths) < 2:
+        raise DataError("power: needs two trainings at least, each with the same two items or more.")
+    table = np.asarray(differences, dtype=np.float64)
+    within = table.var(axis=1, ddof=1).mean()
+    between = table.mean(axis=1).var(ddof=1) - within / table.shape[1]
+    return PairedVariance(math.sqrt(max(0.0, between)), math.sqrt(within))
+
+
+def trainings_needed(
+    difference: float, variance: PairedVariance, items: int, power: float = 0.8, alpha: float = 0.05, most: int = 1000
+) -> int | None:
+    """Trainings of both variants for a two-sided paired t test to find `difference` with `power`; None above `most`.
+
+    Raises:
+        DataError: values that no comparison can have.
+    """
+    if items < 1 or not 0 < power < 1 or not 0 < alpha < 1 or difference == 0:
+        raise DataError(
+            f"power: needs items >= 1, 0 < power < 1, 0 < alpha < 1 and a difference, got {items}, {power}, {alpha}, "
+            f"{difference}."
+        )
+    sd = math.sqrt(variance.seeds**2 + variance.items**2 / items)
+    for n in range(2, most + 1):
+        if sd == 0 or _paired_t_power(abs(difference) / sd, n, alpha) >= power:
+            return n
+    return None
+
+
+def _paired_t_power(effect: float, n: int, alpha: float) -> float:
+    critical = scipy_stats.t.ppf(1 - alpha / 2, n - 1)
+    shift = effect * math.sqrt(n)
+    return float(scipy_stats.nct.sf(critical, n - 1, shift) + scipy_stats.nct.cdf(-critical, n - 1, shift))

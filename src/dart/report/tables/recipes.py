@@ -1,11 +1,11 @@
-"""Table R, not in the paper: recipes of Stage III beside its own repair and the control, from metrics/recipes.json."""
+"""Tables of recipes, not in the paper: R (drift beside the control's), P (power). From metrics/recipes.json."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from dart.metrics.recipes import CONTROL, DISTILLED, PUBLISHED
+from dart.metrics.recipes import CONTROL, DISTILLED, ITEM_COUNTS, POWERS, PUBLISHED, REDUCTION
 from dart.metrics.run import Run, StudentRun
 from dart.repair.recipes import RECIPES
 from dart.report.blocks import Maker
@@ -112,4 +112,47 @@ def _chosen(run: Run, students: Mapping[str, Any]) -> str:
     return f"Chosen on the validation set, by audited drift and accuracy: {', '.join(chosen)}." if chosen else ""
 
 
-TABLES: tuple[Maker, ...] = (table_recipes,)
+def table_power(run: Run) -> Table:
+    """Table P: how many trainings, and how many items, a drift rate below the control's needs."""
+    students = run.metrics.get("recipes", {}).get("students", {})
+    rows = [_power_rows(student, students.get(student.slot, {}).get("power", {})) for student in run.students]
+    body = ruled(rows or [[]])
+    several = any(student.get("power") for student in students.values())
+    return Table(
+        number="P",
+        title=f"Trainings that show a drift rate {percent(REDUCTION, 0)} below the control's",
+        columns=(
+            "Student", "Recipe", "Control's drift rate", "SD between seeds", "SD between items",
+            *(f"{n:,} items: {percent(power, 0)} power" for n in ITEM_COUNTS for power in POWERS),
+        ),
+        rows=body.rows,
+        rules=body.rules,
+        note="Seeds of recipe and control for a two-sided paired t test at 5 %. SD between seeds: of the difference of both "
+        "drift rates over infinitely many items; between items: of the difference (−1, 0 or 1) on a single item; both "
+        "from this run's validation set, so from few seeds themselves. More items help only until the seeds' part is "
+        "all that is left.",
+        needs="" if several else "recipes in params.yaml, and two training seeds at least.",
+        measured=several,
+        simulated=run.simulated,
+    )  # fmt: skip
+
+
+def _power_rows(student: StudentRun, power: Mapping[str, Any]) -> list[Row]:
+    width = 5 + len(ITEM_COUNTS) * len(POWERS)
+    return [
+        (
+            student.name,
+            _LABELS[variant],
+            percent(entry["control_rate"]),
+            *(number(entry[name], 4) for name in ("sd_seeds", "sd_items")),
+            *(
+                "> 1,000" if needed is None else str(needed)
+                for by_power in entry["trainings"].values()
+                for needed in by_power.values()
+            ),
+        )
+        for variant, entry in power.items()
+    ] or [(student.name, *(NOT_RUN,) * (width - 1))]
+
+
+TABLES: tuple[Maker, ...] = (table_recipes, table_power)
