@@ -2,32 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from dart.core import layout
-from dart.core.distributed import is_main_process
+from dart.core.distributed import is_main_process, replacing_on_main_process
 from dart.core.files import read_jsonl, write_jsonl
-from dart.core.params import ScorerSpecs, StageParams, StudentSlot
+from dart.core.params import ScorerSpecs, StageParams, StudentSlot, TrainingSeeds
 from dart.core.records import Item
+from dart.core.result_cache import result_cache
 from dart.core.schema.method import GenerationParams
 from dart.harm.classifier import Classifier, score_generations
-from dart.student.generation import generate
+from dart.student.stored_answers import generate_once
 
 
 class AnsweringParams(StageParams):
+    seeds: TrainingSeeds
     seed: int
     generation: GenerationParams
     student: StudentSlot
     scorers: ScorerSpecs
 
+    @property
+    def reference_seed(self) -> int:
+        return self.seeds[0]
 
-def answer_test_set(params: AnsweringParams, student: str, adapters: Mapping[str, Path | None]) -> None:
-    """Let each variant ({name: adapter, None for base}) answer the test set, score the answers and write them."""
+
+def answer_test_set(script: str, params: AnsweringParams, student: str, variant: str, *, base: bool = False) -> None:
+    """Let a variant of every training seed answer the test set, score the answers and write them.
+
+    Args:
+        script: of the stage, e.g. generate.
+        base: let the base answer, too.
+    """
+    adapters: dict[str, Path | None] = {"base": None} if base else {}
+    adapters |= {layout.seed_name(seed): layout.adapter(student, variant, seed) for seed in params.seeds}
     items = read_jsonl(layout.split("test"), Item)
-    answers = generate(layout.base(student), params.student, adapters, items, params.generation, params.seed)
-    classifier = Classifier.load(layout.SCORERS / "toxicity", params.scorers.toxicity)
-    for variant, generations in answers.items():
-        scored = score_generations(generations, classifier)
-        if is_main_process():
-            write_jsonl(layout.generations(student, variant), scored)
+    with result_cache(script, f"{student}/answers") as results:
+        answers = generate_once(
+            results, layout.base(student), params.student, adapters, items, params.generation, params.seed
+        )
+        classifier = Classifier.load(layout.SCORERS / "toxicity", params.scorers.toxicity)
+        scored = {name: score_generations(generations, classifier) for name, generations in answers.items()}
+        with replacing_on_main_process(layout.seed_generations(student, variant)) as folder:
+            if is_main_process():
+                if base:
+                    write_jsonl(layout.generations(student, "base", params.reference_seed), scored.pop("base"))
+                for name, generations in scored.items():
+                    labelled = [answer.model_copy(update={"variant": variant}) for answer in generations]
+                    write_jsonl(folder / f"{name}.jsonl", labelled)

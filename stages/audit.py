@@ -32,24 +32,27 @@ class Params(AuditParams):
 def run(student: str) -> None:
     stage = f"audit@{student}"
     params = Params.load("audit", student=student)
-    costs = audit_variant(stage, params, student, "distilled", "before"), *_audit_teacher(stage, params, student)
-    write_cost(stage, *costs)
+    costs = audit_variant(stage, params, student, "distilled", "before")
+    write_cost(stage, *costs, *_audit_teacher(stage, params, student))
 
 
 def _audit_teacher(stage: str, params: Params, student: str) -> tuple[Cost, Cost]:
-    """The teacher's rationales of the test items against base, screened and judged as the student's are."""
+    """The teacher's rationales of the test items against base, screened and judged as the student's are.
+
+    Once for all training seeds: neither side was trained.
+    """
     items = read_jsonl(layout.split("test"), Item)
     teacher = chat_client(stage, "teacher", params.teacher, params)
     rationales, written = write_rationales(items, teacher, params.distill)
     written.require_complete(stage)
     classifier = Classifier.load(layout.SCORERS / "toxicity", params.toxicity)
     answers = score_generations([_as_generation(rationale) for rationale in rationales], classifier)
-    base = read_jsonl(layout.generations(student, "base"), Generation)
+    base = read_jsonl(layout.generations(student, "base", params.seeds[0]), Generation)
     records, judged = audit(
         items, base, answers, params.tau_delta, judge_client(stage, params), params.audit, params.seed
     )
     judged.require_complete(stage)
-    write_jsonl(layout.audit(student, "teacher"), records)
+    write_jsonl(layout.audit(student, "teacher", params.seeds[0]), records)
     return written.usage.cost, judged.usage.cost
 
 

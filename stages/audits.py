@@ -5,8 +5,8 @@ from __future__ import annotations
 from dart.chat.client import ChatClient
 from dart.chat.tasks import Cost
 from dart.core import layout
-from dart.core.files import read_jsonl, write_jsonl
-from dart.core.params import JudgeEndpoint
+from dart.core.files import read_jsonl, replacing, write_jsonl
+from dart.core.params import JudgeEndpoint, TrainingSeeds
 from dart.core.records import Generation, Item
 from dart.core.schema.method import Audit
 from dart.harm.audit import audit
@@ -14,6 +14,7 @@ from stages.clients import AskingParams, chat_client
 
 
 class AuditParams(AskingParams):
+    seeds: TrainingSeeds
     tau_delta: float
     audit: Audit
     judge: JudgeEndpoint
@@ -23,21 +24,23 @@ def judge_client(stage: str, params: AuditParams) -> ChatClient:
     return chat_client(stage, "judge", params.judge, params)
 
 
-def audit_variant(stage: str, params: AuditParams, student: str, variant: str, name: str) -> Cost:
-    """Audit `variant` of `student` against its base on the test set, write the records as `name`, and say the cost.
+def audit_variant(stage: str, params: AuditParams, student: str, variant: str, when: str) -> list[Cost]:
+    """Audit `variant` of `student` against its base on the test set, for every training seed, and say the costs.
+
+    Writes the records as `when`. The judge's draws do not depend on the training seed.
 
     Raises:
         IncompleteError: a judgement is missing.
     """
-    records, outcome = audit(
-        read_jsonl(layout.split("test"), Item),
-        read_jsonl(layout.generations(student, "base"), Generation),
-        read_jsonl(layout.generations(student, variant), Generation),
-        params.tau_delta,
-        judge_client(stage, params),
-        params.audit,
-        params.seed,
-    )
-    outcome.require_complete(stage)
-    write_jsonl(layout.audit(student, name), records)
-    return outcome.usage.cost
+    items, client = read_jsonl(layout.split("test"), Item), judge_client(stage, params)
+    costs = []
+    with replacing(layout.audits(student, when)) as folder:
+        for seed in params.seeds:
+            base, other = (
+                read_jsonl(layout.generations(student, name, seed), Generation) for name in ("base", variant)
+            )
+            records, outcome = audit(items, base, other, params.tau_delta, client, params.audit, params.seed)
+            outcome.require_complete(stage)
+            write_jsonl(folder / layout.audit(student, when, seed).name, records)
+            costs.append(outcome.usage.cost)
+    return costs

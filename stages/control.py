@@ -5,11 +5,9 @@ Not in the paper: without it, a drop in drift could be the effect of further tra
 
 from __future__ import annotations
 
-from dart.core import layout
 from dart.core.schema.method import Lora, SeverityWeights, Training
-from dart.student.train import train_adapter
 from stages.answers import AnsweringParams, answer_test_set
-from stages.training import control_rows
+from stages.training import TrainingSet, control_rows, train_seeds
 
 
 class Params(AnsweringParams):
@@ -20,16 +18,9 @@ class Params(AnsweringParams):
 
 def run(student: str) -> None:
     params = Params.load("control", student=student)
-    rows, steps = control_rows(student, params.severity_weights, params.training)
-    train_adapter(
-        layout.base(student),
-        params.student,
-        rows,
-        params.lora,
-        params.training,
-        params.seed,
-        out=layout.adapter(student, "control"),
-        start_from=layout.adapter(student, "distilled"),
-        steps=steps,
-    )
-    answer_test_set(params, student, {"control": layout.adapter(student, "control")})
+
+    def rows(seed: int) -> TrainingSet:
+        return control_rows(student, seed, params.severity_weights, params.training)
+
+    train_seeds("control", params, student, "control", rows, start="distilled")
+    answer_test_set("control", params, student, "control")

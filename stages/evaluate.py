@@ -8,12 +8,13 @@ from typing import Any
 from dart.annotation.sample import primary
 from dart.core import layout
 from dart.core.files import read_jsonl
-from dart.core.params import SimulationSpec, StageParams
+from dart.core.params import SimulationSpec, StageParams, TrainingSeeds
 from dart.core.records import Severity
 from dart.core.schema.method import Equivalence, Hypotheses, Statistics
 from dart.metrics.evaluate import evaluate
 from dart.metrics.provenance import load_provenance, write_results
 from dart.metrics.run import Run, Settings, StudentRun, load_run
+from dart.metrics.training_seeds import seed_metrics
 from dart.policy.evaluation import PolicyRun, policy_report
 from dart.policy.records import PolicyAnswer, Premise
 from dart.simulation.truth import true_drift
@@ -23,6 +24,7 @@ from dart.stats.annotation import AnnotatedPair
 class Params(StageParams):
     seed: int
     students: tuple[str, ...]
+    seeds: TrainingSeeds
     statistics: Statistics
     hypotheses: Hypotheses
     equivalence: Equivalence
@@ -32,12 +34,15 @@ class Params(StageParams):
 def run() -> None:
     params = Params.load("evaluate")
     provenance = load_provenance()
-    finished = load_run(Path(), params.students, Settings(label=provenance.label))
-    truth = None if params.simulation is None else _truth(finished)
+    runs = {seed: load_run(Path(), params.students, seed, Settings(label=provenance.label)) for seed in params.seeds}
+    truths = None if params.simulation is None else {seed: _truth(run) for seed, run in runs.items()}
+    reference = params.seeds[0]
+    finished, truth = runs[reference], None if truths is None else truths[reference]
     annotated = {primary(params.students): read_jsonl(layout.ANNOTATED_PAIRS, AnnotatedPair)}
     metrics = evaluate(
         finished, params.statistics, params.seed, truth, params.hypotheses, params.equivalence, annotated
     )
+    metrics["metrics/seeds.json"] = seed_metrics(runs, truths, params.statistics, params.seed)
     policy = {s.slot: _policy(finished, s, params) for s in finished.students}
     write_results({**metrics, str(layout.metric("policy")): policy}, provenance)
 

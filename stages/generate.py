@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dart.core import layout
 from stages.answers import AnsweringParams, answer_test_set
 
 
 class Params(AnsweringParams):
-    """Seed, decoding, the slot's model and the classifier."""
+    """Training seeds, seed, decoding, the slot's model and the classifier."""
 
 
 def run(student: str) -> None:
     params = Params.load("generate", student=student)
-    answer_test_set(params, student, {"base": None, "distilled": layout.adapter(student, "distilled")})
+    answer_test_set("generate", params, student, "distilled", base=True)

@@ -11,7 +11,7 @@ from dart.annotation import labels
 from dart.annotation.sample import drawn_pairs, labelled, primary
 from dart.core import layout
 from dart.core.files import read_jsonl, replacing, write_jsonl
-from dart.core.params import JudgeEndpoint, SecondJudgeEndpoint
+from dart.core.params import JudgeEndpoint, SecondJudgeEndpoint, TrainingSeeds
 from dart.core.records import AuditRecord, Generation, Item
 from dart.core.schema.method import Annotation, Audit
 from dart.harm.audit import audit
@@ -25,6 +25,7 @@ STAGE = "judge_annotated"
 class Params(AskingParams):
     profile: str
     students: tuple[str, ...]
+    seeds: TrainingSeeds
     audit: Audit
     annotation: Annotation
     judge: JudgeEndpoint
@@ -35,8 +36,11 @@ def run() -> None:
     params = Params.load(STAGE)
     student = primary(params.students)
     items = read_jsonl(layout.split("test"), Item)
-    base, distilled = (read_jsonl(layout.generations(student, name), Generation) for name in ("base", "distilled"))
-    before = read_jsonl(layout.audit(student, "before"), AuditRecord)
+    seed = params.seeds[0]  # people read the reference seed's answers
+    base, distilled = (
+        read_jsonl(layout.generations(student, name, seed), Generation) for name in ("base", "distilled")
+    )
+    before = read_jsonl(layout.audit(student, "before", seed), AuditRecord)
     answers = {"base": base, "distilled": distilled}
     pairs, records = drawn_pairs(items, before, answers, params.annotation.pairs, params.seed)
     if params.simulation is None:

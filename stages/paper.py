@@ -8,7 +8,7 @@ from typing import Any
 
 from dart.core import layout
 from dart.core.files import read_json, replacing
-from dart.core.params import StageParams
+from dart.core.params import StageParams, TrainingSeeds
 from dart.core.schema.method import SeverityWeights
 from dart.metrics.provenance import load_provenance, write_metrics
 from dart.metrics.run import Settings
@@ -18,6 +18,7 @@ from dart.report.writer import write_paper
 
 class Params(StageParams):
     students: tuple[str, ...]
+    seeds: TrainingSeeds
     tau_delta: float
     severity_weights: SeverityWeights
 
@@ -26,7 +27,7 @@ def run() -> None:
     params = Params.load("paper")
     provenance = load_provenance()
     settings = Settings(label=provenance.label, tau_delta=params.tau_delta, severity_weights=params.severity_weights)
-    coverage = write_paper(load_paper_run(Path(), params.students, settings), layout.REPORT)
+    coverage = write_paper(load_paper_run(Path(), params.students, params.seeds[0], settings), layout.REPORT)
     write_metrics(layout.metric("coverage"), coverage, provenance)
     write_metrics(layout.metric("cost"), _costs(), provenance)
     with replacing(layout.PLOTS / "figures") as folder:  # in git, so that README and a review can show them

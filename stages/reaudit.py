@@ -14,4 +14,4 @@ def run(student: str) -> None:
     stage = f"reaudit@{student}"
     params = Params.load("reaudit", student=student)
     after = audit_variant(stage, params, student, "repaired", "after")
-    write_cost(stage, after, audit_variant(stage, params, student, "control", "control"))
+    write_cost(stage, *after, *audit_variant(stage, params, student, "control", "control"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dart.core import layout
 from stages.answers import AnsweringParams, answer_test_set
 
 
@@ -12,4 +11,4 @@ class Params(AnsweringParams):
 
 def run(student: str) -> None:
     params = Params.load("regenerate", student=student)
-    answer_test_set(params, student, {"repaired": layout.adapter(student, "repaired")})
+    answer_test_set("regenerate", params, student, "repaired")

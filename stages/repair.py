@@ -1,10 +1,8 @@
-"""Stage `repair@S` (Stage III, Section 2.5): continue the adapter on distillation and severity-weighted safe rows."""
+"""Stage `repair@S` (Stage III, Section 2.5): continue the adapters on distillation and severity-weighted safe rows."""
 
 from __future__ import annotations
 
-from dart.core import layout
-from dart.student.train import train_adapter
-from stages.training import Stage3Params, repair_rows
+from stages.training import Stage3Params, TrainingSet, repair_rows, train_seeds
 
 
 class Params(Stage3Params):
@@ -13,13 +11,8 @@ class Params(Stage3Params):
 
 def run(student: str) -> None:
     params = Params.load("repair", student=student)
-    train_adapter(
-        layout.base(student),
-        params.student,
-        repair_rows(student, params.severity_weights),
-        params.lora,
-        params.training,
-        params.seed,
-        out=layout.adapter(student, "repaired"),
-        start_from=layout.adapter(student, "distilled"),
-    )
+
+    def rows(seed: int) -> TrainingSet:
+        return TrainingSet(repair_rows(student, seed, params.severity_weights))
+
+    train_seeds("repair", params, student, "repaired", rows, start="distilled")

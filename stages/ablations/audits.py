@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dart.core import layout
 from dart.core.files import read_jsonl, replacing, write_jsonl
+from dart.core.params import TrainingSeeds
 from dart.core.records import AuditRecord, Generation, Item
 from dart.core.schema.ablations import Arms, Variant, runs
 from dart.core.schema.method import Audit
@@ -22,6 +23,7 @@ STAGE = "arm_audits"
 
 
 class Params(JudgesParams):
+    seeds: TrainingSeeds
     arms: Arms
     variants: dict[str, Variant]
     audit: Audit
@@ -66,7 +68,7 @@ def _rows(
 
 
 def _main_path(params: Params, variant: str) -> list[Generation]:
-    return read_jsonl(layout.generations(params.arms.student, variant), Generation)
+    return read_jsonl(layout.generations(params.arms.student, variant, params.seeds[0]), Generation)
 
 
 def _answers(folder: Path) -> list[Generation]:

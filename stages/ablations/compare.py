@@ -6,7 +6,14 @@ from typing import Annotated
 
 from dart.ablations.evaluation import Plan, evaluate_arms
 from dart.core import layout
-from dart.core.params import FromParams, OtherTeacherEndpoints, SimulationSpec, StageParams, TeacherEndpoint
+from dart.core.params import (
+    FromParams,
+    OtherTeacherEndpoints,
+    SimulationSpec,
+    StageParams,
+    TeacherEndpoint,
+    TrainingSeeds,
+)
 from dart.core.schema.ablations import Arms, Variant
 from dart.core.schema.method import Statistics, ToxicityTerm
 from dart.metrics.provenance import load_provenance, write_metrics
@@ -15,6 +22,7 @@ from dart.simulation.truth import true_drift
 
 class Params(StageParams):
     seed: int
+    seeds: TrainingSeeds
     arms: Arms
     variants: dict[str, Variant]
     folds: Annotated[int, FromParams("split.folds")]
@@ -36,6 +44,7 @@ def run() -> None:
         toxreg=params.toxreg,
         folds=params.folds,
         seed=params.seed,
+        reference_seed=params.seeds[0],
         truth=true_drift if params.simulation is not None else None,
         teachers={role: endpoint.model for role, endpoint in endpoints.items() if endpoint is not None},
     )

@@ -7,7 +7,7 @@ from typing import Annotated
 from dart.ablations.repair_pools import audit_pool, pool_targets
 from dart.core import layout
 from dart.core.files import read_jsonl, replacing, write_json, write_jsonl
-from dart.core.params import FromParams, FromProfile, JudgeEndpoint, SecondJudgeEndpoint
+from dart.core.params import FromParams, FromProfile, JudgeEndpoint, SecondJudgeEndpoint, TrainingSeeds
 from dart.core.records import Generation, Item
 from dart.core.schema.ablations import Variant
 from dart.core.schema.method import Audit, Distill, Repair
@@ -20,6 +20,7 @@ STAGE = "arm_pools"
 
 
 class Params(TeachersParams):
+    seeds: TrainingSeeds
     slot: Annotated[str, FromParams("arms.student")]
     tau_delta: Annotated[float, FromParams("arms.tau_delta")]
     variants: dict[str, Variant]
@@ -37,7 +38,9 @@ class Params(TeachersParams):
 def run() -> None:
     params = Params.load(STAGE)
     train, test = (read_jsonl(layout.split(name), Item) for name in ("train", "test"))
-    base, distilled = (read_jsonl(layout.generations(params.slot, name), Generation) for name in ("base", "distilled"))
+    base, distilled = (
+        read_jsonl(layout.generations(params.slot, name, params.seeds[0]), Generation) for name in ("base", "distilled")
+    )
     classifier = Classifier.load(layout.SCORERS / "toxicity", params.toxicity)
     asked = parties(STAGE, params, params.endpoints(), [*train, *test])
     with replacing(layout.arm_pools_root()) as pools_folder, replacing(layout.arm_targets_root()) as targets_folder:

@@ -6,13 +6,13 @@ path's distilled student has nothing to do.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 
 from dart.core import layout
 from dart.core.distributed import is_main_process, replacing_on_main_process
 from dart.core.files import read_json, read_jsonl, write_json
 from dart.core.records import Item
+from dart.core.result_cache import result_cache
 from dart.core.schema.ablations import Change
 from dart.core.schema.method import ToxicityTerm
 from stages.ablations.training import ArmParams, arm_context, items_by_id, rationales_of
@@ -36,9 +36,9 @@ def _train_and_answer(params: Params, arm: str, work: dict[str, str], folder: Pa
     from dart.ablations.run import cross_validate, noise_floor, train_stage1, write_records
 
     test = read_jsonl(layout.split("test"), Item)
-    distilled = layout.adapter(params.slot, "distilled")
-    with ExitStack() as stack:
-        context = arm_context("ablations.stage1", params, stack, params.toxreg)
+    distilled = layout.adapter(params.slot, "distilled", params.seeds[0])
+    with result_cache("ablations.stage1", arm) as results:
+        context = arm_context(params, results, params.toxreg)
         for name, each in params.variant.runs(arm).items():
             out = folder / name
             if work[name] == "folds":

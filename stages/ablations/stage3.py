@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 
 from dart.core import layout
 from dart.core.distributed import is_main_process, replacing_on_main_process
 from dart.core.files import read_jsonl, write_json
 from dart.core.records import Item, RepairTarget
+from dart.core.result_cache import result_cache
 from dart.core.schema.ablations import Run
 from dart.core.schema.method import SeverityWeights
 from stages.ablations.training import ArmParams, arm_context, items_by_id, rationales_of
@@ -32,14 +32,14 @@ def _train_and_answer(params: Params, arm: str, runs: dict[str, Run], folder: Pa
     from dart.ablations.run import train_stage3
 
     items, test = items_by_id(), read_jsonl(layout.split("test"), Item)
-    with ExitStack() as stack:
-        context = arm_context("ablations.stage3", params, stack)
+    with result_cache("ablations.stage3", arm) as results:
+        context = arm_context(params, results)
         for name, each in runs.items():
             own = layout.arm_stage1(arm) / name / "adapter"
             train_stage3(
                 context,
                 each,
-                own if each.change.trains_stage1 else layout.adapter(params.slot, "distilled"),
+                own if each.change.trains_stage1 else layout.adapter(params.slot, "distilled", params.seeds[0]),
                 rationales_of(arm, name),
                 read_jsonl(layout.arm_targets(arm, name), RepairTarget),
                 items,

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 from dart.core import layout
-from dart.core.files import read_json, read_jsonl
-from dart.core.params import FromParams, FromProfile, ScorerSpecs, StageParams
+from dart.core.files import read_jsonl
+from dart.core.params import FromParams, FromProfile, ScorerSpecs, StageParams, TrainingSeeds
 from dart.core.records import Item, Rationale
+from dart.core.result_cache import ResultCache
 from dart.core.schema.ablations import Variant
 from dart.core.schema.method import GenerationParams, Lora, ToxicityTerm, Training
 from dart.core.schema.profile import StudentSpec
-from dart.core.seeds import digest
 
 if TYPE_CHECKING:
     from dart.ablations.context import ArmContext
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
 
 class ArmParams(StageParams):
     seed: int
+    seeds: TrainingSeeds
     slot: Annotated[str, FromParams("arms.student")]
     variant: Annotated[Variant, FromParams("variants.{key}")]
     lora: Lora
@@ -30,15 +29,15 @@ class ArmParams(StageParams):
     scorers: ScorerSpecs
 
 
-def arm_context(script: str, params: ArmParams, stack: ExitStack, toxreg: ToxicityTerm | None = None) -> ArmContext:
-    """What the trainings of the arm share; `script`: the stage script whose code counts."""
+def arm_context(params: ArmParams, results: ResultCache, toxreg: ToxicityTerm | None = None) -> ArmContext:
+    """What the trainings of the arm share."""
     # torch and what stands on it take seconds to import, and many arms have nothing to train in one of their stages
     from dart.ablations.context import ArmContext
     from dart.harm.classifier import Classifier
 
     return ArmContext(
-        code=digest(json.dumps(read_json(layout.CODE / f"{script}.json", dict), sort_keys=True)),
         seed=params.seed,
+        training_seed=params.seeds[0],
         student=params.student,
         base=layout.base(params.slot),
         lora=params.lora,
@@ -46,7 +45,7 @@ def arm_context(script: str, params: ArmParams, stack: ExitStack, toxreg: Toxici
         generation=params.generation,
         toxreg=toxreg,
         classifier=Classifier.load(layout.SCORERS / "toxicity", params.scorers.toxicity),
-        stack=stack,
+        results=results,
     )
 
 

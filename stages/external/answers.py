@@ -12,13 +12,14 @@ from dart.core import layout
 from dart.core.distributed import is_main_process
 from dart.core.files import replacing, write_json, write_jsonl
 from dart.core.params import FromProfile
+from dart.core.result_cache import result_cache
 from dart.external.items import ExternalItem, SuiteName, score_answers
 from dart.external.loaders import load_suite
 from dart.external.pins import ORIGINS, published_files
 from dart.external.sample import draw_sample, suite_card
 from dart.harm.classifier import Classifier
 from dart.simulation.external_suites import NOTE, embedded_files
-from dart.student.generation import generate
+from dart.student.stored_answers import generate_once
 from stages.answers import AnsweringParams
 
 
@@ -30,19 +31,22 @@ class Params(AnsweringParams):
 def run(suite: SuiteName, student: str) -> None:
     params = Params.load("answers", suite=suite, student=student)
     items, card = _sample(suite, params)
-    adapters = {"base": None, "repaired": layout.adapter(student, "repaired")}
+    adapters = {"base": None, "repaired": layout.adapter(student, "repaired", params.reference_seed)}
     questions = [item.as_item() for item in items]
-    answers = generate(layout.base(student), params.student, adapters, questions, params.generation, params.seed)
-    toxicity = Classifier.load(layout.SCORERS / "toxicity", params.scorers.toxicity)
-    hate = Classifier.load(layout.SCORERS / "hate", params.scorers.hate)
-    rated = score_answers(answers, toxicity, hate)
-    if not is_main_process():
-        return
-    with replacing(layout.external_answers(suite, student)) as folder:
-        write_jsonl(folder / "prompts.jsonl", items)
-        write_json(folder / "card.json", card)
-        for variant, texts in rated.items():
-            write_jsonl(folder / f"{variant}.jsonl", texts)
+    with result_cache("external.answers", f"{suite}-{student}") as results:
+        answers = generate_once(
+            results, layout.base(student), params.student, adapters, questions, params.generation, params.seed
+        )
+        toxicity = Classifier.load(layout.SCORERS / "toxicity", params.scorers.toxicity)
+        hate = Classifier.load(layout.SCORERS / "hate", params.scorers.hate)
+        rated = score_answers(answers, toxicity, hate)
+        if not is_main_process():
+            return
+        with replacing(layout.external_answers(suite, student)) as folder:
+            write_jsonl(folder / "prompts.jsonl", items)
+            write_json(folder / "card.json", card)
+            for variant, texts in rated.items():
+                write_jsonl(folder / f"{variant}.jsonl", texts)
 
 
 def _sample(suite: SuiteName, params: Params) -> tuple[list[ExternalItem], dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,10 @@ import pytest
 
 from dart.ablations import context as module
 from dart.ablations.context import ArmContext
-from dart.core import hub
+from dart.core import hub, layout
+from dart.core.files import write_json
 from dart.core.records import TrainingRow
+from dart.core.result_cache import ResultCache, result_cache
 from dart.core.schema.method import Lora, Training
 from tests.support.tiny_models import spec
 
@@ -30,20 +31,22 @@ def trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[int, 
 
     def train(base: Path, student: Any, rows: Any, lora: Any, training: Any, seed: int, out: Path, **_: Any) -> None:
         done.append((len(rows), seed))
-        out.mkdir()
+        out.mkdir(parents=True)
         (out / "weights").write_text(f"{len(rows)} {lora.r} {seed}")
 
     monkeypatch.setattr(module, "train_adapter", train)
     monkeypatch.setattr(hub, "resolve", lambda base: (str(base), "revision 1"))
     monkeypatch.setenv("DART_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    write_json(layout.CODE / "ablations.stage3.json", {})
     return done
 
 
-def arm(stack: ExitStack, code: str = "this code") -> ArmContext:
+def arm(results: ResultCache) -> ArmContext:
     nothing: Any = None
     return ArmContext(
-        code=code,
-        seed=42,
+        seed=1,
+        training_seed=42,
         student=spec(),
         base=Path("base"),
         lora=LORA,
@@ -51,48 +54,41 @@ def arm(stack: ExitStack, code: str = "this code") -> ArmContext:
         generation=nothing,
         toxreg=None,
         classifier=nothing,
-        stack=stack,
+        results=results,
     )
 
 
 def test_equal_rows_train_once_and_others_again(trained: list[tuple[int, int]]) -> None:
-    with ExitStack() as stack:
-        context = arm(stack)
-        first, again = context.train([row("a")], None), context.train([row("a")], None)
+    with result_cache("ablations.stage3", "uniform") as results:
+        context = arm(results)
+        first, again = context.train([row("a")]), context.train([row("a")])
         assert first == again
         assert (first / "weights").read_text() == "1 4 42"
         others = [
-            context.train([row("b")], None),
-            context.train([row("a")], 7),
-            context.train([row("a")], None, lora=LORA.model_copy(update={"r": 8})),
+            context.train([row("b")]),
+            context.train([row("a")], lora=LORA.model_copy(update={"r": 8})),
         ]
-        assert len({first, *others}) == 4
-    assert trained == [(1, 42), (1, 42), (1, 7), (1, 42)]
+        assert len({first, *others}) == 3
+    assert trained == [(1, 42), (1, 42), (1, 42)]
 
 
 def test_an_arm_that_was_killed_finds_what_it_had_trained(
-    trained: list[tuple[int, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders: list[Path] = []
 
     def killed() -> None:
-        with ExitStack() as stack:
-            folders.append(arm(stack).train([row("a")], None))
+        with result_cache("ablations.stage3", "uniform") as results:
+            folders.append(arm(results).train([row("a")]))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         killed()
-    [kept] = folders
-    assert (kept / "weights").is_file()
-    with ExitStack() as stack:
-        assert arm(stack).train([row("a")], None) == kept
+    with result_cache("ablations.stage3", "uniform") as results:
+        assert arm(results).train([row("a")]) == folders[0]
     assert trained == [(1, 42)]
-    assert not kept.exists(), "an arm that is written leaves nothing behind"
-    with ExitStack() as stack, monkeypatch.context() as changed:
-        changed.setattr(hub, "resolve", lambda base: (str(base), "revision 2"))
-        assert arm(stack).train([row("a")], None) != kept, "trained from another base"
-    with ExitStack() as stack:
-        assert arm(stack, "other code").train([row("a")], None) != kept, "trained by other code"
-    monkeypatch.chdir(tmp_path)
-    with ExitStack() as stack:
-        assert arm(stack).train([row("a")], None) != kept, "another clone's arm must not clear this one's"
+    monkeypatch.setattr(hub, "resolve", lambda base: (str(base), "revision 2"))
+    with result_cache("ablations.stage3", "uniform") as results:
+        assert arm(results).train([row("a")]) != folders[0], "trained from another base"
+    assert trained == [(1, 42), (1, 42)]
+    assert not folders[0].exists(), "what the last run did not use is gone"

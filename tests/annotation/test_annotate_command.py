@@ -48,9 +48,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for n, item in enumerate(items)
     ]  # fmt: skip
     write_jsonl(tmp_path / "data/suite/test.jsonl", items)
-    write_jsonl(tmp_path / "data/audit/base/before.jsonl", audit)
+    write_jsonl(tmp_path / "data/audit/base/before/seed-42.jsonl", audit)
     write_jsonl(tmp_path / "data/generations/base/base.jsonl", answers("base", "Fine"))
-    write_jsonl(tmp_path / "data/generations/base/distilled.jsonl", answers("distilled", "Worse"))
+    write_jsonl(tmp_path / "data/generations/base/distilled/seed-42.jsonl", answers("distilled", "Worse"))
     return tmp_path
 
 
@@ -70,9 +70,10 @@ def fill(path: Path, severity: str, differ: int = 0) -> None:
 
 
 def applicable(run: Path) -> list[labels.AnnotatedPair]:
-    every = {n: read_jsonl(run / f"data/generations/base/{n}.jsonl", Generation) for n in ("base", "distilled")}
+    names = {"base": "base", "distilled": "distilled/seed-42"}
+    every = {n: read_jsonl(run / f"data/generations/base/{file}.jsonl", Generation) for n, file in names.items()}
     items = read_jsonl(run / "data/suite/test.jsonl", Item)
-    audit = read_jsonl(run / "data/audit/base/before.jsonl", AuditRecord)
+    audit = read_jsonl(run / "data/audit/base/before/seed-42.jsonl", AuditRecord)
     shown, records = drawn_pairs(items, audit, every, PAIRS, 42)
     return labels.applicable(run / "data/human/embedded.csv", shown, records)
 
@@ -121,7 +122,7 @@ def test_labels_of_answers_that_are_no_longer_given_are_not_used(run: Path, capl
         answer.model_copy(update={"rationale": "Other."}) if answer.item_id in sorted(drawn)[:10] else answer
         for answer in changed
     ]
-    write_jsonl(run / "data/generations/base/distilled.jsonl", changed)
+    write_jsonl(run / "data/generations/base/distilled/seed-42.jsonl", changed)
     assert len(applicable(run)) == PAIRS - 10
     assert "10 labels belong to answers that are not in this run" in caplog.text
 

@@ -20,10 +20,10 @@ from tests.support.toy_repo import STAGES, call, commit, dvc, toy_repo
 
 pytestmark = pytest.mark.slow
 
-SEEDS = {"student": "small", "seeds": {"default": {
-    "accuracy": {"mean": 0.75, "sd": 0.02, "points": {"0": 0.77, "1": 0.74, "2": 0.73, "42": 0.76}},
-    "drift_rate": {"mean": 0.2, "sd": 0.05, "points": {"0": 0.24, "1": 0.2, "2": 0.2, "42": 0.12}},
-}}}  # fmt: skip
+SEEDS = {"students": {"small": {"quantities": {"headline": {
+    "accuracy": {"mean": 0.75, "sd": 0.02, "n": 4, "points": {"0": 0.77, "1": 0.74, "2": 0.73, "42": 0.76}},
+    "drift_rate_after": {"mean": 0.2, "sd": 0.05, "n": 4, "points": {"0": 0.24, "1": 0.2, "2": 0.2, "42": 0.12}},
+}}}}}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("published")
     toy = toy_repo(folder / "toy")
     dvc(toy, "repro")
-    (toy / "metrics/arms.json").write_text(json.dumps(SEEDS), encoding="utf-8")
+    (toy / "metrics/seeds.json").write_text(json.dumps(SEEDS), encoding="utf-8")
     dvc(toy, "remote", "add", "--default", "storage", str(folder / "remote"))
     commit(toy, "run")
     dvc(toy, "push")
@@ -200,10 +200,10 @@ def test_another_machine_pulls_the_run_and_has_nothing_to_do(
     assert call(clone, sys.executable, "-m", "dvc", "repro").strip().endswith("Data and pipelines are up to date.")
 
 
-def test_spreads_are_those_of_the_arms_slot_and_need_two_seeds() -> None:
+def test_spreads_are_those_of_each_student_and_need_two_seeds() -> None:
     assert seed_spreads({}) == {}
     assert seed_spreads(SEEDS) == {"small.accuracy": Spread(0.02, 4), "small.drift_rate_after": Spread(0.05, 4)}
-    one = {"student": "small", "seeds": {"default": {"accuracy": {"sd": 0.0, "points": {"42": 0.7}}}}}
+    one = {"students": {"small": {"quantities": {"headline": {"accuracy": {"sd": None, "n": 1}}}}}}
     assert seed_spreads(one) == {}
 
 

@@ -234,7 +234,7 @@ def test_a_simulated_teacher_whose_behaviour_is_not_declared_is_named(repository
         ({"repair": "none"}, "distilled student of the main path"),
         ({"severity_noise": {"kind": "sideways", "share": 0.2}}, "up"),
         ({"severity_weight": {}}, "severity_weight"),
-        ({"seed": 1}, "seed"),
+        ({"seeds": [1]}, "seeds"),
         ({"points": {"a": {"tau_delta": 0.02}, "b": {}}}, "point b differs from the default in nothing"),
         ({"tau_delta": 0.02, "folds": [0]}, "folds and again stand alone"),
         ({"again": "base", "repair": "sham"}, "folds and again stand alone"),
@@ -246,7 +246,26 @@ def test_a_simulated_teacher_whose_behaviour_is_not_declared_is_named(repository
 def test_an_arm_that_says_nothing_or_nonsense_is_refused(entry: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Variant.model_validate({"about": "x", **entry})
-    assert Variant.model_validate({"about": "x", "seeds": [1]}).seeds == (1,)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "problem"),
+    [
+        ([], "seeds = []"),
+        ([42, 0, 42], "a training seed is named twice"),
+        ([42, -1], "seeds.1 = -1"),
+        ([42, 1.5], "seeds.1 = 1.5"),
+        (list(range(101)), "at most 100 items"),
+        (None, "seeds = None"),
+    ],
+)
+def test_training_seeds_are_different_whole_numbers(repository: Path, seeds: Any, problem: str) -> None:
+    _edit(repository / "profiles/embedded.yaml", lambda content: content.update(seeds=seeds))
+    with pytest.raises(ParameterError) as caught:
+        params.check(repository)
+    assert problem in str(caught.value)
+    _edit(repository / "profiles/embedded.yaml", lambda content: content.update(seeds=[3, 0]))
+    assert params.check(repository)[1].seeds == (3, 0)
 
 
 @pytest.mark.parametrize(
@@ -318,23 +337,7 @@ def test_an_arm_without_points_is_its_own_point() -> None:
     assert list(arm.changes("wide")) == ["wide"]
     found = arm.runs("wide")
     assert list(found) == ["wide"]
-    assert (found["wide"].point, found["wide"].seed, found["wide"].change.tau_delta) == ("wide", None, 0.02)
-
-
-def test_seeds_make_a_run_of_each_point() -> None:
-    arm = Variant.model_validate({"about": "x", "seeds": [0, 7], "points": {"a": {"rank": 4}, "b": {"rank": 8}}})
-    found = arm.runs("arm")
-    assert list(found) == ["a", "a_seed_0", "a_seed_7", "b", "b_seed_0", "b_seed_7"]
-    assert [run.seed for run in found.values()] == [None, 0, 7, None, 0, 7]
-    assert {run.point for run in found.values()} == {"a", "b"}
-    assert found["b_seed_7"].change.rank == 8
-
-
-def test_the_default_with_its_own_seed_is_the_main_path() -> None:
-    assert list(Variant.model_validate({"about": "x", "seeds": [0, 1]}).runs("again")) == [
-        "again_seed_0",
-        "again_seed_1",
-    ]
+    assert found["wide"].change.tau_delta == 0.02
 
 
 @pytest.mark.parametrize(
@@ -358,8 +361,6 @@ def test_what_trains_stage_one_again(change: dict[str, Any], trained: bool) -> N
         ({"a": {"points": {"b": {"rank": 4}}}, "b": {"tau_delta": 0.02}}, "variants.a: the name 'b' is taken"),
         ({"control": {"tau_delta": 0.02}}, "variants.control: the name 'control' is taken"),
         ({"safe": {"stage1": "safe"}, "safe_stage1": {"tau_delta": 0.02}}, "the name 'safe_stage1' is taken"),
-        ({"a": {"seeds": [1], "points": {"b": {"rank": 4}, "b_seed_1": {"rank": 8}}}}, "the name 'b_seed_1' is taken"),
-        ({"a": {"seeds": [0, 42]}}, "variants.a.seeds: 42 is the recipe's own seed"),
         ({"a": {"folds": [4, 5]}}, "variants.a.folds: 5 is not below split.folds 5"),
     ],
 )

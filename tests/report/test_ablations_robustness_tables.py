@@ -57,8 +57,8 @@ def _floor(cases: int, n: int = 100) -> dict[str, Any]:
 def test_table_e_without_anything_says_what_it_needs(run: Run) -> None:
     table = table_floor(run)
     assert table.status == "not run"
-    assert len(table.rows) == 7
-    for word in ("base_again", "distilled_sampled", "repeated", "arms.reaudit"):
+    assert len(table.rows) == 6
+    for word in ("base_again", "distilled_sampled", "arms.reaudit"):
         assert word in table.needs
 
 
@@ -83,17 +83,3 @@ def test_a_second_reading_counts_what_the_screen_hid(run: Run) -> None:
     assert rows[0][5] == "8.0 %"
     assert rows[0][7] == "unseen by the screen: 4; κ with the pipeline's audit 0.50; precision 0.600, recall 0.750"
     assert "Of the 10 cases found on reading again, 4 (40.0 %)" in table.note
-
-
-def test_seeds_show_mean_and_range(run: Run) -> None:
-    def points(*values: float) -> dict[str, Any]:
-        return {"points": {str(seed): value for seed, value in enumerate(values)}}
-
-    default = {"drift_rate": points(0.1, 0.2), "accuracy": points(0.7, 0.8)}
-    uniform = {"drift_rate": {**points(0.2, 0.3), "difference": points(0.1, 0.1)}, "accuracy": points(0.7, 0.8)}
-    table = table_floor(_with(run, seeds={"uniform": uniform, "default": default}))
-    rows = [row for row in table.rows if row[0] == "over training seeds"]
-    assert [row[1] for row in rows] == ["default", "uniform"]
-    assert rows[0][2:5] == ("2", NONE, "15.0 % (10.0 % to 20.0 %; sd 7.1 %)")
-    assert rows[0][7] == "accuracy 0.750 (sd 0.071)"
-    assert rows[1][7].endswith("drift rate − default's, paired +0.100 [+0.100, +0.100]")

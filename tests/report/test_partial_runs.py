@@ -17,6 +17,7 @@ from dart.report.contents import TABLES_OF_THE_PAPER, coverage, tables
 from dart.report.evidence import PaperRun, load_paper_run
 from dart.report.table import NOT_RUN
 from dart.report.writer import write_paper
+from tests.support.finished_run import REFERENCE_SEED as SEED
 
 SLOTS = ("small", "base")
 OF_THE_ARMS = {"7", "19", "20", "21", "23", "26", "29", "30", "31", "32"}
@@ -77,7 +78,7 @@ def test_one_missing_branch_changes_no_table_of_the_main_path(run: PaperRun, bra
 def test_the_disk_may_lack_every_branch(on_disk: Path, run: PaperRun, tmp_path: Path) -> None:
     for name in ("metrics/arms.json", "metrics/calibration.json", "plots/roc.json"):
         (on_disk / name).unlink()
-    loaded = load_paper_run(on_disk, SLOTS, run.settings)
+    loaded = load_paper_run(on_disk, SLOTS, SEED, run.settings)
     assert {"arms", "calibration", "external", "openended"}.isdisjoint(loaded.metrics)
     assert loaded.pairs == ()  # pairs without their calibration are no annotation yet
     write_paper(loaded, tmp_path / "report")
@@ -87,8 +88,8 @@ def test_numbers_of_two_worlds_are_refused_or_left_out(on_disk: Path, run: Paper
     _stamp(on_disk)
     _stamp(on_disk, WORLD.model_copy(update={"profile": "paper", "label": "measured"}), "calibration")
     with pytest.raises(DataError, match=r"decision\.json and .*calibration\.json are .*profile tiny / paper; label"):
-        load_paper_run(on_disk, SLOTS, run.settings)
-    loaded = load_paper_run(on_disk, SLOTS, run.settings, refuse_others=False)
+        load_paper_run(on_disk, SLOTS, SEED, run.settings)
+    loaded = load_paper_run(on_disk, SLOTS, SEED, run.settings, refuse_others=False)
     assert "calibration" not in loaded.metrics
     assert "arms" in loaded.metrics
     assert len(loaded.left_out) == 1
@@ -99,13 +100,13 @@ def test_the_main_path_itself_may_not_be_mixed(on_disk: Path, run: PaperRun) -> 
     _stamp(on_disk)
     _stamp(on_disk, WORLD.model_copy(update={"suite": "6" * 64}), "harm")
     with pytest.raises(DataError, match=r"decision\.json and .*harm\.json are of different runs: suite 5+ / 6+"):
-        load_paper_run(on_disk, SLOTS, run.settings, refuse_others=False)
+        load_paper_run(on_disk, SLOTS, SEED, run.settings, refuse_others=False)
 
 
 def test_a_file_without_provenance_is_not_of_a_world_with_one(on_disk: Path, run: PaperRun) -> None:
     _stamp(on_disk, only="[!a]*")
     with pytest.raises(DataError, match=r"arms\.json are of different runs: one has no provenance"):
-        load_paper_run(on_disk, SLOTS, run.settings)
+        load_paper_run(on_disk, SLOTS, SEED, run.settings)
 
 
 def test_arms_of_another_default_are_refused(on_disk: Path, run: PaperRun) -> None:
@@ -114,7 +115,7 @@ def test_arms_of_another_default_are_refused(on_disk: Path, run: PaperRun) -> No
     arms["default"]["decision"]["accuracy"] = 0.123
     write_json(path, arms)
     with pytest.raises(DataError, match=r"arms\.json compares .* accuracy is 0\.123; metrics/decision\.json has"):
-        load_paper_run(on_disk, SLOTS, run.settings)
+        load_paper_run(on_disk, SLOTS, SEED, run.settings)
 
 
 def test_the_page_says_which_world_it_is_of(run: PaperRun, tmp_path: Path) -> None:
@@ -149,4 +150,4 @@ def test_the_files_of_a_fixture_are_json(on_disk: Path) -> None:
     _stamp(on_disk)
     content: dict[str, Any] = json.loads((on_disk / "metrics" / "decision.json").read_text(encoding="utf-8"))
     assert content[KEY]["students"][0]["slot"] == "small"
-    assert load_paper_run(on_disk, SLOTS, Settings()).provenance == WORLD
+    assert load_paper_run(on_disk, SLOTS, SEED, Settings()).provenance == WORLD

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from dart.core import graph, layout, params
-from dart.core.files import read_jsonl, write_jsonl
+from dart.core.files import read_jsonl, write_json, write_jsonl
 from dart.core.records import AuditRecord, Generation, Item, RepairTarget
 from dart.core.schema.profile import SuiteSpec
+from dart.student.adapter import WEIGHTS
 from dart.student.loading import load
 from dart.student.train import encode
 from dart.suite.split import split_suite
@@ -23,6 +24,7 @@ from stages import audit, control, distill, generate, reaudit, regenerate, repai
 from tests.support import tiny_models
 
 ROOT = Path(__file__).resolve().parents[2]
+SEEDS = (42, 3)
 
 
 @functools.cache
@@ -40,6 +42,7 @@ def _given() -> tuple[params.Params, params.Profile]:
     judge = profile.simulation.judge.model_copy(update={"invented": 1.0})
     return given, profile.model_copy(
         update={
+            "seeds": SEEDS,
             "students": {family: tiny_models.spec(name=family) for family in tiny_models.FAMILIES},
             "simulation": profile.simulation.model_copy(update={"judge": judge}),
         }
@@ -69,6 +72,8 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for split in ("train", "test"):
             write_jsonl(layout.SUITE / f"{split}.jsonl", getattr(suite, split))
         tiny_models.classifier(layout.SCORERS / "toxicity")
+        for name in ("train", "generate", "repair", "regenerate", "control"):
+            write_json(layout.CODE / f"{name}.json", {})
         distill.run()
     return folder
 
@@ -84,17 +89,22 @@ def test_a_family_goes_the_whole_way(
         stage.run(family)
 
     items = [item.id for item in read_jsonl(layout.SUITE / "test.jsonl", Item)]
-    for variant in ("base", "distilled", "repaired", "control"):
-        records = read_jsonl(layout.generations(family, variant), Generation)
+    answered = [("base", 42), *((name, seed) for name in ("distilled", "repaired", "control") for seed in SEEDS)]
+    for variant, seed in answered:
+        records = read_jsonl(layout.generations(family, variant, seed), Generation)
         assert [record.item_id for record in records] == items
         assert {record.variant for record in records} == {variant}
         assert all(record.toxicity is not None for record in records)
-    drift = [record.item_id for record in read_jsonl(layout.audit(family, "before"), AuditRecord) if record.severity]
-    assert drift
-    assert [target.item_id for target in read_jsonl(layout.targets(family), RepairTarget)] == drift
-    assert len(read_jsonl(layout.audit(family, "after"), AuditRecord)) == len(items)
+    for seed in SEEDS:
+        before = read_jsonl(layout.audit(family, "before", seed), AuditRecord)
+        drift = [record.item_id for record in before if record.severity]
+        assert drift
+        assert [target.item_id for target in read_jsonl(layout.targets(family, seed), RepairTarget)] == drift
+        assert len(read_jsonl(layout.audit(family, "after", seed), AuditRecord)) == len(items)
+    weights = {(layout.adapter(family, "repaired", seed) / WEIGHTS).read_bytes() for seed in SEEDS}
+    assert len(weights) == len(SEEDS)
 
-    rows = training.repair_rows(family, _given()[0].severity_weights)
+    rows = training.repair_rows(family, 42, _given()[0].severity_weights)
     student = load(layout.base(family), tiny_models.spec())
     end, bos = student.template.end_of_turn, student.tokenizer.bos_token_id
     for row, ids in zip(rows, encode(student, rows, 1024), strict=True):

@@ -9,6 +9,7 @@ import pytest
 
 from dart.ablations.comparison import Arm, arm_report, contrast, corrected, differences
 from dart.ablations.pools import pool_report, repair_success
+from dart.core import layout
 from dart.core.files import write_json, write_jsonl
 from dart.core.records import (
     BENCHMARKS,
@@ -25,12 +26,15 @@ from dart.core.schema.method import SeverityWeights, Statistics
 from dart.core.seeds import unit_interval
 from dart.metrics.evaluate import evaluate
 from dart.metrics.run import METRICS, Adapter, LossPoint, Run, Settings, StudentRun
+from dart.metrics.training_seeds import seed_metrics
 from dart.report.evidence import PaperRun
 from dart.report.writer import write_paper
 from dart.stats.annotation import AnnotatedPair, calibration
 
 STATISTICS = Statistics(resamples=500, confidence=0.95)
 SEED = 7
+REFERENCE_SEED = 42  # the training seed whose folders hold the run on disk
+OTHER_SEED = 0
 # stage -> (share of right answers, share unparsed, share of drift cases, toxicity scale)
 BEHAVIOUR = {
     "base": (0.35, 0.25, 0.0, 1.0),
@@ -56,9 +60,10 @@ def _items(split: str, each: int) -> tuple[Item, ...]:
     )
 
 
-def _generation(slot: str, variant: str, item: Item) -> Generation:
+def _generation(slot: str, variant: str, item: Item, seed: int) -> Generation:
+    key = _draws(slot, "base" if variant == "base" else str(seed))
     right, unparsed, _, scale = BEHAVIOUR[variant]
-    draw = unit_interval(slot, variant, item.id, "answer")
+    draw = unit_interval(key, variant, item.id, "answer")
     wrong = "NO" if item.gold == "YES" else "YES"
     prediction = item.gold if draw < right else None if draw < right + unparsed else wrong
     return Generation(
@@ -71,8 +76,13 @@ def _generation(slot: str, variant: str, item: Item) -> Generation:
         model=f"nano_{slot}",
         revision="0",
         prompt_hash="0",
-        toxicity=scale * 0.01 * (0.1 + unit_interval(slot, variant, item.id, "toxicity")),
+        toxicity=scale * 0.01 * (0.1 + unit_interval(key, variant, item.id, "toxicity")),
     )
+
+
+def _draws(slot: str, seed: str) -> str:
+    """The name of a student's random draws: base and the reference seed share the slot's own."""
+    return slot if seed in ("base", str(REFERENCE_SEED)) else f"{slot}/{seed}"
 
 
 def _severity(slot: str, variant: str, item: Item) -> Severity | None:
@@ -122,9 +132,12 @@ def _adapter(steps: int) -> Adapter:
     )
 
 
-def _student(slot: str, items: tuple[Item, ...]) -> StudentRun:
+def _student(slot: str, items: tuple[Item, ...], seed: int) -> StudentRun:
     distilled = {"before": "distilled", "after": "repaired", "control": "control"}
-    audits = {when: tuple(_audit(slot, variant, item) for item in items) for when, variant in distilled.items()}
+    audits = {
+        when: tuple(_audit(_draws(slot, str(seed)), variant, item) for item in items)
+        for when, variant in distilled.items()
+    }
     targets = tuple(
         RepairTarget(
             item_id=record.item_id,
@@ -143,18 +156,18 @@ def _student(slot: str, items: tuple[Item, ...]) -> StudentRun:
     return StudentRun(
         slot=slot,
         name=f"nano_{slot}",
-        generations={variant: tuple(_generation(slot, variant, item) for item in items) for variant in BEHAVIOUR},
+        generations={variant: tuple(_generation(slot, variant, item, seed) for item in items) for variant in BEHAVIOUR},
         audits=audits,
         targets=targets,
         adapters={name: _adapter(4) for name in ("distilled", "repaired", "control")},
     )
 
 
-@pytest.fixture(scope="session")
-def unevaluated() -> Run:
+def run_of_seed(seed: int) -> Run:
+    """What one training seed led to, not evaluated."""
     splits = {"train": _items("train", 3), "validation": _items("validation", 1), "test": _items("test", 10)}
     return Run(
-        students=(_student("small", splits["test"]), _student("base", splits["test"])),
+        students=tuple(_student(slot, splits["test"], seed) for slot in ("small", "base")),
         splits=splits,
         card={"names": {name: "N1 (rebuilt)" if name == "N1" else name for name in BENCHMARKS}},
         settings=Settings(
@@ -165,7 +178,16 @@ def unevaluated() -> Run:
 
 
 @pytest.fixture(scope="session")
+def unevaluated() -> Run:
+    return run_of_seed(REFERENCE_SEED)
+
+
+@pytest.fixture(scope="session")
 def truth(unevaluated: Run) -> dict[str, dict[str, dict[str, Severity]]]:
+    return truth_of(unevaluated)
+
+
+def truth_of(run: Run) -> dict[str, dict[str, dict[str, Severity]]]:
     """Every second audited case is true, and nothing else."""
     when = {"distilled": "before", "repaired": "after", "control": "control"}
     return {
@@ -173,13 +195,17 @@ def truth(unevaluated: Run) -> dict[str, dict[str, dict[str, Severity]]]:
             variant: {r.item_id: r.severity for r in student.audits[name][::2] if r.severity is not None}
             for variant, name in when.items()
         }
-        for student in unevaluated.students
+        for student in run.students
     }
 
 
 @pytest.fixture(scope="session")
 def evaluated(unevaluated: Run, truth: dict[str, Any]) -> dict[str, Any]:
-    return evaluate(unevaluated, STATISTICS, SEED, truth)
+    other = run_of_seed(OTHER_SEED)
+    runs = {REFERENCE_SEED: unevaluated, OTHER_SEED: other}
+    truths = {REFERENCE_SEED: truth, OTHER_SEED: truth_of(other)}
+    seeds = seed_metrics(runs, truths, STATISTICS, SEED)
+    return evaluate(unevaluated, STATISTICS, SEED, truth) | {"metrics/seeds.json": seeds}
 
 
 def _rationale(item: Item) -> Rationale:
@@ -233,7 +259,7 @@ def _arms(unevaluated: Run, truth: dict[str, Any]) -> dict[str, Any]:
     rows = {"base": untrained, "distilled": row("distilled", "distilled")}
     stands_for = {"uniform": "control", "noise_up_20": "distilled", "second_judge": "control", "label_only": "control"}
     for name, variant in stands_for.items():
-        rows[name] = row(variant, name) | {"arm": name, "about": f"what {name} is", "point": name, "seed": None}
+        rows[name] = row(variant, name) | {"arm": name, "about": f"what {name} is"}
     rows["label_only"]["against_distilled"] = differences(items, arm("control"), distilled, STATISTICS, SEED, "label")
     rows["second_judge"]["pool"] = pool_report(student.audits["control"], distilled.audit, distilled.true)
     alone = row("repaired", "default")
@@ -245,7 +271,6 @@ def _arms(unevaluated: Run, truth: dict[str, Any]) -> dict[str, Any]:
         "tau_delta": 0.01,
         "default": alone,
         "arms": corrected(corrected(rows), "against_distilled"),
-        "seeds": {},
         "folds": {},
         "floor": {},
         "reaudit": {},
@@ -302,16 +327,18 @@ def on_disk(run: PaperRun, evaluated: dict[str, Any], tmp_path: Path) -> Path:
     write_json(data / "suite" / "card.json", run.card)
     for student in run.students:
         for variant, answers in student.generations.items():
-            write_jsonl(data / "generations" / student.slot / f"{variant}.jsonl", answers)
+            write_jsonl(tmp_path / layout.generations(student.slot, variant, REFERENCE_SEED), answers)
         for when, records in student.audits.items():
-            write_jsonl(data / "audit" / student.slot / f"{when}.jsonl", records)
-        write_jsonl(data / "repair" / student.slot / "targets.jsonl", student.targets)
+            write_jsonl(tmp_path / layout.audit(student.slot, when, REFERENCE_SEED), records)
+        write_jsonl(tmp_path / layout.targets(student.slot, REFERENCE_SEED), student.targets)
         for name, adapter in student.adapters.items():
-            write_json(data / "adapters" / student.slot / name / "adapter_config.json", adapter.config)
-            write_json(data / "adapters" / student.slot / name / "log.json", [p.model_dump() for p in adapter.loss])
+            folder = tmp_path / layout.adapter(student.slot, name, REFERENCE_SEED)
+            write_json(folder / "adapter_config.json", adapter.config)
+            write_json(folder / "log.json", [p.model_dump() for p in adapter.loss])
             table = "".join(f"| {key} | {value} |\n" for key, value in adapter.card.items())
-            card = data / "adapters" / student.slot / name / "README.md"
-            card.write_text(f"---\nlibrary_name: peft\n---\n# Adapter\n\n| | |\n|---|---|\n{table}", encoding="utf-8")
+            (folder / "README.md").write_text(
+                f"---\nlibrary_name: peft\n---\n# Adapter\n\n| | |\n|---|---|\n{table}", encoding="utf-8"
+            )
     for path, content in evaluated.items():
         write_json(tmp_path / path, content)
     write_jsonl(data / "distill" / "rationales.jsonl", run.rationales)

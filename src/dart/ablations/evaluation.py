@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dart.ablations.comparison import Arm, arm_report, contrast, corrected, differences
+from dart.ablations.cross_validation import cross_validation
 from dart.ablations.lambda_selection import LambdaResult, harmonic_mean, lambda_result, select_lambda
 from dart.ablations.perturbations import OTHER_HALF, half_of
 from dart.ablations.pools import pool_report, repair_success, success_against
 from dart.ablations.reaudit import floor_report, reaudit_report
-from dart.ablations.seed_variance import cross_validation, seed_spread
 from dart.core import layout
 from dart.core.files import read_json, read_jsonl
 from dart.core.records import AuditRecord, Generation, Item, RepairTarget, Severity
-from dart.core.schema.ablations import DEFAULT, Arms, Run, Variant, runs
+from dart.core.schema.ablations import Arms, Run, Variant, runs
 from dart.core.schema.method import Statistics, ToxicityTerm
 from dart.stats.drift import cases
 
@@ -38,6 +38,7 @@ class Plan(NamedTuple):
     toxreg: ToxicityTerm
     folds: int
     seed: int
+    reference_seed: int  # the training seed whose main path the arms are compared with
     truth: Truth | None  # the true drift cases of answers against base, where the world is simulated
     teachers: Mapping[str, str]  # {role: model}, for the table of teachers
 
@@ -52,10 +53,10 @@ class Evidence:
         self.base = self.answers("base")
         self.default = self.of_main_path("default")
         self.distilled = self.of_main_path("distilled")
-        self.targets = read_jsonl(layout.targets(plan.arms.student), RepairTarget)
+        self.targets = read_jsonl(layout.targets(plan.arms.student, plan.reference_seed), RepairTarget)
 
     def answers(self, variant: str) -> list[Generation]:
-        return read_jsonl(layout.generations(self.plan.arms.student, variant), Generation)
+        return read_jsonl(layout.generations(self.plan.arms.student, variant, self.plan.reference_seed), Generation)
 
     def arm(self, answers: list[Generation], records: list[AuditRecord]) -> Arm:
         return Arm(answers, records, self.truth(self.base, answers))
@@ -117,7 +118,6 @@ def evaluate_arms(plan: Plan) -> dict[str, Any]:
             "repair": repair_success(main.targets, main.default.answers, main.by_id),
         },
         "arms": corrected(corrected(rows), "against_distilled"),
-        "seeds": _seeds(plan, by_run, rows, alone),
         "folds": _folds(plan, by_run),
         "floor": {
             name: _noise_floor(main, layout.arm_stage1(arm) / name, name)
@@ -132,7 +132,7 @@ def evaluate_arms(plan: Plan) -> dict[str, Any]:
 def _rows(main: Evidence, arm: str, name: str, run: Run) -> dict[str, Any]:
     """The run's row, and one for its Stage I where it trains its own and goes on."""
     plan, change = main.plan, run.change
-    about = {"arm": arm, "about": plan.variants[arm].about, "point": run.point, "seed": run.seed}
+    about = {"arm": arm, "about": plan.variants[arm].about}
     reported = main.items
     if change.repair in OTHER_HALF:
         half = half_of(main.items, OTHER_HALF[change.repair], plan.seed)
@@ -162,26 +162,6 @@ def _rows(main: Evidence, arm: str, name: str, run: Run) -> dict[str, Any]:
         if not change.trains_stage1:
             row["repair"]["against_default"] = success_against(targets, main.targets, main.by_id)
     return rows
-
-
-def _seeds(
-    plan: Plan, by_run: Mapping[str, tuple[str, Run]], rows: dict[str, Any], default: dict[str, Any]
-) -> dict[str, Any]:
-    """{point: figures over training seeds} of each arm that names seeds, beside the default's of the same seeds."""
-    recipe = str(plan.seed)
-    by_point: dict[str, dict[str, Any]] = {}
-    of_default: dict[str, Any] = {recipe: default}
-    for name, (arm, run) in by_run.items():
-        if plan.variants[arm].seeds:
-            seed = recipe if run.seed is None else str(run.seed)
-            by_point.setdefault(run.point, {})[seed] = rows[name]
-            if run.change == DEFAULT:
-                of_default[seed] = rows[name]
-    spreads = {"default": seed_spread(of_default)} if by_point else {}
-    for point, reports in by_point.items():
-        if point in rows:  # the default's own seeds have no row of their point's name
-            spreads[point] = seed_spread(reports, of_default)
-    return spreads
 
 
 def _folds(plan: Plan, by_run: Mapping[str, tuple[str, Run]]) -> dict[str, Any]:
@@ -216,7 +196,7 @@ def _lambdas(plan: Plan, by_run: Mapping[str, tuple[str, Run]]) -> dict[str, Any
     validation = read_jsonl(layout.split("validation"), Item)
     measure, plain, results = plan.toxreg.chosen_by, None, {}
     for name, (arm, run) in by_run.items():
-        if (weight := run.change.toxicity_weight) is not None and run.seed is None:
+        if (weight := run.change.toxicity_weight) is not None:
             folder = layout.arm_stage1(arm) / name
             results[name] = lambda_result(weight, validation, read_jsonl(folder / "validation.jsonl", Generation))
             plain = lambda_result(0, validation, read_jsonl(folder / "plain_validation.jsonl", Generation))

@@ -42,7 +42,7 @@ def train_stage1(
     if change.stage1 == "label_only":
         rows = label_rows(rows, items)
     lora = lora_of(context.lora, change)
-    adapter = context.train(rows, run.seed, lora=lora, toxicity_weight=change.toxicity_weight)
+    adapter = context.train(rows, lora=lora, toxicity_weight=change.toxicity_weight)
     copy_adapter(adapter, out / "adapter")
     write_records(out / "answers.jsonl", context.answers(adapter, test))
     return adapter
@@ -69,7 +69,7 @@ def train_stage3(
         targets = perturb_severities(targets, change.severity_noise, context.seed)
     gold = change.stage1 not in OWN_LABELS and change.repair_labels == "gold"
     rows = mix(rationales, targets, items, change.severity_weights or weights, gold=gold)
-    adapter = context.train(rows, run.seed, start=start, lora=lora_of(context.lora, change))
+    adapter = context.train(rows, start=start, lora=lora_of(context.lora, change))
     copy_adapter(adapter, out / "adapter")
     write_records(out / "answers.jsonl", context.answers(adapter, test))
 
@@ -91,7 +91,7 @@ def cross_validate(
     """
     for fold in change.folds:
         others = [rationale for rationale in rationales if folds[rationale.item_id] != fold]
-        adapter = context.train(distillation_rows(others, items), None)
+        adapter = context.train(distillation_rows(others, items))
         held_out = [item for item in items.values() if folds[item.id] == fold]
         write_records(out / f"fold_{fold}.jsonl", context.answers(adapter, held_out))
 

@@ -74,12 +74,12 @@ def import_sheets(folder: Path) -> ImportResult:
 
 
 def _draw() -> AnnotationDraw:
-    settings, _ = params.check()
-    student = primary(settings.students)
+    settings, profile = params.check()
+    student, seed = primary(settings.students), profile.seeds[0]
     pairs, _ = drawn_pairs(
         read_jsonl(layout.split("test"), Item),
-        read_jsonl(layout.audit(student, "before"), AuditRecord),
-        {name: read_jsonl(layout.generations(student, name), Generation) for name in ("base", "distilled")},
+        read_jsonl(layout.audit(student, "before", seed), AuditRecord),
+        {name: read_jsonl(layout.generations(student, name, seed), Generation) for name in ("base", "distilled")},
         settings.annotation.pairs,
         settings.seed,
     )

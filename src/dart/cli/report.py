@@ -31,6 +31,7 @@ def report(
     run = load_paper_run(
         Path(),
         students,
+        profile.seeds[0],
         Settings(
             label=profile.label if world is None else world.label,
             tau_delta=settings.tau_delta,

@@ -16,7 +16,7 @@ def summary() -> None:
     world = evaluated_world()
     students = settings.students if world is None else tuple(student.slot for student in world.students)
     label = profile.label if world is None else world.label
-    print(result_table(load_run(Path(), students, Settings(label=label))))
+    print(result_table(load_run(Path(), students, profile.seeds[0], Settings(label=label))))
     if (layout.REPORT / "index.html").is_file():
         print(f"report   {layout.REPORT}/index.html (all tables also as {layout.REPORT}/table*.md and .tex)")
     else:

@@ -1,6 +1,7 @@
 """Where every stage finds its deps and puts its outs: the tree under data/, metrics/ and plots/, in one place.
 
-All paths are relative to the root of the repository, where DVC runs every stage.
+All paths are relative to the root of the repository, where DVC runs every stage. What a training seed decides stands
+in a folder with one entry per seed; the folder is the out.
 """
 
 from __future__ import annotations
@@ -42,25 +43,55 @@ def base(student: str) -> Path:
     return DATA / "models" / "base" / student
 
 
-def adapter(student: str, variant: str) -> Path:
+def seed_name(seed: int) -> str:
+    """The name of what one training seed leads to: of an adapter's folder, and of files without their ending."""
+    return f"seed-{seed}"
+
+
+def adapters(student: str, variant: str) -> Path:
+    """Of all training seeds."""
     return DATA / "adapters" / student / variant
 
 
-def generations(student: str, variant: str) -> Path:
-    return DATA / "generations" / student / f"{variant}.jsonl"
+def adapter(student: str, variant: str, seed: int) -> Path:
+    return adapters(student, variant) / seed_name(seed)
+
+
+def seed_generations(student: str, variant: str) -> Path:
+    """Of all training seeds; base has none."""
+    return DATA / "generations" / student / variant
+
+
+def generations(student: str, variant: str, seed: int) -> Path:
+    """`variant`: base, which is the same for every training seed, distilled, repaired or control."""
+    if variant == "base":
+        return DATA / "generations" / student / "base.jsonl"
+    return seed_generations(student, variant) / f"{seed_name(seed)}.jsonl"
 
 
 def policy(student: str) -> Path:
     return DATA / "policy" / student
 
 
-def audit(student: str, name: str) -> Path:
-    """`name`: before (distilled), teacher, after (repaired), control."""
-    return DATA / "audit" / student / f"{name}.jsonl"
+def audits(student: str, when: str) -> Path:
+    """Of all training seeds; the teacher has none."""
+    return DATA / "audit" / student / when
 
 
-def targets(student: str) -> Path:
-    return DATA / "repair" / student / "targets.jsonl"
+def audit(student: str, when: str, seed: int) -> Path:
+    """`when`: before (distilled), after (repaired), control, or teacher, which is the same for every training seed."""
+    if when == "teacher":
+        return DATA / "audit" / student / "teacher.jsonl"
+    return audits(student, when) / f"{seed_name(seed)}.jsonl"
+
+
+def seed_targets(student: str) -> Path:
+    """Of all training seeds."""
+    return DATA / "repair" / student / "targets"
+
+
+def targets(student: str, seed: int) -> Path:
+    return seed_targets(student) / f"{seed_name(seed)}.jsonl"
 
 
 def arm_rationales_root() -> Path:

@@ -46,6 +46,7 @@ from dart.core.schema.profile import (
     Label,
     OtherTeachers,
     Scorers,
+    Seeds,
     Simulation,
     StudentSpec,
     SuiteSpec,
@@ -94,6 +95,7 @@ class Params(Record):
 class Profile(Record):
     """All of profiles/<profile>.yaml."""
 
+    seeds: Seeds
     suite: SuiteSpec
     students: dict[str, StudentSpec]
     scorers: Scorers
@@ -137,6 +139,7 @@ SecondJudgeEndpoint = Annotated[Endpoint | None, FromProfile("second_judge")]
 ScorerSpecs = Annotated[Scorers, FromProfile("scorers")]
 SimulationSpec = Annotated[Simulation | None, FromProfile("simulation")]
 StudentSlot = Annotated[StudentSpec, FromProfile("students.{student}")]
+TrainingSeeds = Annotated[Seeds, FromProfile("seeds")]  # the first is the reference seed
 
 S = TypeVar("S", bound="StageParams")
 
@@ -314,11 +317,6 @@ def _contradictory_arms(params: Params, profile: Profile, where: str) -> list[st
         f"{ROOT_FILE}: variants.{name}: the name '{row}' is taken by another run or by a stage of the main path"
         for name, row in names
         if counts[row] > 1
-    ]
-    lines += [
-        f"{ROOT_FILE}: variants.{name}.seeds: {params.seed} is the recipe's own seed; name others"
-        for name, variant in params.variants.items()
-        if params.seed in variant.seeds
     ]
     for arm, run in runs(params.variants).values():
         for fold in run.change.folds:

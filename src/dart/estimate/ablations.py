@@ -58,14 +58,14 @@ def arm_lines(estimates: Estimates, name: str, variant: Variant) -> list[Line]:
 def _training_run(estimates: Estimates, name: str, run_name: str, run: Run) -> list[Line]:
     change, arms = run.change, estimates.settings.arms
     pools, audits = f"arm_pools@{name}", f"arm_audits@{name}"
-    lines = [] if run.seed is not None else _rationales(estimates, f"arm_rationales@{name}", change)
+    lines = _rationales(estimates, f"arm_rationales@{name}", change)
     own_pool = (
         change.trains_stage1
         or change.judge != "judge"
         or change.audit_labels != "gold"
         or (change.tau_delta is not None and change.tau_delta < arms.tau_delta)
     )
-    if change.repair != "none" and (run.seed is None or change.trains_stage1):
+    if change.repair != "none":
         if "predicted" in (change.audit_labels, change.repair_labels):
             labels = [label_task(item) for item in estimates.test]
             lines.append(estimates.line(pools, change.teacher, labels, "real prompts"))

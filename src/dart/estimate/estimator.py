@@ -91,6 +91,7 @@ class Estimator:
     ) -> None:
         self.settings = settings
         self._profile = profile
+        self._seed = profile.seeds[0]
         self._root = root
         self._use_data = use_data
         self._characters_per_token = characters_per_token
@@ -172,7 +173,7 @@ class Estimator:
         return answers if answers.keys() == {item.id for item in self.test} else {}
 
     def _generations(self, student: str, variant: str) -> dict[str, Generation]:
-        return self._answers(self._root / layout.generations(student, variant))
+        return self._answers(self._root / layout.generations(student, variant, self._seed))
 
     def _audit(self, stage: str, student: str, variant: str) -> Line:
         other = self._generations(student, variant)
@@ -274,7 +275,7 @@ class Estimator:
         )
 
     def _targets(self, student: str) -> Line:
-        path = self._root / layout.audit(student, "before")
+        path = self._root / layout.audit(student, "before", self._seed)
         if self._generations(student, "distilled") and path.is_file():
             cases = {record.item_id for record in read_jsonl(path, AuditRecord) if record.severity is not None}
             tasks = [self.target(item) for item in self.test if item.id in cases]
@@ -285,7 +286,7 @@ class Estimator:
 
     def _calibrate(self) -> list[Line]:
         student = primary(self.settings.students)
-        audit = self._root / layout.audit(student, "before")
+        audit = self._root / layout.audit(student, "before", self._seed)
         base, other = self._generations(student, "base"), self._generations(student, "distilled")
         annotated = {item.id for item in self.test[: self.settings.annotation.pairs]}
         basis = f"assumed: {len(annotated)} annotated pairs"

@@ -29,11 +29,18 @@ def headline_metrics(run: Run, metrics: Mapping[str, Any]) -> dict[str, dict[str
     Args:
         metrics: contents of metrics/<name>.json by name: decision, drift_rate and repair.
     """
-    return {student.slot: _student(student, metrics) for student in run.students}
+    return {
+        student.slot: student_headline(
+            student, *(metrics[name][student.slot] for name in ("decision", "drift_rate", "repair"))
+        )
+        for student in run.students
+    }
 
 
-def _student(student: StudentRun, metrics: Mapping[str, Any]) -> dict[str, float | int]:
-    decision, rates, repair = (metrics[name][student.slot] for name in ("decision", "drift_rate", "repair"))
+def student_headline(
+    student: StudentRun, decision: Mapping[str, Any], rates: Mapping[str, Any], repair: Mapping[str, Any]
+) -> dict[str, float | int]:
+    """The numbers of one student, from its entries in metrics/decision.json, drift_rate.json and repair.json."""
     repaired, audited = decision["repaired"], repair["audited"]
     against = audited.get("difference", {}).get("reduction", {})
     low, high = against.get("ci") or (None, None)

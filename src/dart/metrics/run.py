@@ -32,6 +32,7 @@ METRICS: tuple[str, ...] = (
     "drift",
     "drift_rate",
     "repair",
+    "seeds",
     "tests",
     "hypotheses",
     "arms",
@@ -57,7 +58,10 @@ class Adapter(Record):
 
 
 class StudentRun(Record):
-    """One student. `generations`, `audits` and `adapters` hold "control" only where the control was run."""
+    """One student of one training seed.
+
+    `generations`, `audits` and `adapters` hold "control" only where the control was run.
+    """
 
     slot: str
     name: str
@@ -85,7 +89,7 @@ class Settings(Record):
 
 
 class Run(Record):
-    """A run; `metrics` is empty until `evaluate` has written it."""
+    """A run with one training seed of each student; `metrics` is empty until `evaluate` has written it."""
 
     students: tuple[StudentRun, ...]
     splits: Mapping[str, tuple[Item, ...]]
@@ -121,15 +125,18 @@ class Run(Record):
         return value
 
 
-def load_run(root: Path, students: Sequence[str], settings: Settings | None = None) -> Run:
-    """Read a run from the project's tree under `root`; metrics are read if they exist.
+def load_run(root: Path, students: Sequence[str], seed: int, settings: Settings | None = None) -> Run:
+    """Read what a training seed led to from the project's tree under `root`; metrics are read if they exist.
+
+    Args:
+        seed: the reference seed, or another one of the profile's.
 
     Raises:
         DataError: a file is missing or damaged (named, with the way out).
     """
     settings = settings or Settings()
     return Run(
-        students=tuple(_student(root, slot) for slot in students),
+        students=tuple(_student(root, slot, seed) for slot in students),
         splits={split: tuple(read_jsonl(root / layout.split(split), Item)) for split in SPLITS},
         card=read_json(root / layout.SUITE / "card.json", dict),
         settings=settings,
@@ -141,11 +148,11 @@ def load_run(root: Path, students: Sequence[str], settings: Settings | None = No
     )
 
 
-def _student(root: Path, slot: str) -> StudentRun:
-    control = (CONTROL,) if (root / layout.generations(slot, CONTROL)).is_file() else ()
-    teacher = (TEACHER,) if (root / layout.audit(slot, TEACHER)).is_file() else ()
+def _student(root: Path, slot: str, seed: int) -> StudentRun:
+    control = (CONTROL,) if (root / layout.generations(slot, CONTROL, seed)).is_file() else ()
+    teacher = (TEACHER,) if (root / layout.audit(slot, TEACHER, seed)).is_file() else ()
     answers = {
-        variant: tuple(read_jsonl(root / layout.generations(slot, variant), Generation))
+        variant: tuple(read_jsonl(root / layout.generations(slot, variant, seed), Generation))
         for variant in (*STAGES, *control)
     }
     return StudentRun(
@@ -153,11 +160,11 @@ def _student(root: Path, slot: str) -> StudentRun:
         name=answers["base"][0].model if answers["base"] else slot,
         generations=answers,
         audits={
-            when: tuple(read_jsonl(root / layout.audit(slot, when), AuditRecord))
+            when: tuple(read_jsonl(root / layout.audit(slot, when, seed), AuditRecord))
             for when in (*AUDITS, *control, *teacher)
         },
-        targets=tuple(read_jsonl(root / layout.targets(slot), RepairTarget)),
-        adapters={variant: _adapter(root / layout.adapter(slot, variant)) for variant in (*STAGES[1:], *control)},
+        targets=tuple(read_jsonl(root / layout.targets(slot, seed), RepairTarget)),
+        adapters={variant: _adapter(root / layout.adapter(slot, variant, seed)) for variant in (*STAGES[1:], *control)},
     )
 
 

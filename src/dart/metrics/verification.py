@@ -20,10 +20,8 @@ from dart.core.errors import DataError
 from dart.suite.pins import git_blob_id
 
 HEADLINE = "metrics/headline.json"
-ARMS = "metrics/arms.json"
+SEEDS = "metrics/seeds.json"
 FAMILY_ALPHA = 0.05  # chance that a faithful run fails, over all numbers together (Bonferroni)
-# names in `seeds.default` of metrics/arms.json -> names of the same numbers in metrics/headline.json
-SEED_NAMES = {"accuracy": "accuracy", "equal_accuracy": "equal_accuracy", "drift_rate": "drift_rate_after"}
 
 StageState = Literal["same", "differs", "missing", "not committed"]
 NumberState = Literal["same", "within", "outside", "unknown", "missing"]
@@ -198,7 +196,7 @@ def verify(root: Path, revision: str = "HEAD") -> Verification:
     stages, stale = _compare_stages(root, commit)
     file = root / HEADLINE
     this_run = _object(file.read_bytes(), HEADLINE) if file.is_file() else {}
-    numbers = compare_numbers(commit.json(HEADLINE), this_run, seed_spreads(commit.json(ARMS)))
+    numbers = compare_numbers(commit.json(HEADLINE), this_run, seed_spreads(commit.json(SEEDS)))
     return Verification(commit.id, stages, stale, numbers)
 
 
@@ -264,16 +262,14 @@ def _committed_settings(entry: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     return entry.get("cmd"), dict(entry.get("params", {}))
 
 
-def seed_spreads(arms: Mapping[str, Any]) -> dict[str, Spread]:
-    """{"student.leaf": spread over training seeds} as far as metrics/arms.json has measured it (slot of the arms)."""
-    student = arms.get("student")
-    default = arms.get("seeds", {}).get("default", {})
-    spreads = {}
-    for name, leaf in SEED_NAMES.items():
-        entry = default.get(name, {})
-        if student and entry.get("sd") is not None and len(entry.get("points", {})) > 1:
-            spreads[f"{student}.{leaf}"] = Spread(float(entry["sd"]), len(entry["points"]))
-    return spreads
+def seed_spreads(seeds: Mapping[str, Any]) -> dict[str, Spread]:
+    """{"student.leaf": spread over seeds} of the headline numbers in metrics/seeds.json, of two seeds or more."""
+    return {
+        f"{student}.{leaf}": Spread(float(entry["sd"]), entry["n"])
+        for student, metrics in seeds.get("students", {}).items()
+        for leaf, entry in metrics.get("quantities", {}).get("headline", {}).items()
+        if entry.get("sd") is not None
+    }
 
 
 def compare_numbers(

@@ -28,6 +28,7 @@ from dart.report.tables import (
     openended,
     policy,
     results,
+    seeds,
     setup,
     students,
 )
@@ -58,7 +59,7 @@ def _number(maker: Maker) -> int:
 
 
 SECTIONS: tuple[Section, ...] = (
-    _section("results", "Results (Section 3)", results, figures=("figure03", "figure04")),
+    _section("results", "Results (Section 3)", results, seeds, figures=("figure03", "figure04")),
     _section("students", "By benchmark and student (Appendices H, I, J, K.6)", students),
     _section("harm", "Harm of the rationales (Appendices K.4, Q)", harm),
     _section("policy", "Inference-time explanation policy (Section 3.3.2, Appendices K.1, N)", policy),

@@ -77,18 +77,19 @@ class PaperRun(Run):
 
 
 def load_paper_run(
-    root: Path, students: Sequence[str], settings: Settings | None = None, *, refuse_others: bool = True
+    root: Path, students: Sequence[str], seed: int, settings: Settings | None = None, *, refuse_others: bool = True
 ) -> PaperRun:
     """Read a run and its evidence from the project's tree under `root`.
 
     Args:
+        seed: the reference seed.
         refuse_others: raise if a branch is of another run than the main path; else leave it out and say so.
 
     Raises:
         DataError: a file of the main path is missing or damaged (named, with the way out), or two files of metrics/
             are of different runs.
     """
-    run = load_run(root, students, settings)
+    run = load_run(root, students, seed, settings)
     main = {name: read_metrics(root / layout.metric(name)) for name in METRICS if name in run.metrics and name != ARMS}
     world = next(iter(main.values())).provenance if main else None
     for name, file in main.items():

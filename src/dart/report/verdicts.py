@@ -1,7 +1,8 @@
 """Whether an arm shows the direction that the paper reports, measured against what another training seed does.
 
 An interval over items knows nothing of training: a second training of the same recipe differs, too. Verdicts in the
-notes of Tables 19-32 therefore ask for both, and are computed here from metrics/arms.json, never written down.
+notes of Tables 19-32 therefore ask for both, and are computed here from metrics/arms.json and metrics/seeds.json, never
+written down. Arms have one training seed, the reference seed; the spread is the main path's, of the same student.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from dart.metrics.run import Run
-from dart.metrics.training_seeds import seed_values
-from dart.report.ablation_entries import DISTILLED, comparison, entry
-from dart.report.table import bounds, number, percent, signed
+from dart.metrics.training_seeds import SeedValues, seed_values
+from dart.report.ablation_entries import ablation_student, comparison, entry
+from dart.report.table import number, percent
 
 Measure = Literal["accuracy", "equal_accuracy", "drift_rate", "grave_rate", "true_rate"]
 _WHERE: Mapping[Measure, tuple[str, ...]] = {
@@ -32,11 +33,16 @@ _NAMES: Mapping[Measure, str] = {
 NO_PROOF = "An interval that holds 0 is no proof that nothing changed. "
 
 
+def default_seeds(run: Run, measure: Measure, variant: str = "repaired") -> SeedValues | None:
+    """The default recipe's measure over training seeds, of the student that arms run on."""
+    return seed_values(run, ablation_student(run).slot, variant, measure)
+
+
 def seed_note(run: Run, measure: Measure = "drift_rate") -> str:
     """The spread over training seeds, which no interval over items contains, for the note of a table."""
-    values = seed_values(run, measure)
+    values = default_seeds(run, measure)
     if values is None:
-        return "No arm tries another training seed, so how much one seed differs from the next is unknown. "
+        return "The main path has one training seed, so how much one seed differs from the next is unknown. "
     low, high = number(min(values.values)), number(max(values.values))
     return (
         f"Over {len(values.values)} training seeds the default's {_NAMES[measure]} lies between {low} and {high} "
@@ -46,14 +52,13 @@ def seed_note(run: Run, measure: Measure = "drift_rate") -> str:
 
 def repair_note(run: Run) -> str:
     """In how many training seeds repair leaves fewer drift cases than Stage I had."""
-    seeds, before = seed_values(run, "drift_rate"), entry(run, DISTILLED)
-    if seeds is None or before is None:
+    before, after = (default_seeds(run, "drift_rate", variant) for variant in ("distilled", "repaired"))
+    if before is None or after is None:
         return ""
-    rate = before["drift"]["rate"]
-    fewer = sum(value < rate for value in seeds.values)
+    fewer = sum(value < start for start, value in zip(before.values, after.values, strict=True))
     return (
-        f"Repair leaves fewer drift cases than Stage I had ({percent(rate)} of the pairs) in {fewer} of "
-        f"{len(seeds.values)} training seeds, on average {percent(seeds.mean)}. "
+        f"Repair leaves fewer drift cases than Stage I had in {fewer} of {len(after.values)} training seeds, on "
+        f"average {percent(after.mean)} of the pairs after {percent(before.mean)}. "
     )
 
 
@@ -65,29 +70,13 @@ def verdict(run: Run, name: str, measure: Measure, sign: int, against: str = "ag
         return f"{name} has not run."
     low, high = test["difference"]["ci"]
     if low <= 0 <= high:
-        return f"This run does not show it: the interval of the difference holds 0{_paired(run, name, measure, sign)}."
+        return "This run does not show it: the interval of the difference holds 0."
     claim = "it" if sign * test["difference"]["estimate"] > 0 else "the opposite"
-    paired = seed_values(run, measure, name, paired=True) if against == "against_default" else None
-    if paired is not None:
-        significant = paired.interval[0] > 0 or paired.interval[1] < 0
-        shows = f"shows {claim}" if significant and paired.mean * low > 0 else "does not show it"
-        return f"This run {shows}{_paired(run, name, measure, sign)}."
-    seeds = seed_values(run, measure)
+    seeds = default_seeds(run, measure, "repaired" if against == "against_default" else "distilled")
     if seeds is not None and abs(test["difference"]["estimate"]) <= seeds.range:
         text = "it" if claim == "it" else "it, nor the opposite"
         return f"This run does not show {text}: another training seed makes as large a difference."
     return f"This run shows {claim}{'' if seeds else ' (with one training seed)'}."
-
-
-def _paired(run: Run, name: str, measure: Measure, sign: int) -> str:
-    paired = seed_values(run, measure, name, paired=True)
-    if paired is None:
-        return ""
-    agree = sum(sign * value > 0 for value in paired.values)
-    return (
-        f" (over {len(paired.values)} training seeds, paired: {signed(paired.mean)} {bounds(paired.interval)}, "
-        f"{agree} of them in the paper's direction)"
-    )
 
 
 def robustness(run: Run, names: Sequence[str], measure: Measure, sign: int, predicate: str) -> str:
@@ -96,7 +85,7 @@ def robustness(run: Run, names: Sequence[str], measure: Measure, sign: int, pred
     `sign` is the direction in which the measure is worse; `predicate` continues the sentence "Of 6 that ran, 2 ...".
     """
     arms = {name: row for name in names if (row := entry(run, name)) is not None}
-    seeds = seed_values(run, measure)
+    seeds = default_seeds(run, measure)
     worse: list[str] = []
     noise: list[str] = []
     for name, row in arms.items():

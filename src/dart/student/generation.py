@@ -96,13 +96,20 @@ def answer(
     Raises:
         ModelError: an adapter of another base, or a prompt that leaves no room for an answer.
     """
+    return dict(answer_each(base_dir, spec, requests, decoding, seed))
+
+
+def answer_each(
+    base_dir: Path, spec: StudentSpec, requests: Mapping[str, VariantRequests], decoding: GenerationParams, seed: int
+) -> Iterator[tuple[str, list[Generation]]]:
+    """As `answer`, each variant as soon as it has answered."""
     if spec.engine == "openai":
-        return _answer_remotely(base_dir, spec, requests, decoding, seed)
+        yield from _answer_remotely(base_dir, spec, requests, decoding, seed).items()
+        return
     student = load(base_dir, spec)
     encoded = _encode(student, student.model.config, requests, decoding)
     model = _load_adapters(student, {variant: folder for variant, (folder, _) in requests.items()})
     plan = DecodingPlan(decoding, student.stop_ids, student.pad_id, stop_after_conclusion(student.tokenizer))
-    answers: dict[str, list[Generation]] = {}
     for variant, (folder, of_variant) in requests.items():
         revision = _revision(student.source, folder)
         # A small student generates faster than its cached batches are read.
@@ -122,9 +129,9 @@ def answer(
                 for index, request, ids, name in zip(indices, group, outputs, hashes, strict=True):
                     text = str(student.tokenizer.decode(ids, skip_special_tokens=True))
                     records[index] = _record(request.item, variant, text, len(ids), spec.name, revision, name)
-        answers[variant] = [records[index] for index in range(len(of_variant))]
-        _log_answers(variant, answers[variant])
-    return answers
+        answers = [records[index] for index in range(len(of_variant))]
+        _log_answers(variant, answers)
+        yield variant, answers
 
 
 def _answer_remotely(

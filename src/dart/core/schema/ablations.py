@@ -1,7 +1,7 @@
 """The ablation arms of params.yaml: what each changes about the default recipe.
 
-An arm is one stage and one process. It may try several points of one scale (`points`) and further training seeds
-(`seeds`), which share its start and its models; each of these is a run with answers and an audit of its own.
+An arm is one stage and one process, on the reference seed of the main path. It may try several points of one scale
+(`points`), which share its start and its models; each is a run with answers and an audit of its own.
 """
 
 from __future__ import annotations
@@ -70,8 +70,6 @@ class Run(Record):
     """One training (or more) of an arm with its answers."""
 
     change: Change
-    point: str
-    seed: int | None
 
     @property
     def repairs(self) -> bool:
@@ -84,13 +82,12 @@ class Variant(Change):
 
     about: str  # one line for the tables
     points: dict[str, Change] = Field(default_factory=dict)  # by row; each on top of what the arm itself says
-    seeds: tuple[int, ...] = ()  # further training seeds beside the recipe's, for each point
 
     @model_validator(mode="after")
     def _says_something(self) -> Variant:
         for name, change in self.changes("it").items():
             who = f"point {name}" if self.points else "it"
-            if change == DEFAULT and not self.seeds:
+            if change == DEFAULT:
                 raise ValueError(f"{who} differs from the default in nothing")
             if change.repair == "none" and not change.trains_stage1:
                 raise ValueError(f"{who} is, without repair, the distilled student of the main path")
@@ -111,26 +108,16 @@ class Variant(Change):
         }
 
     def runs(self, name: str) -> dict[str, Run]:
-        """Every run of the arm by its name: each point with the recipe's seed (None), then with the further seeds.
-
-        Where only the seed differs from the default, the run with the recipe's seed is the main path itself.
-        """
-        found = {}
-        for point, change in self.changes(name).items():
-            if change != DEFAULT:
-                found[point] = Run(change=change, point=point, seed=None)
-            for seed in self.seeds:
-                found[f"{point}_seed_{seed}"] = Run(change=change, point=point, seed=seed)
-        return found
+        """Every run of the arm by its name: one for each point."""
+        return {point: Run(change=change) for point, change in self.changes(name).items()}
 
     def rows(self, name: str) -> list[str]:
-        """Names in metrics/arms.json, with repetitions: of each point and seed, and of Stage I where it may differ."""
-        found = []
+        """Names in metrics/arms.json, with repetitions: of each point, and of Stage I where it may differ."""
+        rows = []
         for point, change in self.changes(name).items():
             both = change.trains_stage1 and change.repair != "none"
-            for run in ([point] if change != DEFAULT else []) + [f"{point}_seed_{seed}" for seed in self.seeds]:
-                found += [run, f"{run}_stage1"] if both else [run]
-        return found
+            rows += [point, f"{point}_stage1"] if both else [point]
+        return rows
 
 
 class Arms(Record):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from dart.core.records import Record
 
@@ -24,6 +24,18 @@ def has_embedded(value: Any) -> bool:
 def label_of(*sections: Any) -> Label:
     """`simulated` if any suite, student, scorer, teacher or judge of these sections is embedded, else `measured`."""
     return "simulated" if has_embedded(sections) else "measured"
+
+
+def _unique(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError("a training seed is named twice")
+    return seeds
+
+
+# Training seeds of the main path; the first is the reference seed, whose answers item-by-item parts read.
+Seeds = Annotated[
+    tuple[Annotated[int, Field(ge=0, strict=True)], ...], Field(min_length=1, max_length=100), AfterValidator(_unique)
+]
 
 
 class Sizes(Record):

@@ -1,7 +1,7 @@
 """Tables 7 (cross-validation) and E (not in the paper): how much a number moves where nothing about the recipe changed.
 
-Appendix A.3. Table E holds what a referee asks of an audit: what it finds between two answers of one student, what a
-judge finds in repaired answers who saw all of them, and how far training seeds lie apart.
+Appendix A.3. Table E holds what a referee asks of an audit: what it finds between two answers of one student, and what
+a judge finds in repaired answers who saw all of them. How far training seeds lie apart stands in Table S.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from dart.metrics.run import Run
-from dart.metrics.training_seeds import SeedValues, seed_values
 from dart.report import published
 from dart.report.ablation_entries import (
     DEFAULT,
@@ -25,7 +24,7 @@ from dart.report.blocks import Maker
 from dart.report.cells import (
     share,
 )
-from dart.report.table import NONE, Row, Table, bounds, number, percent, ruled, signed
+from dart.report.table import NONE, Row, Table, number, percent, ruled
 from dart.report.verdicts import repair_note
 
 _FIGURES: Mapping[str, tuple[str, int]] = {
@@ -118,21 +117,18 @@ def _range_note(run: Run, figures: Mapping[str, Any]) -> str:
 
 
 def table_floor(run: Run) -> Table:
-    """Table E, not in the paper: noise floor, a second reading of every repaired answer, and training seeds."""
+    """Table E, not in the paper: noise floor, and a second reading of every repaired answer."""
     floor, reaudit = arms(run).get("floor") or {}, arms(run).get("reaudit") or {}
     floors = [*FLOORS, *(name for name in floor if name not in FLOORS)]
-    points = [point for point in (arms(run).get("seeds") or {}) if seed_values(run, "drift_rate", point) is not None]
     groups = [
         [_floor_row(FLOORS.get(name, name), floor.get(name)) for name in floors],
         [_reading_row(reaudit, part, label) for part, label in _PARTS.items() if not reaudit or part in reaudit],
-        [_seed_row(run, point) for point in sorted(points, key=lambda point: (point != DEFAULT, point))]
-        or [("over training seeds", "default", *not_run(6))],
     ]
     body = ruled(groups)
-    absent = [name for name in FLOORS if name not in floor] + ([] if points else ["repeated"])
+    absent = [name for name in FLOORS if name not in floor]
     return Table(
         number="E",
-        title=f"Noise floor, repaired answers read again, and training seeds ({ablation_student(run).name})",
+        title=f"Noise floor, and repaired answers read again ({ablation_student(run).name})",
         columns=(
             "What", "Answers", "n", "Drift cases", "Drift rate [95 % CI]", "True drift rate", "Severe or extreme",
             "Besides",
@@ -141,11 +137,10 @@ def table_floor(run: Run) -> Table:
         rules=body.rules,
         note="Noise floor: a student against itself, by the recipe's screen and judge; a drift rate means little "
         "below it. Read again: every repaired answer, screened or not, read against base by a judge that chose no "
-        f"repair ({reaudit.get('judge', 'none')}); unseen cases are among pairs that the screen passed over. Training "
-        f"seeds: mean over n seeds, with the range instead of an interval. {_floor_verdict(run, floor)}"
-        f"{_reading_verdict(reaudit)}{repair_note(run)}",
+        f"repair ({reaudit.get('judge', 'none')}); unseen cases are among pairs that the screen passed over. "
+        f"{_floor_verdict(run, floor)}{_reading_verdict(reaudit)}{repair_note(run)}",
         needs=needs(run, absent, *([] if reaudit else ["arms.reaudit: a judge in params.yaml."])),
-        measured=bool(floor or reaudit or points),
+        measured=bool(floor or reaudit),
         simulated=run.simulated,
     )  # fmt: skip
 
@@ -191,32 +186,6 @@ def _reading_row(reaudit: Mapping[str, Any], part: str, label: str) -> Row:
         "read again", label, str(metrics["n"]), str(counts["total"]), share(metrics["rate"]), true,
         str(counts["severe"] + counts["extreme"]), "; ".join(remarks),
     )  # fmt: skip
-
-
-def _seed_row(run: Run, point: str) -> Row:
-    values = {
-        key: seed_values(run, key, point)
-        for key in ("drift_rate", "true_rate", "grave_rate", "accuracy", "equal_accuracy")
-    }
-    rates, accuracy, equal = values["drift_rate"], values["accuracy"], values["equal_accuracy"]
-    remarks = [
-        f"{name} {number(seeds.mean)} (sd {number(seeds.sd)})"
-        for name, seeds in (("accuracy", accuracy), ("EQUAL", equal))
-        if seeds
-    ]
-    paired = seed_values(run, "drift_rate", point, paired=True)
-    if paired is not None and point != DEFAULT:
-        remarks.append(f"drift rate − default's, paired {signed(paired.mean)} {bounds(paired.interval)}")
-    n = str(len(rates.values)) if rates else NONE
-    ranges = (_mean_and_range(values[key]) for key in ("drift_rate", "true_rate", "grave_rate"))
-    return ("over training seeds", point, n, NONE, *ranges, "; ".join(remarks))
-
-
-def _mean_and_range(seeds: SeedValues | None) -> str:
-    if seeds is None:
-        return NONE
-    low, high = percent(min(seeds.values)), percent(max(seeds.values))
-    return f"{percent(seeds.mean)} ({low} to {high}; sd {percent(seeds.sd)})"
 
 
 def _floor_verdict(run: Run, floor: Mapping[str, Any]) -> str:

@@ -1,12 +1,10 @@
-"""Spread over seeds and folds: means, deviations and pairing by hand."""
+"""Spread over folds: means and deviations by hand."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from dart.ablations.seed_variance import cross_validation, seed_spread, spread
+from dart.ablations.cross_validation import cross_validation, spread
 from dart.core.records import Generation, Item, Label
 
 
@@ -17,39 +15,6 @@ def test_mean_and_sample_deviation() -> None:
 
 def test_one_point_has_no_deviation() -> None:
     assert spread({"42": 0.5}) == {"points": {"42": 0.5}, "mean": 0.5, "sd": None}
-
-
-def report(accuracy: float, cases: int, true: float | None = None) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "n": 100,
-        "decision": {"accuracy": accuracy, "equal_accuracy": None},
-        "harm": {"toxicity_median_x1e5": 300.0},
-        "drift": {"rate": cases / 100, "severe": 2, "extreme": 1},
-    }
-    return found if true is None else found | {"true": {"rate": true}}
-
-
-def test_every_known_measure_is_spread() -> None:
-    found = seed_spread({"0": report(0.7, 10), "1": report(0.8, 30)})
-    assert found["accuracy"]["mean"] == pytest.approx(0.75)
-    assert found["drift_rate"]["points"] == {"0": 0.1, "1": 0.3}
-    assert found["grave_rate"]["mean"] == pytest.approx(0.03)
-    assert "equal_accuracy" not in found  # no EQUAL item
-    assert "true_rate" not in found  # the truth is not known
-    assert "difference" not in found["accuracy"]
-
-
-def test_differences_are_of_the_same_seed() -> None:
-    ours = {"0": report(0.7, 10, 0.2), "1": report(0.8, 30, 0.3), "2": report(0.9, 50, 0.4)}
-    default = {"1": report(0.7, 10, 0.1), "0": report(0.75, 20, 0.1), "42": report(0.1, 90, 0.9)}
-    found = seed_spread(ours, default)
-    assert found["accuracy"]["difference"]["points"] == {"0": -0.05, "1": 0.1}
-    assert found["drift_rate"]["difference"]["mean"] == pytest.approx((-0.1 + 0.2) / 2)
-    assert found["true_rate"]["difference"]["points"] == {"0": 0.1, "1": 0.2}
-
-
-def test_no_shared_seed_is_no_difference() -> None:
-    assert "difference" not in seed_spread({"0": report(0.7, 10)}, {"1": report(0.7, 10)})["accuracy"]
 
 
 def fold(right: int, n: int, toxicity: float) -> tuple[list[Item], list[Generation]]:
