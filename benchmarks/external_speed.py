@@ -19,6 +19,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 
+from dart.core.arithmetic import set_environment
+
+set_environment()  # before numpy and torch are imported
+
 import torch
 import yaml
 

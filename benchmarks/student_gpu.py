@@ -19,6 +19,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "benchmarks")]
 
+from dart.core.arithmetic import set_environment
+
+set_environment()  # before numpy and torch are imported
+
 import student_speed as work
 import torch
 

@@ -29,6 +29,10 @@ from dart.prompts import classification
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
+from dart.core.arithmetic import set_environment
+
+set_environment()  # before numpy and torch are imported
+
 from dart.core.files import read_jsonl, write_jsonl
 from dart.core.records import Item
 from dart.core.schema.method import GenerationParams, Lora, Split, Training

@@ -20,6 +20,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 
+from dart.core.arithmetic import set_environment
+
+set_environment()  # before numpy and torch are imported
+
 from dart.ablations.lambda_selection import harmonic_mean, lambda_result, select_lambda
 from dart.core import layout, params
 from dart.core.files import read_jsonl

@@ -28,6 +28,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is loaded: see doc
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
+from dart.core.arithmetic import set_environment
+
+set_environment()  # before numpy and torch are imported
+
 from dart.chat.cache import ResponseCache
 from dart.chat.client import ChatClient
 from dart.core import params

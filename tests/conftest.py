@@ -1,9 +1,5 @@
-"""What holds for all tests: portable arithmetic is tested in a process of its own, because it pins torch and numpy.
+"""What holds for all tests: small models compute in portable arithmetic, as they do in stages and commands."""
 
-tests/core/test_portable_arithmetic.py starts that process, with the modules that are left out here.
-"""
+from dart.core.arithmetic import set_environment
 
-from dart.core.arithmetic import is_requested, set_environment
-
-set_environment()  # where it is requested, before any test module imports numpy or torch
-collect_ignore = [] if is_requested() else ["core/test_arithmetic.py", "core/test_portable.py"]
+set_environment()  # before any test module imports numpy or torch

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 
 from dart.core import arithmetic
 from tests.support.fingerprints import COMMITTED, fingerprints
@@ -12,8 +14,7 @@ from tests.support.fingerprints import COMMITTED, fingerprints
 pytestmark = pytest.mark.training
 
 
-def test_this_machine_computes_the_committed_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(arithmetic.REQUEST, "1")
+def test_this_machine_computes_the_committed_bytes() -> None:
     reason = arithmetic.missing_instructions()
     if reason is not None:
         pytest.skip(f"bytes are equal on x86-64 with AVX2 only, and {reason}: results here differ from the committed")
@@ -21,3 +22,32 @@ def test_this_machine_computes_the_committed_bytes(monkeypatch: pytest.MonkeyPat
         "This machine computes other bytes than those committed. After a wanted change of the arithmetic or of what is "
         f"trained: python -m tests.support.fingerprints {COMMITTED}"
     )
+
+
+@pytest.mark.parametrize(("precision", "obstacle"), [("fp32", None), ("bf16", "half precision (base)")])
+def test_students_in_half_precision_keep_the_arithmetic_of_the_libraries(
+    precision: str, obstacle: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "params.yaml").write_text("profile: own\n", encoding="utf-8")
+    students = {"small": {"precision": "fp32"}, "base": {"precision": precision}}
+    (tmp_path / "profiles" / "own.yaml").write_text(yaml.safe_dump({"students": students}), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(arithmetic.SWITCH, raising=False)
+    monkeypatch.setattr(arithmetic, "missing_instructions", lambda: None)
+    assert arithmetic.obstacle() == (obstacle and f"profile own has students in {obstacle}")
+
+
+@pytest.mark.parametrize("content", ["", "profile: [", "profile: absent", "- 1", "profile: {}"])
+def test_damaged_parameters_are_left_to_the_validation(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "params.yaml").write_text(content, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(arithmetic.SWITCH, raising=False)
+    assert arithmetic.obstacle() == arithmetic.missing_instructions()
+
+
+def test_the_switch_turns_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(arithmetic.SWITCH, "0")
+    assert arithmetic.obstacle() == "DART_PORTABLE_ARITHMETIC is 0"

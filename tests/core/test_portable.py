@@ -21,11 +21,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(autouse=True)
-def _requested(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(arithmetic.REQUEST, "1")
-
-
 class Large(torch.nn.Module):
     """Parameters that take no memory."""
 
@@ -81,6 +76,19 @@ def test_attention_and_its_gradient_are_torchs_to_rounding(mask: str, key_heads:
         results.append((value.detach(), *gradients))
     for ours, torchs in zip(*results, strict=True):
         torch.testing.assert_close(ours, torchs)
+
+
+def test_attention_in_half_precision_is_that_of_floats_rounded() -> None:
+    parts = [draw(3, 5, 4, 6).transpose(1, 2).bfloat16().requires_grad_() for _ in range(3)]
+    wide = [part.detach().float().requires_grad_() for part in parts]
+    with portable_arithmetic(SMALL):
+        half, whole = (scaled_dot_product_attention(*these, is_causal=True) for these in (parts, wide))
+        half.float().sum().backward()
+        whole.bfloat16().float().sum().backward()
+    assert torch.equal(half, whole.bfloat16())
+    for narrow, full in zip(parts, wide, strict=True):
+        assert narrow.grad is not None
+        torch.testing.assert_close(narrow.grad.float(), full.grad, rtol=0.05, atol=0.02)
 
 
 def test_padding_that_sees_nothing_is_finite() -> None:

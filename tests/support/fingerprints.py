@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from dart.core.arithmetic import REQUEST, set_environment
+from dart.core.arithmetic import set_environment
 
-if __name__ == "__main__":
-    os.environ[REQUEST] = "1"  # a test requests it for its own time alone
 set_environment()
 
 import numpy as np  # noqa: E402 - after the environment is set
@@ -45,11 +42,11 @@ LORA = Lora(
     target_modules=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
 )  # fmt: skip
 TRAINING = Training(
-    epochs=1, global_batch=8, warmup_ratio=0.1, weight_decay=0.01, max_grad_norm=1.0, max_length=512
+    epochs=1, global_batch=4, warmup_ratio=0.1, weight_decay=0.01, max_grad_norm=1.0, max_length=512
 )  # fmt: skip
 TOXICITY = ToxicityTerm.model_validate(
-    {"chosen_by": "median", "draws": "own", "samples": 2, "share": 1.0, "every": 1, "max_new_tokens": 8,
-     "temperature": 1.0}
+    {"chosen_by": "median", "draws": "own", "samples": 2, "share": 1.0, "every": 1, "max_new_tokens": 12,
+     "temperature": 2.0}
 )  # fmt: skip
 
 
@@ -90,21 +87,21 @@ def _student(items: list[Item], out: Path) -> str:
     """Both phases of a base, some optimiser steps each."""
     spec = _spec(Nano(hidden_size=48, layers=2, heads=4, intermediate=144))
     with (
-        AttributesReplaced(student, PRETRAIN=student.PRETRAIN._replace(items=64, warmup=2)),
-        AttributesReplaced(student, INSTRUCT=student.INSTRUCT._replace(items=64, warmup=2)),
+        AttributesReplaced(student, PRETRAIN=student.PRETRAIN._replace(items=12, warmup=1)),
+        AttributesReplaced(student, INSTRUCT=student.INSTRUCT._replace(items=8, warmup=1)),
     ):
         student.train_student(items, spec, SEED, out)
     return _digest((out / "model.safetensors").read_bytes())
 
 
 def _classifier(items: list[Item], out: Path) -> str:
-    with AttributesReplaced(classifier, BUNDLES=96, EPOCHS=2):
+    with AttributesReplaced(classifier, BUNDLES=64, EPOCHS=2):
         classifier.train_classifier(items, SCORER, "toxicity", SEED, out)
     return _digest((out / "model.safetensors").read_bytes())
 
 
 def _scores(folder: Path) -> list[float]:
-    return _loaded(folder).score(all_sentences()[:40])
+    return _loaded(folder).score(all_sentences()[:16])
 
 
 def _loaded(folder: Path) -> Classifier:
@@ -114,27 +111,27 @@ def _loaded(folder: Path) -> Classifier:
 def _adapter(items: list[Item], out: Path, regulariser: ToxicityRegulariser | None = None) -> str:
     rows = [
         TrainingRow(key=item.id, messages=tuple(inference(item.prompt)), response=rules.base_text(item.prompt))
-        for item in items[:16]
+        for item in items[:8]
     ]
-    steps = 3 if regulariser is None else 1
+    steps = 3  # the rate of the first is 0, and the second knows only the signs of the gradient
     train_adapter(BASE, _spec(), rows, LORA, TRAINING, SEED, out, steps=steps, regulariser=regulariser)
     return _digest((out / "adapter_model.safetensors").read_bytes())
 
 
 def _answers(items: list[Item], adapter: Path, temperature: float, ahead: bool) -> str:
-    decoding = GenerationParams(max_new_tokens=24, temperature=temperature, top_p=0.9)
+    decoding = GenerationParams(max_new_tokens=12, temperature=temperature, top_p=0.9)
     usual: Callable[..., bool] = generation.supports_speculative_decoding
     with AttributesReplaced(generation, supports_speculative_decoding=lambda model: ahead and usual(model)):
         answers = generation.generate(
-            BASE, _spec(), {"base": None, "distilled": adapter}, items[:12], decoding, SEED
+            BASE, _spec(), {"base": None, "distilled": adapter}, items[:4], decoding, SEED
         )  # fmt: skip
     return _digest(json.dumps([[record.text for record in answers[name]] for name in answers]).encode())
 
 
 def _spec(nano: Nano | None = None) -> StudentSpec:
     return StudentSpec(
-        name="nano-test", model="embedded://nano", revision="main", learning_rate=0.005, batch_per_device=8,
-        generation_batch=8, precision="fp32", quantize="none", nano=nano, engine="transformers", server=None,
+        name="nano-test", model="embedded://nano", revision="main", learning_rate=0.005, batch_per_device=4,
+        generation_batch=4, precision="fp32", quantize="none", nano=nano, engine="transformers", server=None,
     )  # fmt: skip
 
 

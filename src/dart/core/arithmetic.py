@@ -13,6 +13,8 @@ import platform
 import sys
 from pathlib import Path
 
+import yaml
+
 from dart.core.errors import ModelError
 
 VARIABLES = {
@@ -29,28 +31,41 @@ NUMPY_LEVELS = {
 }
 NUMPY_VARIABLE = "NPY_DISABLE_CPU_FEATURES"
 LIBRARIES = ("numpy", "torch")
-REQUEST = (
-    "DART_PORTABLE_ARITHMETIC"  # "1": small models compute in portable arithmetic; else by the libraries' defaults
-)
+SWITCH = "DART_PORTABLE_ARITHMETIC"  # "0": small models compute by the libraries' defaults
 CPUINFO = Path("/proc/cpuinfo")
 
 _too_late: list[str] = []  # what `set_environment` could not set any more
 
 
-def is_requested() -> bool:
-    """Whether small models are to compute in portable arithmetic: opt-in until it is shown on other processors."""
-    return os.environ.get(REQUEST) == "1"
+def obstacle() -> str | None:
+    """Why small models do not compute in portable arithmetic here, or None if they do."""
+    if os.environ.get(SWITCH) == "0":
+        return f"{SWITCH} is 0"
+    return missing_instructions() or _half_precision()
+
+
+def _half_precision() -> str | None:
+    """torch's attention in half precision fails on processors with AMX while its loops are pinned to AVX2.
+
+    So a project whose profile has students in half precision is left alone; its students are large. Read without
+    validation: this precedes every import, and `dart.core.params` reports what is wrong with the files.
+    """
+    try:
+        profile = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["profile"]
+        students = yaml.safe_load(Path("profiles", f"{profile}.yaml").read_text(encoding="utf-8"))["students"]
+        half = sorted(slot for slot, student in students.items() if student["precision"] != "fp32")
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError):
+        return None  # not in a project, or its files are damaged
+    return f"profile {profile} has students in half precision ({', '.join(half)})" if half else None
 
 
 def set_environment() -> None:
-    """Set the variables of this process and of those that it starts, if portable arithmetic is requested.
-
-    Does nothing on other kinds of machines.
+    """Set the variables of this process and of those that it starts, unless there is an `obstacle`.
 
     They must be set before numpy and torch are imported. If that has happened with other values, nothing is raised
     here, because most of what the project does is indifferent to it; `require_environment` raises.
     """
-    if not is_requested() or missing_instructions() is not None:
+    if obstacle() is not None:
         return
     different = {name: value for name, value in variables().items() if os.environ.get(name) != value}
     if different and any(library in sys.modules for library in LIBRARIES):
@@ -69,7 +84,8 @@ def require_environment() -> None:
     if wrong:
         raise ModelError(
             f"A small model needs {', '.join(wrong)} to be set before numpy and torch are imported; otherwise its "
-            "bytes depend on the processor. Call dart.core.arithmetic.set_environment() first."
+            "bytes depend on the processor. Call dart.core.arithmetic.set_environment() first, or set "
+            f"{SWITCH}=0 to accept that."
         )
 
 

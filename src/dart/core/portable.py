@@ -38,7 +38,7 @@ _library: Any = None  # holds the replaced kernels as long as they are in force
 def portable_arithmetic(model: torch.nn.Module) -> Iterator[None]:
     """Within: the same bytes as on other machines if `model` is small, torch's own arithmetic if it is large.
 
-    Does nothing unless the variable DART_PORTABLE_ARITHMETIC is "1".
+    Does nothing, and says so once, where `dart.core.arithmetic` has an obstacle.
 
     May be nested: a classifier that scores what a student in training writes brings its own. In force for the whole
     process, so models of both sizes must not compute in two threads.
@@ -46,9 +46,6 @@ def portable_arithmetic(model: torch.nn.Module) -> Iterator[None]:
     Raises:
         ModelError: numpy or torch was imported before `dart.core.arithmetic.set_environment` was called.
     """
-    if not arithmetic.is_requested():
-        yield
-        return
     before = _library is not None
     _switch(is_small(model) and _available())
     try:
@@ -58,7 +55,7 @@ def portable_arithmetic(model: torch.nn.Module) -> Iterator[None]:
 
 
 def _available() -> bool:
-    obstacle = arithmetic.missing_instructions()
+    obstacle = arithmetic.obstacle()
     if obstacle is None:
         arithmetic.require_environment()
         return True
@@ -69,7 +66,7 @@ def _available() -> bool:
 def _state_once(obstacle: str, stated: set[str] = set()) -> None:  # noqa: B006 - remembers across calls
     if obstacle not in stated:
         stated.add(obstacle)
-        log.warning("small models get other bytes here than on x86-64 with AVX2: %s", obstacle)
+        log.warning("small models may get other bytes here than on other machines: %s", obstacle)
 
 
 def _switch(on: bool) -> None:
@@ -98,7 +95,9 @@ def _kernels() -> dict[str, Callable[..., Any]]:
     }  # fmt: skip
     functions = {name: _elementwise(function) for name, function in _FUNCTIONS.items()}
     kernels: dict[str, Callable[..., Any]] = {
-        _FLASH: attention, f"{_FLASH}_backward": attention_backward, **products, **functions,
+        _FLASH: _in_float(attention, 1),
+        f"{_FLASH}_backward": _in_float(attention_backward, 3),
+        **products, **functions,
     }  # fmt: skip
     for name, kernel in {**products, **functions}.items():
         if name not in {"dot", "vdot"}:  # of these torch derives the form with `out`
@@ -148,6 +147,24 @@ def _add_sum_of_products(
     return _add_product(
         added, a.transpose(0, 1).reshape(a.shape[1], -1), b.reshape(-1, b.shape[-1]), beta=beta, alpha=alpha
     )
+
+
+def _in_float(kernel: Callable[..., tuple[torch.Tensor, ...]], rounded: int) -> Callable[..., tuple[torch.Tensor, ...]]:
+    """A kernel that takes half precision as well, by way of float; so many of its results are rounded again."""
+
+    def wide(value: Any) -> Any:
+        if not isinstance(value, torch.Tensor) or not value.is_floating_point():
+            return value
+        return value.float().requires_grad_(value.requires_grad)  # `attention` asks whether a gradient is wanted
+
+    def in_float(first: torch.Tensor, *arguments: Any, **options: Any) -> tuple[torch.Tensor, ...]:
+        if first.dtype in _NATIVE_TYPES:
+            return kernel(first, *arguments, **options)
+        options = {name: wide(value) for name, value in options.items()}
+        results = kernel(wide(first), *map(wide, arguments), **options)
+        return *(result.to(first.dtype) for result in results[:rounded]), *results[rounded:]
+
+    return in_float
 
 
 def _elementwise(function: Callable[..., Any]) -> Callable[..., torch.Tensor]:
