@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support.tiny_pipeline import dvc, run, start, tiny_clone
 
@@ -45,6 +46,11 @@ def test_the_run_leaves_metrics_tables_and_figures(clones: tuple[Path, Path]) ->
     assert drift["before"]["total"] > 0, "the tiny world has to drift, or the repair path is not run at all"
     harm = json.loads((folder / "metrics/harm.json").read_text(encoding="utf-8"))["base"]
     assert {"toxicity_median_x1e5", "toxicity_q95_x1e5"} <= set(harm["distilled"])
+    seeds = json.loads((folder / "metrics/seeds.json").read_text(encoding="utf-8"))
+    assert seeds["seeds"] == [42, 3]
+    accuracy = seeds["students"]["base"]["quantities"]["repaired"]["accuracy"]["points"]
+    assert accuracy["42"] == pytest.approx(decision["repaired"]["accuracy"], abs=1e-4)
+    assert seeds["students"]["base"]["variance"]["repaired"]["correct"]["n_seeds"] == 2
     policy = json.loads((folder / "metrics/policy.json").read_text(encoding="utf-8"))["base"]["variants"]
     assert set(policy["base"]) == set(policy["distilled"]) == {"off", "two_pass"}
     assert set(policy["repaired"]) == {"off", "two_pass", "single_pass", "always_on", "oracle", "random"}
@@ -132,6 +138,16 @@ def test_a_docstring_re_runs_the_fingerprint_alone_and_a_weight_what_it_decides(
     mix.write_text(mix.read_text(encoding="utf-8").replace("range(1, copies + 1)", "range(1, 1 + copies)"), "utf-8")
     code, output = run(folder, *dvc(folder, "repro", "regenerate@base"))
     assert (code, _ran(output)) == (0, ["code", "repair@base"]), "the same adapter, so nothing after it"
+
+
+def test_a_training_seed_that_is_added_is_the_only_one_that_is_trained_and_answered(clones: tuple[Path, Path]) -> None:
+    folder = clones[0]
+    file = folder / "profiles/tiny.yaml"
+    profile = yaml.safe_load(file.read_text(encoding="utf-8"))
+    file.write_text(yaml.safe_dump(profile | {"seeds": [42, 3, 5]}), encoding="utf-8")
+    code, output = run(folder, *dvc(folder, "repro", "generate@base"))
+    assert (code, _ran(output)) == (0, ["train@base", "generate@base"])
+    assert re.findall(r"^(\S+): \d+ answers, \d+ unparsed", output, flags=re.M) == ["seed-5"]
 
 
 def test_a_misspelt_parameter_stops_with_one_message_and_no_traceback(clones: tuple[Path, Path]) -> None:

@@ -36,7 +36,6 @@ def trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[int, 
 
     monkeypatch.setattr(module, "train_adapter", train)
     monkeypatch.setattr(hub, "resolve", lambda base: (str(base), "revision 1"))
-    monkeypatch.setenv("DART_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     write_json(layout.CODE / "ablations.stage3.json", {})
     return done

@@ -13,10 +13,9 @@ from dart.core.result_cache import copy_results, result_cache
 
 @pytest.fixture(autouse=True)
 def clone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A clone with its code, and a cache directory that all clones of the test share."""
+    """A clone with its code."""
     folder = _clone(tmp_path, "clone")
     monkeypatch.chdir(folder)
-    monkeypatch.setenv("DART_CACHE_DIR", str(tmp_path / "cache"))
     return folder
 
 

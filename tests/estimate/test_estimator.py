@@ -91,3 +91,27 @@ def test_what_a_stage_asks_is_what_was_estimated_and_costs_nothing_afterwards(tm
     _, outcome = write_rationales(estimator.train, client, settings.distill)
     assert outcome.usage.calls == outcome.usage.cost.answers == 2400
     assert distill() == (0, 2400)
+
+
+def test_what_is_asked_anew_with_every_training_seed_is_counted_for_each(tmp_path: Path) -> None:
+    settings, profile = params.check(ROOT, profile="embedded")
+    settings = settings.model_copy(update={"variants": {}, "students": ("small",)})
+
+    def requests(*seeds: int) -> dict[tuple[str, str], float]:
+        world = profile.model_copy(update={"seeds": seeds})
+        estimator = Estimator(settings, world, tmp_path, use_data=False, characters_per_token=4.0)
+        asked: dict[tuple[str, str], float] = {}
+        for line in estimator.lines():
+            key = (line.stage, f"{line.party}, {line.basis.partition(';')[0]}")
+            asked[key] = asked.get(key, 0.0) + line.forecast.requests
+        return asked
+
+    one, three = requests(42), requests(42, 0, 1)
+    assert one.keys() == three.keys()
+    again = {stage for (stage, party), count in three.items() if count > one[stage, party]}
+    assert again == {"audit@small", "targets@small", "reaudit@small"}
+    for key in one:
+        factor = 1 if key[0] not in again or key[1] == "teacher, real prompts" else 3
+        if key == ("audit@small", "judge, assumed: 46% of 800 pairs are judged"):
+            factor = 2  # the student's answers of three seeds, and the teacher's own once
+        assert three[key] == pytest.approx(factor * one[key]), key

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from dart.core.schema.method import Statistics
 from dart.metrics.run import Run
-from dart.metrics.training_seeds import seed_metrics
-from dart.report.table import NOT_RUN, number, percent
+from dart.metrics.training_seeds import seed_metrics, summary
+from dart.report.table import NONE, NOT_RUN, number, percent
 from dart.report.tables.seeds import QUANTITIES, table_seeds, table_variance
 from tests.support.finished_run import REFERENCE_SEED, run_of_seed
 
@@ -55,3 +56,14 @@ def test_shares_of_the_variance(run: Run) -> None:
     assert row[:3] == ("nano_small", "distilled", "right answers")
     assert row[3:6] == tuple(percent(entry[name]["share"]) for name in ("seeds", "items", "residual"))
     assert row[6:8] == ("2", "160")
+
+
+def test_seeds_without_a_drift_case_have_no_reduction(run: Run) -> None:
+    seeds = copy.deepcopy(run.metric("seeds"))
+    for student in seeds["students"].values():
+        for measure in student["quantities"]["reduction_audited"]:
+            student["quantities"]["reduction_audited"][measure] = summary({42: None, 0: None})
+    table = table_seeds(run.model_copy(update={"metrics": {**run.metrics, "seeds": seeds}}))
+    assert table.status == "regenerated"
+    rows = [row for row in table.rows if row[1].startswith("net reduction of audited")]
+    assert {row[2:] for row in rows} == {(NONE,) * 5}

@@ -14,6 +14,7 @@ import pytest
 from dart.core.schema.method import Statistics
 from dart.metrics.evaluate import evaluate
 from dart.metrics.run import AUDITS, SPLITS, STAGES, Run, Settings
+from dart.metrics.training_seeds import seed_metrics
 from dart.report.contents import SECTIONS, tables
 from dart.report.evidence import PaperRun
 from dart.report.markdown import markdown
@@ -196,7 +197,9 @@ def _degenerate(run: PaperRun) -> PaperRun:
 
 def test_a_run_in_which_nothing_can_be_counted_still_gives_every_table(unannotated: PaperRun, tmp_path: Path) -> None:
     bare = _degenerate(unannotated)
-    outs = evaluate(bare, Statistics(resamples=100, confidence=0.95), 1)
+    statistics = Statistics(resamples=100, confidence=0.95)
+    outs = evaluate(bare, statistics, 1)
+    outs["metrics/seeds.json"] = seed_metrics({42: bare, 0: bare}, None, statistics, 1)
     json.dumps(outs, allow_nan=False)
     metrics = {path[8:-5]: content for path, content in outs.items() if path.startswith("metrics/")}
     assert metrics["drift"]["small"]["reduction"] is None

@@ -21,6 +21,7 @@ ARMS = DATA / "arms"
 COSTS = DATA / "cost"
 HUMAN = DATA / "human"
 EXTERNAL_HUMAN = Path("external") / "human"
+RESULTS = Path(".dart") / "results"  # neither in git nor an out: what stages have computed, for their next run
 METRICS = Path("metrics")
 PLOTS = Path("plots")
 

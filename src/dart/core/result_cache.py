@@ -1,8 +1,9 @@
 """Trainings and answers of a stage, stored by what decides them, so that each is computed once.
 
 DVC deletes a stage's outs before it runs, so a stage that is killed in its third training seed, or whose list of seeds
-grows, would start from the first. Results are therefore stored in the user's cache directory, and the outs are copies.
-What a finished stage did not use is deleted: the cache holds one set of results for each stage and clone.
+grows, would start from the first. Results are therefore stored in .dart/results of the clone, and the outs are copies.
+What a finished stage did not use is deleted: there is one set of results for each stage. A second clone has its own,
+so it reproduces a run by running it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from dart.core import layout
 from dart.core.distributed import is_main_process, replacing_on_main_process, run_on_main_process
 from dart.core.files import read_json
 from dart.core.seeds import digest
-from dart.core.store import cache_folder
 
 LIBRARIES = ("torch", "transformers", "peft")  # their arithmetic decides a result, too
 
@@ -56,10 +56,9 @@ class ResultCache:
 
 @contextmanager
 def result_cache(script: str, part: str) -> Iterator[ResultCache]:
-    """The cache of a stage in this clone; pruned on success, left as it is on failure.
+    """The results of a stage; pruned on success, left as they are on failure.
 
-    A result counts only for the code that it came from, by the stage's entry in data/code. Clones have a cache each: a
-    second one on the same machine reproduces a run by running it.
+    A result counts only for the code that it came from, by the stage's entry in data/code.
 
     Args:
         script: of the stage, e.g. train.
@@ -67,10 +66,10 @@ def result_cache(script: str, part: str) -> Iterator[ResultCache]:
     """
     code = read_json(layout.CODE / f"{script}.json", dict)
     libraries = {library: version(library) for library in LIBRARIES}
-    cache = ResultCache(cache_folder() / "results" / digest(str(Path.cwd()), script, part)[:24], code, libraries)
-    yield cache
+    results = ResultCache(layout.RESULTS / script / part, code, libraries)
+    yield results
     if is_main_process():
-        cache.prune()
+        results.prune()
 
 
 def has_result(path: Path) -> bool:

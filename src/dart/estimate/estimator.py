@@ -7,7 +7,8 @@ are exactly those that will be asked; before that, their number is assumed, and 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,7 +31,7 @@ from dart.estimate.assumptions import (
     RATIONALE_STAND_IN,
     SCREENED_SHARE,
 )
-from dart.estimate.forecast import NOTHING, Line, forecast
+from dart.estimate.forecast import NOTHING, Line, forecast, total
 from dart.harm.audit import is_sampled, judge_attempts
 from dart.harm.judge import JudgeAttempt, judge_task
 from dart.harm.screen import SCREEN_ALL, passes_screen
@@ -105,11 +106,11 @@ class Estimator:
         lines = [self.line("distill", "teacher", rationales, "real prompts")]
         for student in self.settings.students:
             lines += [
-                self._audit(f"audit@{student}", student, "distilled"),
+                self._over_seeds(partial(self._audit, f"audit@{student}", student, "distilled")),
                 *self._teacher(student),
-                self._targets(student),
-                self._audit(f"reaudit@{student}", student, "repaired"),
-                self._audit(f"reaudit@{student}", student, "control"),
+                self._over_seeds(partial(self._targets, student)),
+                self._over_seeds(partial(self._audit, f"reaudit@{student}", student, "repaired")),
+                self._over_seeds(partial(self._audit, f"reaudit@{student}", student, "control")),
             ]
         for name, variant in self.settings.variants.items():
             lines += arm_lines(self, name, variant)
@@ -117,6 +118,13 @@ class Estimator:
         for student in self.settings.students:
             lines += self._openended(student)
         return [*lines, *self._calibrate(), self._rewriting()]
+
+    def _over_seeds(self, line_of: Callable[[int], Line]) -> Line:
+        """One line for what is asked anew with every training seed."""
+        lines = [line_of(seed) for seed in self._profile.seeds]
+        bases = "; ".join(dict.fromkeys(line.basis for line in lines))
+        basis = f"{bases}; {len(lines)} training seeds" if len(lines) > 1 else bases
+        return lines[0]._replace(forecast=total(line.forecast for line in lines), basis=basis)
 
     def _items(self) -> tuple[list[Item], list[Item]]:
         """The training and test items: those of data/suite, or the suite that the profile names."""
@@ -172,11 +180,12 @@ class Estimator:
         answers = {answer.item_id: answer for answer in read_jsonl(path, Generation)}
         return answers if answers.keys() == {item.id for item in self.test} else {}
 
-    def _generations(self, student: str, variant: str) -> dict[str, Generation]:
-        return self._answers(self._root / layout.generations(student, variant, self._seed))
+    def _generations(self, student: str, variant: str, seed: int | None = None) -> dict[str, Generation]:
+        """Of a training seed; None: of the reference seed."""
+        return self._answers(self._root / layout.generations(student, variant, self._seed if seed is None else seed))
 
-    def _audit(self, stage: str, student: str, variant: str) -> Line:
-        other = self._generations(student, variant)
+    def _audit(self, stage: str, student: str, variant: str, seed: int) -> Line:
+        other = self._generations(student, variant, seed)
         return self._audit_pairs(stage, student, other, SCREENED_SHARE[variant], self.settings.tau_delta)
 
     def arm_audit(
@@ -274,9 +283,9 @@ class Estimator:
             item.id, messages, check=str, max_corrections=self.settings.repair.correction_rounds, required=False
         )
 
-    def _targets(self, student: str) -> Line:
-        path = self._root / layout.audit(student, "before", self._seed)
-        if self._generations(student, "distilled") and path.is_file():
+    def _targets(self, student: str, seed: int) -> Line:
+        path = self._root / layout.audit(student, "before", seed)
+        if self._generations(student, "distilled", seed) and path.is_file():
             cases = {record.item_id for record in read_jsonl(path, AuditRecord) if record.severity is not None}
             tasks = [self.target(item) for item in self.test if item.id in cases]
             return self.line(f"targets@{student}", "teacher", tasks, "real drift cases")

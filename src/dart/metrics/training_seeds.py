@@ -77,6 +77,7 @@ def seed_metrics(
     """
     reference, *_ = runs
     slots = [student.slot for student in runs[reference].students]
+    several = len(runs) > 1 and len(runs[reference].items) > 1
     students = {}
     for slot in slots:
         by_seed = {key: _of_slot(run, slot) for key, run in runs.items()}
@@ -84,7 +85,7 @@ def seed_metrics(
         values = {key: _values(runs[key], by_seed[key], true[key], statistics, seed) for key in runs}
         students[slot] = {
             "quantities": _summaries(values, statistics.confidence),
-            "variance": _variance(runs[reference].items, by_seed, true) if len(runs) > 1 else {},
+            "variance": _variance(runs[reference].items, by_seed, true) if several else {},
         }
     return {
         "seeds": list(runs),

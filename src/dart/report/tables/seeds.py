@@ -64,7 +64,8 @@ def table_seeds(run: Run) -> Table:
     seeds = run.metric("seeds")
     names = [str(seed) for seed in seeds["seeds"]]
     shown = names if len(names) <= MAX_COLUMNS else []
-    body = ruled(_student_rows(run, student, shown) for student in run.students)
+    unknown = NONE if len(names) > 1 else NOT_RUN  # a spread: with several seeds no case at all may be behind it
+    body = ruled(_student_rows(run, student, shown, unknown) for student in run.students)
     return Table(
         number="S",
         title="Training seeds: the main path trained and audited anew with each",
@@ -81,20 +82,20 @@ def table_seeds(run: Run) -> Table:
     )
 
 
-def _student_rows(run: Run, student: StudentRun, shown: Sequence[str]) -> list[Row]:
+def _student_rows(run: Run, student: StudentRun, shown: Sequence[str], unknown: str) -> list[Row]:
     quantities = run.metric("seeds", "students", student.slot, "quantities")
     rows: list[Row] = []
     for quantity in QUANTITIES:
         entry: Mapping[str, Any] | None = quantities.get(quantity.group, {}).get(quantity.measure)
         if entry is not None:
             points = (quantity.text(entry["points"][name]) for name in shown)
-            rows.append((student.name, quantity.label, *points, *_spread(entry, quantity.text)))
+            rows.append((student.name, quantity.label, *points, *_spread(entry, quantity.text, unknown)))
     return rows
 
 
-def _spread(entry: Mapping[str, Any], text: Format) -> Row:
+def _spread(entry: Mapping[str, Any], text: Format, unknown: str) -> Row:
     if entry["sd"] is None:
-        return (text(entry["mean"]), NOT_RUN, NOT_RUN) if entry["n"] else (NONE, NOT_RUN, NOT_RUN)
+        return (text(entry["mean"]), unknown, unknown)
     low, high = (text(bound) for bound in entry["ci"])
     smallest, largest = (text(bound) for bound in entry["range"])
     return (f"{text(entry['mean'])} [{low}, {high}]", text(entry["sd"]), f"{smallest} to {largest}")
@@ -127,9 +128,10 @@ def table_variance(run: Run) -> Table:
         rows=body.rows,
         rules=body.rules,
         note="Two-way random-effects analysis of variance of the crossed table of seeds and items, one answer a cell, "
-        "by the method of moments; shares of the total variance of a single answer. Residual: what a seed does to a "
-        "single item, which cannot be told from noise. SE: of the rate over seeds and items both drawn at random; an "
-        "interval over items alone leaves out the part of seeds. A negative estimate counts as 0.",
+        "by the method of moments; shares of the variance of a single answer. Residual: what a seed does to a single "
+        "item, which cannot be told from noise. In a rate over n items the parts of items and residual are divided by "
+        "n and that of seeds is not, so a small share of seeds may still be the larger part of the rate's error. SE: "
+        "of the rate over seeds and items both drawn at random. A negative estimate counts as 0.",
         needs="" if several else NEEDS,
         measured=several,
         simulated=run.simulated,
