@@ -34,8 +34,7 @@ class Params(StageParams):
 def run() -> None:
     params = Params.load("evaluate")
     provenance = load_provenance()
-    settings = Settings(label=provenance.label)
-    runs = {seed: load_run(Path(), params.students, seed, settings) for seed in params.seeds}
+    runs = {seed: load_run(Path(), params.students, seed, Settings(label=provenance.label)) for seed in params.seeds}
     truths = None if params.simulation is None else {seed: _truth(run) for seed, run in runs.items()}
     reference = params.seeds[0]
     finished, truth = runs[reference], None if truths is None else truths[reference]

@@ -41,7 +41,7 @@ def recipe_metrics(
     margin: float,
     confidence: float,
 ) -> dict[str, Any]:
-    """One student's entry of metrics/recipes.json: {splits: {split: {recipe: {measure: summary over seeds}}}, chosen, power}.
+    """One student's entry of metrics/recipes.json: {splits: {split: {recipe: {measure: summary}}}, chosen, power}.
 
     Measures of a variant (means over seeds with a t-interval; `points` by seed): accuracy, equal_accuracy,
     diff_accuracy and their differences from the control; `true` and `audited`: cases, net (1 - cases / distilled

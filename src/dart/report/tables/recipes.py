@@ -127,8 +127,8 @@ def table_power(run: Run) -> Table:
         ),
         rows=body.rows,
         rules=body.rules,
-        note="Seeds of recipe and control for a two-sided paired t test at 5 %. SD between seeds: of the difference of both "
-        "drift rates over infinitely many items; between items: of the difference (−1, 0 or 1) on a single item; both "
+        note="Seeds of recipe and control for a two-sided paired t test at 5 %. SD between seeds: of the difference of "
+        "both drift rates over infinitely many items; between items: of the difference (−1, 0 or 1) on one item; both "
         "from this run's validation set, so from few seeds themselves. More items help only until the seeds' part is "
         "all that is left.",
         needs="" if several else "recipes in params.yaml, and two training seeds at least.",
