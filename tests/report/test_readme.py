@@ -42,13 +42,27 @@ def test_the_pattern_passes_over_names(text: str) -> None:
 
 
 def test_the_block_follows_the_metrics(tmp_path: Path) -> None:
-    for name in ("headline", "cost", "coverage"):
+    for name in ("headline", "cost", "coverage", "recipes"):
         write_json(tmp_path / f"metrics/{name}.json", read_json(ROOT / f"metrics/{name}.json", dict))
     assert results_block(tmp_path) == results_block(ROOT)
+    recipe = {"true_net": {"mean": 0.98}, "accuracy": {"n": 5}, "better_than_control": {"n": 5, "true": 4}}
+    validation = {"control": {**recipe, "true_net": {"mean": -0.02}}, "repaired": recipe, "own": recipe}
+    write_json(
+        tmp_path / "metrics/recipes.json",
+        {"students": {"mine": {"splits": {"validation": validation}, "chosen": "own"}}},
+    )
     leaves = {"n": 7, "accuracy": 0.123, "accuracy_gain": -0.25, "drift_cases_before": 12, "drift_cases_after": 3}
     write_json(tmp_path / "metrics/headline.json", {"mine": leaves})
     block = results_block(tmp_path)
-    for text in ("| mine |", "| 7 |", "| 0.123 (−0.250) |", "| 12 → 3 |", "| – → – |"):
+    for text in (
+        "| mine |",
+        "| 7 |",
+        "| 0.123 (−0.250) |",
+        "| 12 → 3 |",
+        "| – → – |",
+        "5 training seeds",
+        "| −2 %, 98 %, 98 % (`own`, better in 4 of 5) |",
+    ):
         assert text in block
 
 

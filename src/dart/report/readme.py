@@ -1,6 +1,6 @@
 """The block of README.md between its markers: the committed numbers, read from metrics/ and never typed.
 
-`dart readme` renews it with the results; a test compares it with metrics/headline.json, cost.json and coverage.json,
+`dart readme` renews it with the results; a test compares it with metrics/headline.json, recipes.json and others,
 and holds the rest of the page to having no measured number.
 """
 
@@ -14,6 +14,7 @@ from dart.core import layout
 from dart.core.errors import DataError
 from dart.core.files import read_json
 from dart.metrics.provenance import Provenance, read_metrics
+from dart.metrics.recipes import CONTROL, PUBLISHED
 from dart.report.table import NONE, bounds, number, percent, signed
 
 FILE = Path("README.md")
@@ -64,12 +65,42 @@ def results_block(root: Path = Path()) -> str:
         f"| {_origin(coverage, world)} | {' | '.join(headline)} |",
         f"|---|{'---|' * len(headline)}",
         *(f"| {name} | {' | '.join(text(leaves) for leaves in headline.values())} |" for name, text in ROWS.items()),
+        *_recipe_rows(root, tuple(headline)),
         "",
         f"{tables['regenerated']} of the paper's {sum(tables.values())} tables regenerated; {cost['answers']:,} "
         f"answers of teachers and judges, {cost['usd']:,.2f} USD.",
         END,
     ]
     return "\n".join(lines)
+
+
+def _recipe_rows(root: Path, slots: tuple[str, ...]) -> list[str]:
+    """The main path's recipe of repair and the one chosen on the validation set, on prompts that neither repaired."""
+    path = root / layout.metric("recipes")
+    if not path.is_file():
+        return []
+    students = read_metrics(path).content["students"]
+    what = (
+        "drift removed on prompts that no recipe repaired, mean of {} training seeds: control, main path, best recipe"
+    )
+    seeds = max((student["splits"]["validation"][CONTROL]["accuracy"]["n"] for student in students.values()), default=0)
+    cells = (_recipes(students[slot]) if slot in students else NONE for slot in slots)
+    return [f"| {what.format(seeds)} | {' | '.join(cells)} |"]
+
+
+def _recipes(student: Mapping[str, Any]) -> str:
+    validation, chosen = student["splits"]["validation"], student["chosen"]
+    kind = "true" if all("true_net" in entry for entry in validation.values()) else "audited"
+
+    def net(variant: str) -> str:
+        return percent(validation[variant][f"{kind}_net"]["mean"], 0)
+
+    best = NONE
+    if chosen is not None:
+        better = validation[chosen]["better_than_control"]
+        name = "main path" if chosen == PUBLISHED else f"`{chosen}`"
+        best = f"{net(chosen)} ({name}, better in {better[kind]} of {better['n']})"
+    return ", ".join((net(CONTROL), net(PUBLISHED), best))
 
 
 def _origin(coverage: Mapping[str, Any], world: Provenance | None) -> str:
