@@ -47,6 +47,7 @@ LORA = Lora(
 TRAINING = Training(epochs=1, global_batch=16, warmup_ratio=0.03, weight_decay=0.0, max_grad_norm=1.0, max_length=1024)
 GREEDY = GenerationParams(max_new_tokens=NEW_TOKENS, temperature=0.0, top_p=1.0)
 SPEC = StudentSpec(
+    stage3_learning_rate=None, epochs=None,
     name="shape", model="shape", revision="main", learning_rate=0.0002, batch_per_device=16, generation_batch=128,
     precision="fp32", quantize="none", nano=None, engine="transformers", server=None,
 )  # fmt: skip

@@ -29,6 +29,7 @@ def spec(hidden: int = 16, nano_shape: bool = True) -> StudentSpec:
     shape = Nano(hidden_size=hidden, layers=2, heads=2, intermediate=2 * hidden) if nano_shape else None
     return StudentSpec(
         name="nano-test", model="embedded://nano", revision="main", learning_rate=0.005, batch_per_device=16,
+        stage3_learning_rate=None, epochs=None,
         generation_batch=64, precision="fp32", quantize="none", nano=shape,
         engine="transformers", server=None,
     )  # fmt: skip

@@ -131,6 +131,7 @@ def _answers(items: list[Item], adapter: Path, temperature: float, ahead: bool) 
 def _spec(nano: Nano | None = None) -> StudentSpec:
     return StudentSpec(
         name="nano-test", model="embedded://nano", revision="main", learning_rate=0.005, batch_per_device=4,
+        stage3_learning_rate=None, epochs=None,
         generation_batch=4, precision="fp32", quantize="none", nano=nano, engine="transformers", server=None,
     )  # fmt: skip
 

@@ -173,6 +173,7 @@ def spec(**changes: Any) -> StudentSpec:
     """A student slot for a tiny checkpoint."""
     settings: dict[str, Any] = {
         "name": "tiny", "model": "tiny", "revision": "main", "learning_rate": 0.005, "batch_per_device": 4,
+        "stage3_learning_rate": None, "epochs": None,
         "generation_batch": 8, "precision": "fp32", "quantize": "none", "nano": None,
         "engine": "transformers", "server": None,
     }  # fmt: skip

@@ -120,8 +120,8 @@ class TrainedStudent(Record):
     batch_per_device: int = Field(ge=1)
     precision: Literal["fp32", "bf16"]
     quantize: Literal["none", "nf4"]
-    epochs: Epochs | None = None  # instead of training.epochs, for a model that needs others; null: training.epochs
-    stage3_learning_rate: float | None = Field(default=None, gt=0, strict=True)  # null: learning_rate
+    epochs: Epochs | None  # instead of training.epochs, for a model that needs others; null: training.epochs
+    stage3_learning_rate: float | None = Field(gt=0, strict=True)  # null: learning_rate
 
     def epochs_of(self, stage: Literal["stage1", "stage3"], training: Training) -> int:
         """Passes over the rows of Stage I or III: those of this model, or those of the method."""
