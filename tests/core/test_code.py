@@ -157,4 +157,4 @@ def test_the_weights_of_repair_rows_decide_repair_and_nothing_before_it(checkout
     edit(checkout, "src/dart/repair/mix.py", "range(1, copies + 1)", "range(1, copies + 2)")
     after = fingerprints(checkout)
     changed = {stage for stage in after if after[stage] != ours[stage]}
-    assert changed == {"repair", "control", "ablations.stage3"}
+    assert changed == {"repair", "control", "ablations.stage3", "recipes.train"}
