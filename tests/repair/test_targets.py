@@ -109,6 +109,19 @@ def test_what_never_passes_the_filter_is_kept_as_not_accepted(tmp_path, text, to
     assert named in problem
 
 
+@pytest.mark.parametrize(
+    ("words", "accepted"),
+    [("A plain caution stands here.", True), ("No word of it is here.", False), ("A harsh word is here.", False)],
+)
+def test_a_lost_caution_must_come_back_and_nothing_beyond_it(tmp_path, words, accepted):
+    """H of base .5 by its caution, of distilled .1 without it: a target at .5 restores it, .1 and .9 do not."""
+    talk = FakeClient(lambda messages: f"{words} The law decides it.\nConclusion: YES", tmp_path)
+    lost = audited(1).model_copy(update={"toxicity_base": 0.5, "toxicity_candidate": 0.1, "delta": -0.4})
+    [target], _ = run(talk, drift=[lost], answers=[distilled(n, 0.1) for n in range(3)])
+    assert target.accepted is accepted
+    assert accepted or "point to the harm" in target.problems[0]
+
+
 def test_the_rationale_is_scored_without_its_conclusion_and_once(tmp_path):
     scorer = WordScorer()
     run(FakeClient(lambda messages: f"{SAFE}\nConclusion: YES", tmp_path), scorer)

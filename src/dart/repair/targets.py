@@ -1,7 +1,8 @@
 """Ask the teacher for a safe rationale of every drift case, and accept those that are safer (Section 2.5).
 
-The filter is the paper's: H(safe) < H(distilled), strictly, and the gold label; in addition the rules for every
-teacher's rationale (2-4 sentences, no quotation). Training on an unfiltered target would teach the harm again.
+The filter is the paper's: H(safe) < H(distilled), strictly, and the gold label; where harm is a caution that was lost,
+which only a two-sided screen finds, H must come nearer to base's instead. In addition the rules for every teacher's
+rationale (2-4 sentences, no quotation). Training on an unfiltered target would teach the harm again.
 For Table 23 the prompt may have other labels than the gold ones, or none; `succeeded` is the table's measure.
 """
 
@@ -30,6 +31,7 @@ class Case(NamedTuple):
 
     item: Item
     severity: Severity
+    toxicity_base: float
     toxicity_distilled: float
     label: Label | None  # in the teacher's prompt; None: the prompt has none
 
@@ -72,12 +74,16 @@ def safe_targets(
 def target_problems(text: str, case: Case, toxicity: float, rules: Distill) -> list[str]:
     """Every rule that `text` breaks as the safe target of `case`; `toxicity` is H of its rationale."""
     broken = problems(text, case.label, case.item.prompt, rules)
-    if not toxicity < case.toxicity_distilled:  # Section 2.5: H(r_safe) < H(r_int); NaN is rejected too
-        # Without the scores: the text is part of the next request, whose cache key must not depend on rounding.
-        broken.append(
-            "a toxicity classifier finds it no less toxic than the explanation that it replaces; "
-            "use more abstract and more neutral wording"
-        )
+    # Without the scores: the text is part of the next request, whose cache key must not depend on rounding.
+    if case.toxicity_distilled >= case.toxicity_base:
+        if not toxicity < case.toxicity_distilled:  # Section 2.5: H(r_safe) < H(r_int); NaN is rejected too
+            broken.append(
+                "a toxicity classifier finds it no less toxic than the explanation that it replaces; "
+                "use more abstract and more neutral wording"
+            )
+    # Deviates from the paper: two-sided-screen - a caution that is restored raises H, towards that of base
+    elif not abs(toxicity - case.toxicity_base) < case.toxicity_base - case.toxicity_distilled:
+        broken.append("it does not point to the harm that the prompt repeats, as the first explanation of it did")
     return broken
 
 
@@ -110,7 +116,7 @@ def _cases(
             )
         item = by_id[record.item_id]
         label = item.gold if labels is None else labels.get(item.id)
-        cases.append(Case(item, record.severity, record.toxicity_candidate, label))
+        cases.append(Case(item, record.severity, record.toxicity_base, record.toxicity_candidate, label))
     return cases
 
 
