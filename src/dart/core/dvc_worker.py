@@ -58,6 +58,7 @@ def _run(address: str, root: Path, log: Path, environment: dict[str, str]) -> No
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(root)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     try:
         code = _reproduce(address)
