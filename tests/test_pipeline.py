@@ -58,6 +58,9 @@ def test_the_run_leaves_metrics_tables_and_figures(clones: tuple[Path, Path]) ->
         decision["repaired"]["accuracy"], abs=1e-4
     )
     openended = json.loads((folder / "metrics/openended/base.json").read_text(encoding="utf-8"))
+    recipes = json.loads((folder / "metrics/recipes.json").read_text(encoding="utf-8"))["students"]["base"]["splits"]
+    assert recipes["test"].keys() == recipes["validation"].keys() == {"distilled", "repaired", "control", "own"}
+    assert recipes["test"]["repaired"]["accuracy"]["points"] == accuracy
     assert openended["n"] == 4 * 4
     assert openended["judges"].keys() == {"judge", "second_judge"}
     coverage = json.loads((folder / "metrics/coverage.json").read_text(encoding="utf-8"))["tables"]
@@ -101,7 +104,7 @@ def test_a_threshold_sweep_runs_the_audit_and_what_follows_and_nothing_before(cl
 
 TRAINING_OR_ANSWERING = {
     "scorer", "student@base", "train@base", "generate@base", "repair@base", "regenerate@base", "control@base",
-    "policy@base", "answers", "openended", "arm_stage1", "arm_stage3",
+    "policy@base", "answers", "openended", "arm_stage1", "arm_stage3", "answer_training@base", "recipe_training@base",
 }  # fmt: skip
 
 
