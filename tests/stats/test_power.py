@@ -81,6 +81,9 @@ def test_more_items_help_until_the_seeds_are_all_that_is_left() -> None:
     counts = [trainings_needed(0.06, PairedVariance(0.05, 0.5), items) for items in (100, 1_000, 10_000, 100_000)]
     assert counts == sorted(counts, reverse=True)
     assert counts[-1] == counts[-2] > 2
+    certain = [trainings_needed(0.08, PairedVariance(0.004, 0.45), items) for items in (200, 800, 3200)]
+    assert certain == sorted(certain, reverse=True)
+    assert certain[-1] == 2 or certain[-1] == 3
     assert trainings_needed(0.001, PairedVariance(0.5, 0.5), 100) is None
 
 

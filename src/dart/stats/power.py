@@ -8,6 +8,7 @@ compared by a paired t test, whose power is that of the noncentral t.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -98,13 +99,19 @@ def trainings_needed(
             f"{difference}."
         )
     sd = math.sqrt(variance.seeds**2 + variance.items**2 / items)
-    for n in range(2, most + 1):
-        if sd == 0 or _paired_t_power(abs(difference) / sd, n, alpha) >= power:
-            return n
-    return None
+    if sd == 0:
+        return 2
+    counts = range(2, most + 1)  # power rises with each
+    index = bisect_left(counts, power, key=lambda n: _paired_t_power(abs(difference) / sd, n, alpha))
+    return counts[index] if index < len(counts) else None
 
 
 def _paired_t_power(effect: float, n: int, alpha: float) -> float:
+    """P(|T| > t) for T = (Z + shift) / S, averaged over S; scipy's noncentral t is NaN far out in its tail."""
     critical = scipy_stats.t.ppf(1 - alpha / 2, n - 1)
-    shift = effect * math.sqrt(n)
-    return float(scipy_stats.nct.sf(critical, n - 1, shift) + scipy_stats.nct.cdf(-critical, n - 1, shift))
+    shift, scale = effect * math.sqrt(n), critical / math.sqrt(n - 1)
+
+    def given_spread(spread: float) -> float:
+        return float(scipy_stats.norm.cdf(shift - scale * spread) + scipy_stats.norm.cdf(-shift - scale * spread))
+
+    return float(scipy_stats.chi(n - 1).expect(given_spread))
