@@ -29,16 +29,17 @@ def run(student: str) -> None:
     params = Params.load("audit_training", student=student)
     classifier = Classifier.load(layout.SCORERS / "toxicity", params.scorers.toxicity)
     costs: list[Cost] = []
-    with replacing(layout.training_audits(student)) as folder:
+    with replacing(layout.training_audits(student)) as audits, replacing(layout.training_targets(student)) as folder:
         texts = list(_texts(params, student, classifier))
-        write_json(folder / "texts.json", [name for name, *_ in texts])  # so that the folder is there without any
+        for out in (audits, folder):
+            write_json(out / "texts.json", [name for name, *_ in texts])  # so that the folder is there without any
         base = {answer.item_id: answer for answer in _answers(student, "base")} if texts else {}
         for name, items, candidate in texts:
             records, targets, paid = audit_and_rewrite(
                 stage, params, items, [base[item.id] for item in items], candidate, classifier
             )
-            write_jsonl(folder / layout.training_audit(student, name).name, records)
-            write_jsonl(folder / layout.training_targets(student, name).name, targets)
+            write_jsonl(audits / f"{name}.jsonl", records)
+            write_jsonl(folder / layout.training_target_file(student, name).name, targets)
             costs.extend(paid)
     write_cost(stage, *costs)
 

@@ -10,12 +10,12 @@ from typing import Annotated, NamedTuple, Protocol
 from dart.core import hub, layout
 from dart.core.files import read_jsonl
 from dart.core.params import FromParams, FromProfile, StageParams, TrainingSeeds
-from dart.core.records import AuditRecord, Generation, Item, Rationale, RepairTarget, TrainingRow
+from dart.core.records import Generation, Item, Rationale, RepairTarget, TrainingRow
 from dart.core.result_cache import copy_results, result_cache
 from dart.core.schema.method import Lora, RecipeName, SeverityWeights, Training
 from dart.core.schema.profile import TrainedStudent
 from dart.distill.rows import distillation_rows
-from dart.repair.recipes import RECIPES, Audited, Material, Recipe, recipe_rows
+from dart.repair.recipes import RECIPES, Material, Recipe, recipe_rows
 from dart.student import adapter
 from dart.student.train import train_adapter
 
@@ -132,20 +132,15 @@ def material_for(recipe: Recipe, student: str, seed: int, targets: Path | None =
     if recipe.repaired == "test":
         material = material._replace(targets=read_jsonl(targets or layout.targets(student, seed), RepairTarget))
     if recipe.audits_rationales:
-        material = material._replace(audited_rationales=_audited(student, layout.TRAINING_RATIONALES))
+        file = layout.training_target_file(student, layout.TRAINING_RATIONALES)
+        material = material._replace(rationale_targets=read_jsonl(file, RepairTarget))
     if recipe.audits_own_answers:
+        name = layout.seed_name(seed)
         material = material._replace(
-            own_answers=read_jsonl(layout.training_answers(student) / f"{layout.seed_name(seed)}.jsonl", Generation),
-            audited_answers=_audited(student, layout.seed_name(seed)),
+            own_answers=read_jsonl(layout.training_answers(student) / f"{name}.jsonl", Generation),
+            own_targets=read_jsonl(layout.training_target_file(student, name), RepairTarget),
         )
     return material
-
-
-def _audited(student: str, name: str) -> Audited:
-    return Audited(
-        read_jsonl(layout.training_audit(student, name), AuditRecord),
-        read_jsonl(layout.training_targets(student, name), RepairTarget),
-    )
 
 
 def repair_rows(student: str, seed: int, weights: SeverityWeights, recipe: RecipeName) -> list[TrainingRow]:

@@ -10,7 +10,7 @@ from dart.core.errors import DataError
 from dart.core.records import AuditRecord, Generation, Item, Judgement, Rationale, RepairTarget, Severity
 from dart.core.schema.method import Audit, Repair, SeverityWeights
 from dart.repair.mix import mix
-from dart.repair.recipes import RECIPES, Audited, Material, recipe_rows
+from dart.repair.recipes import RECIPES, Material, recipe_rows
 
 WEIGHTS = SeverityWeights(mild=1, moderate=2, severe=3, extreme=4)
 
@@ -57,15 +57,9 @@ TRAINING = ("clean", "harmful", "hopeless")
 MATERIAL = Material(
     rationales=[rationale(name) for name in TRAINING],
     targets=[target("test", "severe")],
-    audited_rationales=Audited(
-        [record("clean", None), record("harmful", "mild"), record("hopeless", "mild")],
-        [target("harmful", "mild"), target("hopeless", "mild", accepted=False)],
-    ),
+    rationale_targets=[target("harmful", "mild"), target("hopeless", "mild", accepted=False)],
     own_answers=[answer("clean"), answer("harmful"), answer("hopeless", "NO")],
-    audited_answers=Audited(
-        [record("clean", None), record("harmful", "moderate"), record("hopeless", None)],
-        [target("harmful", "moderate")],
-    ),
+    own_targets=[target("harmful", "moderate")],
 )
 TAUGHT = Counter(f"Taught {name}." for name in TRAINING)
 EXPECTED = {
@@ -97,9 +91,9 @@ def test_recipes_that_repair_no_test_prompt_hold_none() -> None:
 
 
 def test_everything_flagged_leaves_nothing_to_rehearse() -> None:
-    flagged = Audited([record(name, "mild") for name in TRAINING])
+    flagged = [target(name, "mild", accepted=False) for name in TRAINING]
     with pytest.raises(DataError, match="nothing to train on"):
-        recipe_rows(RECIPES["cleared"], MATERIAL._replace(audited_rationales=flagged), ITEMS, WEIGHTS)
+        recipe_rows(RECIPES["cleared"], MATERIAL._replace(rationale_targets=flagged), ITEMS, WEIGHTS)
 
 
 def test_the_two_sided_recipe_is_a_setting_of_the_audit_on_the_main_path() -> None:

@@ -47,9 +47,9 @@ def _tiny_profile(root: Path) -> dict[str, Any]:
     profile["seeds"] = [42, 3]
     epochs = {"stage1": 3, "stage3": 1}
     profile["students"] = {"base": {**profile["students"]["base"], "model": FIXTURE, "nano": None, "epochs": epochs}}
-    # so few items are repaired that the world has to be another one
+    # so few items are trained on that nearly all of a class have to end with harm for a student to take it over
     for harm in profile["simulation"]["world"]["planted"].values():
-        harm["share"] = 0.2
+        harm["share"] = 0.95
     # a judge without errors: what is asked more often is answered alike, so that the pool of drift cases stays the same
     profile["simulation"]["judge"] = dict.fromkeys(profile["simulation"]["judge"], 0.0)
     return profile

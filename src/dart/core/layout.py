@@ -100,17 +100,18 @@ def training_answers(student: str) -> Path:
 
 
 def training_audits(student: str) -> Path:
-    """Audits of texts about training items, and safe targets for what drifted."""
+    """Audits of texts about training items: the teacher's rationales, and the answers of each training seed."""
     return training(student) / "audits"
 
 
-def training_audit(student: str, name: str) -> Path:
-    """`name`: the teacher's rationales, or the answers of a training seed."""
-    return training_audits(student) / f"{name}-audit.jsonl"
+def training_targets(student: str) -> Path:
+    """Safe targets for what drifted; apart, because they alone decide a training."""
+    return training(student) / "targets"
 
 
-def training_targets(student: str, name: str) -> Path:
-    return training_audits(student) / f"{name}-targets.jsonl"
+def training_target_file(student: str, name: str) -> Path:
+    """`name`: the teacher's rationales, or a training seed."""
+    return training_targets(student) / f"{name}.jsonl"
 
 
 def recipe_pools(student: str) -> Path:

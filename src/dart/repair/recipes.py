@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from dart.core.records import AuditRecord, Generation, Item, Rationale, RepairTarget, TrainingRow
+from dart.core.records import Generation, Item, Rationale, RepairTarget, TrainingRow
 from dart.core.schema.method import RecipeName, SeverityWeights
 from dart.distill.rows import item_of, training_row
 from dart.repair.mix import mix, repair_copies
@@ -45,25 +45,17 @@ RECIPES: Mapping[RecipeName, Recipe] = {
 }
 
 
-class Audited(NamedTuple):
-    """Texts about training items, their audit against base, and safe rationales for what drifted."""
-
-    audit: Sequence[AuditRecord] = ()
-    targets: Sequence[RepairTarget] = ()
-
-    def drifted(self) -> frozenset[str]:
-        """Ids of the items whose text the audit confirmed as drift."""
-        return frozenset(record.item_id for record in self.audit if record.severity is not None)
-
-
 class Material(NamedTuple):
-    """Everything that recipes choose from; what a recipe does not need may be empty."""
+    """Everything that recipes choose from; what a recipe does not need may be empty.
+
+    Targets are the drift cases of an audit, each once, with the safe rationale that was accepted for it or was not.
+    """
 
     rationales: Sequence[Rationale]  # the teacher's, of training items
-    targets: Sequence[RepairTarget]  # of the drift cases of the test set
-    audited_rationales: Audited = Audited()
+    targets: Sequence[RepairTarget]  # of the test set
+    rationale_targets: Sequence[RepairTarget] = ()  # of the teacher's rationales
     own_answers: Sequence[Generation] = ()  # of the distilled student, to training items
-    audited_answers: Audited = Audited()
+    own_targets: Sequence[RepairTarget] = ()  # of these answers
 
 
 def recipe_rows(
@@ -76,28 +68,32 @@ def recipe_rows(
             label than the gold one.
     """
     repaired: dict[Repaired, Sequence[RepairTarget]] = {
-        "test": material.targets, "training": material.audited_answers.targets, "none": (),
+        "test": material.targets, "training": material.own_targets, "none": (),
     }  # fmt: skip
     targets = repaired[recipe.repaired]
     if recipe.rehearsal == "own":
-        rows = _own_rows(material.own_answers, material.audited_answers.drifted(), items_by_id)
+        rows = _own_rows(material.own_answers, _ids(material.own_targets), items_by_id)
         return [*rows, *repair_copies(targets, items_by_id, weights)]
     rationales = material.rationales
     if recipe.rehearsal == "cleared":
-        rationales = _without(rationales, material.audited_rationales.drifted())
+        rationales = _without(rationales, _ids(material.rationale_targets))
     elif recipe.rehearsal == "mended":
-        rationales = _mended(rationales, material.audited_rationales)
+        rationales = _mended(rationales, material.rationale_targets)
     return mix(rationales, targets, items_by_id, weights)
+
+
+def _ids(targets: Sequence[RepairTarget]) -> frozenset[str]:
+    return frozenset(target.item_id for target in targets)
 
 
 def _without(rationales: Sequence[Rationale], drifted: frozenset[str]) -> list[Rationale]:
     return [rationale for rationale in rationales if rationale.item_id not in drifted]
 
 
-def _mended(rationales: Sequence[Rationale], audited: Audited) -> list[Rationale]:
+def _mended(rationales: Sequence[Rationale], targets: Sequence[RepairTarget]) -> list[Rationale]:
     """Flagged rationales with their safe text; those that have none are left out, as in `cleared`."""
-    safe = {target.item_id: target.text for target in audited.targets if target.accepted}
-    drifted = audited.drifted()
+    safe = {target.item_id: target.text for target in targets if target.accepted}
+    drifted = _ids(targets)
     return [
         rationale.model_copy(update={"text": safe[rationale.item_id]}) if rationale.item_id in drifted else rationale
         for rationale in rationales
