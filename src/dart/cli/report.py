@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 OUT = Path("report")
-SOURCES = ("params.yaml", "profiles", "dvc.lock", "ablations", "external", "metrics", "src", "stages")
+SOURCES = ("params.yaml", "profiles", "dvc.lock", "ablations", "external", "recipes", "metrics", "src", "stages")
 
 
 def report(
