@@ -22,7 +22,7 @@ def run() -> None:
     for role in ("judge", "second_judge"):
         if layout.verdicts(role).is_file():
             records = read_jsonl(layout.verdicts(role), AuditRecord)
-            verdicts[role] = {record.item_id: record.severity is not None for record in records}
+            verdicts[role] = {r.item_id: r.severity is not None for r in records if not r.unjudged}
     result = calibration(pairs, verdicts)
     write_json(layout.PLOTS / "roc.json", result["roc"])
     content = {"student": primary(params.students), **result["metrics"]}

@@ -24,6 +24,7 @@ from dart.chat.response import Completion
 from dart.core.errors import DataError
 from dart.core.files import replacing
 from dart.core.records import Record
+from dart.core.refusal import RefusalKind
 
 DAY_S = 86_400
 _OPENERS: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
@@ -79,9 +80,16 @@ class ArchiveLine(Record):
     prompt_tokens: int = Field(ge=0)
     completion_tokens: int = Field(ge=0)
     served_model: str
+    refusal: str | None = None
+    refusal_kind: RefusalKind | None = None
+    reasoning_characters: int = Field(default=0, ge=0)
 
     def completion(self) -> Completion:
-        return Completion(self.text, self.finish_reason, self.prompt_tokens, self.completion_tokens, self.served_model)
+        counts = self.prompt_tokens, self.completion_tokens
+        return Completion(
+            self.text, self.finish_reason, *counts, self.served_model, self.refusal, self.refusal_kind,
+            self.reasoning_characters,
+        )  # fmt: skip
 
 
 def answer_counts(cache: ResponseCache) -> list[AnswerCount]:
@@ -107,11 +115,11 @@ def export(cache: ResponseCache, path: Path, selection: Selection) -> int:
         for key, base_url, model, stage, answer in connection.execute(
             f"SELECT {columns} FROM answers WHERE {condition} ORDER BY base_url, model, stage, key", values
         ):
-            fields = Completion(**json.loads(answer))._asdict()
+            fields = Completion(**json.loads(answer)).stored()
             line = ArchiveLine(
                 key=key, base_url=base_url, model=model, stage=stage, served_model=fields.pop("model"), **fields
             )
-            stream.write(json.dumps(line.model_dump(), sort_keys=True) + "\n")
+            stream.write(json.dumps(line.model_dump(exclude_defaults=True), sort_keys=True) + "\n")
             count += 1
     return count
 
@@ -128,7 +136,7 @@ def load(cache: ResponseCache, path: Path) -> ImportResult:
         connection.execute("BEGIN IMMEDIATE")
         try:
             for line in _read_lines(path):
-                text = json.dumps(line.completion()._asdict(), sort_keys=True)
+                text = json.dumps(line.completion().stored(), sort_keys=True)
                 row = connection.execute("SELECT answer FROM answers WHERE key = ?", (line.key,)).fetchone()
                 if row is None:
                     origin = (line.base_url, line.model, line.stage)

@@ -67,7 +67,7 @@ class ResponseCache(Store):
         problem = answer.malformed_reason if allow_truncated else answer.incomplete_reason
         if problem is not None:
             raise ValueError(f"only complete answers are stored, and of this one {problem}")
-        text = json.dumps(answer._asdict(), sort_keys=True)
+        text = json.dumps(answer.stored(), sort_keys=True)
         with self.connection() as connection:
             inserted = connection.execute(
                 "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
