@@ -58,7 +58,7 @@ class ErrorWords(NamedTuple):
 
     @property
     def quoted(self) -> str:
-        """ ": words" for a message, or nothing."""
+        """A colon and the words, to end a message with; nothing where there are none."""
         return f": {self.explanation}" if self.explanation != NO_EXPLANATION else ""
 
     def is_moderation(self, markers: Sequence[str] = ()) -> bool:
