@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import httpx
 
 from dart.chat.cache import Origin, ResponseCache
+from dart.chat.claims import RENEW_S, Claims
 from dart.chat.executor import RequestExecutor, RequestFailed
 from dart.chat.ledger import Ledger
 from dart.chat.limits import EndpointLimits
@@ -93,22 +94,27 @@ class ChatClient:
     ) -> None:
         progress = Progress(self._stage, len(tasks), tracker)
         pool = None if cache_only() else ConnectionPool(self._endpoint, self._secret, self._transport)
+        claims = Claims(self._cache)
+        renewal = asyncio.create_task(_renew(claims))
         try:
-            await self._answer_all(tasks, self._executor(pool, tracker), answers, failures, progress)
+            await self._answer_all(tasks, self._executor(pool, claims, tracker), answers, failures, progress)
         except RefusedError as refusal:
             raise ChatError(self._refusal_message(refusal)) from None
         finally:
             progress.close()
+            renewal.cancel()
+            claims.release_all()
             if pool is not None:
                 await pool.close()
 
-    def _executor(self, pool: ConnectionPool | None, tracker: UsageTracker) -> RequestExecutor:
+    def _executor(self, pool: ConnectionPool | None, claims: Claims, tracker: UsageTracker) -> RequestExecutor:
         endpoint = self._endpoint
         origin = Origin(endpoint.base_url.rstrip("/"), endpoint.model, self._stage)
         return RequestExecutor(
             pool,
             timeout_s=endpoint.timeout_s,
             cache=self._cache,
+            claims=claims,
             origin=origin,
             limits=self._limits,
             ledger=Ledger(self._cache, endpoint, origin),
@@ -222,6 +228,12 @@ class ChatClient:
             f"{self._stage}: {endpoint.model} at {endpoint.base_url} refused a request with HTTP {refusal.status}: "
             f"{explanation}. {advice} Nothing more was sent; the answers that came are kept, run again for the rest."
         )
+
+
+async def _renew(claims: Claims) -> None:
+    while True:
+        await asyncio.sleep(RENEW_S)
+        claims.renew()
 
 
 def _run_to_end(work: Coroutine[Any, Any, None]) -> None:

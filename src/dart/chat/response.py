@@ -13,7 +13,9 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from dart.chat.usage import token_counts
 from dart.core.errors import ChatError
+from dart.core.terminal import one_line
 
 RETRIED_STATUS = frozenset({408, 409, 425, 429})  # and every 5xx
 MAX_EXPLANATION = 300  # characters of a server's own words that a message quotes
@@ -87,7 +89,9 @@ def parse_response(status: int, headers: Mapping[str, str], body: bytes, request
     if code == "insufficient_quota":  # OpenAI's 429 for an empty account: waiting does not cure it
         raise RefusedError(402, explanation)
     if status in RETRIED_STATUS or status >= 500:
-        raise TransientError(f"HTTP {status}", retry_after_s=parse_retry_after(headers), throttled=status == 429)
+        raise TransientError(
+            f"HTTP {status}: {explanation}", retry_after_s=parse_retry_after(headers), throttled=status == 429
+        )
     raise RefusedError(status, explanation)
 
 
@@ -97,8 +101,7 @@ def _parse_completion(body: bytes, requested_model: str) -> Completion:
         choice = payload["choices"][0]
         text = choice["message"]["content"]
         finish_reason = choice.get("finish_reason")
-        usage = payload.get("usage") or {}
-        counts = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
+        counts = token_counts(payload.get("usage"))
         model = payload.get("model") or requested_model
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):  # any wrong shape
         raise TransientError("HTTP 200 with a truncated or malformed body", maybe_billed=True) from None
@@ -111,13 +114,14 @@ def _parse_error(body: bytes) -> tuple[str, str | None]:
     """The server's own words (shortened) and its error code, from {"error": {...}} or from plain text."""
     try:
         error: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         error = body.decode("utf-8", errors="replace").strip()
     error = error.get("error", error) if isinstance(error, dict) else error
     if isinstance(error, dict):
         message = error.get("message") or error.get("detail") or json.dumps(error, sort_keys=True)
-        return str(message)[:MAX_EXPLANATION], None if error.get("code") is None else str(error["code"])
-    return str(error)[:MAX_EXPLANATION] or "no explanation", None
+        code = None if error.get("code") is None else str(error["code"])
+        return one_line(str(message), MAX_EXPLANATION), code
+    return one_line(str(error), MAX_EXPLANATION) or "no explanation", None
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:
