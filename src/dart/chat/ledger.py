@@ -9,6 +9,7 @@ charged at its worst case, as unconfirmed; and so does a reply that does not say
 from __future__ import annotations
 
 import math
+import sqlite3
 from typing import NamedTuple
 
 from dart.chat.cache import Origin, ResponseCache
@@ -121,6 +122,14 @@ def ledger_entries(cache: ResponseCache) -> list[LedgerEntry]:
         LedgerEntry(url, model, stage, calls, prompt, completion, paid / NANO, unconfirmed / NANO)
         for url, model, stage, calls, prompt, completion, paid, unconfirmed in rows
     ]
+
+
+def copy(damaged: sqlite3.Connection, cache: ResponseCache) -> None:
+    """Add the readable entries of a damaged file to `cache`."""
+    rows = damaged.execute("SELECT * FROM spending").fetchall()
+    with cache.connection() as connection:
+        connection.execute(_TABLE)
+        connection.executemany("INSERT OR IGNORE INTO spending VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
 
 def max_prompt_tokens(request: ChatRequest) -> int:
