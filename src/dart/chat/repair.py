@@ -19,6 +19,7 @@ from dart.chat.cache import DamagedAnswer, Origin, ResponseCache, checksum, inse
 from dart.core.errors import ChatError
 
 MAX_GAP = 1_000_000  # rows that an unreadable page may hide; a damaged row number is not counted up to
+_CHECKSUM = "SELECT sha256 FROM checksums WHERE key = ?"
 _ROW = """
 SELECT CAST(key AS BLOB), CAST(base_url AS BLOB), CAST(model AS BLOB), CAST(stage AS BLOB), CAST(answer AS BLOB)
 FROM answers WHERE rowid = ?
@@ -79,7 +80,9 @@ def _save(cache: ResponseCache) -> Verification:
     try:
         old = sqlite3.connect(f"file:{cache.path}?mode=ro", uri=True)
         old.execute("PRAGMA writable_schema = ON")  # tables that can be read are, where another's definition cannot
-        sums = _readable_checksums(old)
+        checked = True
+        with suppress(sqlite3.DatabaseError):  # not even a database: there are no rows either
+            checked = bool(old.execute("SELECT 1 FROM sqlite_master WHERE name = 'checksums'").fetchone())
         with fresh.connection() as new:
             new.execute("BEGIN IMMEDIATE")
             for rowid in _rowids(old):
@@ -88,9 +91,10 @@ def _save(cache: ResponseCache) -> Verification:
                     if row is None:
                         continue
                     key, *origin = (value.decode("utf-8") for value in row[:4])
-                    if sums and row[0] not in sums:  # in a damaged file what cannot be checked is not trusted
-                        raise DamagedAnswer("its checksum cannot be read")
-                    insert(new, key, read_answer(key, row[4], sums.get(row[0])), Origin(*origin))
+                    found = old.execute(_CHECKSUM, (key,)).fetchone() if checked else None
+                    if checked and found is None:  # in a damaged file what cannot be checked is not trusted
+                        raise DamagedAnswer("its checksum cannot be found")
+                    insert(new, key, read_answer(key, row[4], found and found[0]), Origin(*origin))
                     whole += 1
                 except (sqlite3.Error, DamagedAnswer, UnicodeDecodeError, AttributeError):
                     lost += 1
@@ -108,14 +112,6 @@ def _save(cache: ResponseCache) -> Verification:
         fresh.close()
         fresh.path.unlink(missing_ok=True)
     return Verification(whole, lost, 0, damaged_file)
-
-
-def _readable_checksums(connection: sqlite3.Connection) -> dict[bytes, bytes]:
-    sums: dict[bytes, bytes] = {}
-    with suppress(sqlite3.Error):
-        for key, value in connection.execute("SELECT CAST(key AS BLOB), sha256 FROM checksums"):
-            sums[key] = value
-    return sums
 
 
 def _rowids(connection: sqlite3.Connection) -> Iterator[int]:
