@@ -16,6 +16,7 @@ import sys
 
 from dart.core import graph
 from dart.core.errors import DartError
+from dart.core.terminal import PrintableFormatter, printable
 
 WORKER = "DART_WORKER"
 QUIET_LIBRARIES = ("httpx", "dvc", "datasets", "matplotlib", "fontTools", "accelerate", "transformers")
@@ -30,7 +31,9 @@ def _through_launcher(arguments: list[str]) -> int | None:
 
 
 def main(arguments: list[str]) -> int:
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PrintableFormatter("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     for library in QUIET_LIBRARIES:
         logging.getLogger(library).setLevel(logging.WARNING)
     code = _through_launcher(arguments)
@@ -40,7 +43,7 @@ def main(arguments: list[str]) -> int:
     try:
         importlib.import_module(f"stages.{name}").run(*slots)
     except DartError as error:
-        print(f"stage {'@'.join(arguments)}: {error}", file=sys.stderr)
+        print(printable(f"stage {'@'.join(arguments)}: {error}"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"stage {'@'.join(arguments)}: interrupted; `dvc repro` continues from here", file=sys.stderr)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import httpx
 
 from dart.chat.cache import Origin, ResponseCache
+from dart.chat.claims import RENEW_S, Claims
 from dart.chat.executor import NeverComplete, RequestExecutor, RequestFailed
 from dart.chat.ledger import Ledger
 from dart.chat.limits import EndpointLimits
@@ -28,6 +29,7 @@ from dart.chat.transport import ConnectionPool, cache_only, check_url, read_key
 from dart.core.errors import ChatError
 from dart.core.refusal import Refusal, RefusalKind
 from dart.core.schema.profile import Endpoint
+from dart.core.terminal import one_line
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -134,22 +136,27 @@ class ChatClient:
     ) -> None:
         progress = Progress(self._stage, len(tasks), tracker)
         pool = None if cache_only() else ConnectionPool(self._endpoint, self._secret, self._transport)
+        claims = Claims(self._cache)
+        renewal = asyncio.create_task(_renew(claims))
         try:
-            await self._answer_all(tasks, self._executor(pool, tracker), answers, failures, rules, progress)
+            await self._answer_all(tasks, self._executor(pool, claims, tracker), answers, failures, rules, progress)
         except RefusedError as refusal:
             raise ChatError(self._refusal_message(refusal)) from None
         finally:
             progress.close()
+            renewal.cancel()
+            claims.release_all()
             if pool is not None:
                 await pool.close()
 
-    def _executor(self, pool: ConnectionPool | None, tracker: UsageTracker) -> RequestExecutor:
+    def _executor(self, pool: ConnectionPool | None, claims: Claims, tracker: UsageTracker) -> RequestExecutor:
         endpoint = self._endpoint
         origin = Origin(endpoint.base_url.rstrip("/"), endpoint.model, self._stage)
         return RequestExecutor(
             pool,
             timeout_s=endpoint.timeout_s,
             cache=self._cache,
+            claims=claims,
             origin=origin,
             limits=self._limits,
             ledger=Ledger(self._cache, endpoint, origin),
@@ -249,9 +256,7 @@ class ChatClient:
 
     def _quote(self, words: str) -> str:
         """A server's words on one line, without the key (taken out before the cut, which might leave most of it)."""
-        words = words if self._secret is None else self._secret.scrub(words)
-        printable = "".join(character if character.isprintable() else " " for character in words)
-        return " ".join(printable.split())[:MAX_EXPLANATION]
+        return one_line(words if self._secret is None else self._secret.scrub(words), MAX_EXPLANATION)
 
     def _request(self, task: Task[T]) -> ChatRequest:
         return build_request(
@@ -307,6 +312,12 @@ def _merged(tasks: Sequence[Task[T]], outcome: Outcome[T], instead: Outcome[T]) 
         usage=outcome.usage + instead.usage,
         refusals={key: refusal for key, refusal in refusals.items() if key not in instead.failures},
     )
+
+
+async def _renew(claims: Claims) -> None:
+    while True:
+        await asyncio.sleep(RENEW_S)
+        claims.renew()
 
 
 def _run_to_end(work: Coroutine[Any, Any, None]) -> None:

@@ -1,7 +1,7 @@
 """One request, until it has an answer: cache, then limits, then tries, then re-asks of what is not a complete answer.
 
-The order is what keeps a bill small: nothing is sent that is in the cache or already in flight, and an answer is in
-the cache before anyone sees it.
+The order is what keeps a bill small: nothing is sent that is in the cache or already in flight, here or in another
+process (`dart.chat.claims`), and an answer is in the cache before anyone sees it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import random
 import httpx
 
 from dart.chat.cache import Origin, ResponseCache
+from dart.chat.claims import Claims
 from dart.chat.ledger import Ledger
 from dart.chat.limits import EndpointLimits
 from dart.chat.request import ChatRequest, canonical_json, max_completion_tokens
@@ -27,13 +28,14 @@ from dart.chat.response import (
 )
 from dart.chat.retry import Backoff
 from dart.chat.tasks import UsageTracker
-from dart.chat.transport import CACHE_ONLY, ConnectionPool
+from dart.chat.transport import CACHE_ONLY, ConnectionPool, ReplyTooLarge
 from dart.core.errors import ChatError
 
 MAX_CONSECUTIVE_FAILURES = 20  # requests given up one after the other, none answered in between: the endpoint is down
 # Errors like "HTTP 400" before anything was answered: more of them are no property of single requests.
 MAX_UNPROVEN = 5
 PROOF_S = 0.05  # between two looks at whether the endpoint has answered anything
+FIRST_WAIT_S, MAX_WAIT_S = 0.05, 1.0  # between looks for an answer that another process asks for
 CUT_SHORT = "Your answer was cut off because it was too long. Answer again from the beginning, complete and shorter."
 CHARACTERS_PER_TOKEN = 4  # of English prose, the rule in providers' documentation
 
@@ -88,6 +90,7 @@ class RequestExecutor:
         *,
         timeout_s: float,
         cache: ResponseCache,
+        claims: Claims,
         origin: Origin,
         limits: EndpointLimits,
         ledger: Ledger,
@@ -99,6 +102,7 @@ class RequestExecutor:
         self._rules = rules
         self._timeout_s = timeout_s
         self._cache = cache
+        self._claims = claims
         self._origin = origin
         self._limits = limits
         self._ledger = ledger
@@ -127,6 +131,7 @@ class RequestExecutor:
             RequestFailed: no complete answer within the tries and `max_reasks`, or nothing may be sent any more.
             RefusedError: the endpoint refuses requests of this kind.
         """
+        waits = 0
         while True:
             hit = self._cache.get(key)
             if hit is not None and not allow_truncated:
@@ -137,11 +142,22 @@ class RequestExecutor:
                 self._proven.set()
                 self._tracker.record_cached(key, hit)
                 return hit
-            if key not in self._in_flight:
-                break
-            await self._in_flight[key].wait()  # another task asks the same: its answer serves both
-        if self._pool is None:
-            raise RequestFailed(f"not in the cache, and {CACHE_ONLY} forbids to send anything")
+            elif self._pool is None:
+                raise RequestFailed(f"not in the cache, and {CACHE_ONLY} forbids to send anything")
+            elif key in self._in_flight:
+                await self._in_flight[key].wait()  # another task asks the same: its answer serves both
+            elif self._claims.acquire(key):
+                if self._cache.has(key):  # another process has stored it and given its claim up since we looked
+                    self._claims.release([key])
+                    continue
+                return await self._ask_and_store(request, key, max_reasks, allow_truncated)
+            else:  # another process asks the same
+                waits += 1
+                await self.breaker.sleep(min(MAX_WAIT_S, FIRST_WAIT_S * waits))
+
+    async def _ask_and_store(
+        self, request: ChatRequest, key: str, max_reasks: int, allow_truncated: bool
+    ) -> Completion:
         self._in_flight[key] = asyncio.Event()
         try:
             # stored under the request itself and not under a re-ask of it: a later run finds it at once, and goes
@@ -156,6 +172,7 @@ class RequestExecutor:
         finally:
             self._open_requests -= 1
             self._in_flight.pop(key).set()
+            self._claims.release([key])
 
     async def _complete_answer(self, request: ChatRequest, max_reasks: int, allow_truncated: bool) -> Completion:
         attempt = request
@@ -273,14 +290,16 @@ class RequestExecutor:
         assert self._pool is not None
         try:
             async with asyncio.timeout(self._timeout_s):
-                response = await self._pool.post(body)
+                status, headers, content = await self._pool.post(body)
+        except ReplyTooLarge:
+            reason, maybe_billed = "a reply that is larger than any answer of max_tokens", True
         except TimeoutError:
             reason, maybe_billed = f"no complete reply within {self._timeout_s:g} s (timeout_s)", True
         except (httpx.TransportError, httpx.DecodingError) as error:
             reason = f"connection failed: {type(error).__name__}"
             maybe_billed = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
         else:
-            return parse_response(response.status_code, response.headers, response.content, model, self._rules)
+            return parse_response(status, headers, content, model, self._rules)
         # out here, so that it does not carry httpx's exception as its context
         raise TransientError(reason, maybe_billed=maybe_billed)
 

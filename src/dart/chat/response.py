@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from dart.chat.refusals import LENGTH_REASONS, REFUSED_REASONS, cut_reasoning, parse_error
+from dart.chat.usage import token_counts
 from dart.core.errors import ChatError
 from dart.core.refusal import RefusalKind
 from dart.core.schema.profile import COMPLETE_REASONS, Endpoint
@@ -155,8 +156,7 @@ def _parse_completion(body: bytes, requested_model: str, rules: ReplyRules) -> C
         text, refusal = message["content"], message.get("refusal")
         reason = choice.get("finish_reason")
         reasoning = sum(len(message.get(field) or "") for field in REASONING_FIELDS)
-        usage = payload.get("usage") or {}
-        counts = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
+        counts = token_counts(payload.get("usage"))
         model = payload.get("model") or requested_model
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):  # any wrong shape
         raise TransientError("HTTP 200 with a truncated or malformed body", maybe_billed=True) from None

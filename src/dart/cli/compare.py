@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dart.core.terminal import printable
+
 
 def compare(
     base: Path,
@@ -28,6 +30,6 @@ def compare(
     from dart.core.schema.method import Statistics
 
     result = compare_files(base, other, suite, Statistics(resamples=resamples, confidence=0.95), seed)
-    print(render(result))
+    print(printable(render(result)))
     if json_path:
         write_json(json_path, result)
