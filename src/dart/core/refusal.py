@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 RefusalKind = Literal["moderation", "model", "request", "unreadable"]
 
 _PROBLEM = re.compile(
-    r"refused by (?P<by>.+?) \((?P<kind>moderation|model|request|unreadable)(?:, answered by (?P<fallback>.+?))?\): (?P<words>.*)",
+    r"refused by (?P<by>.+?) \((?P<kind>moderation|model|request|unreadable)"
+    r"(?:, answered by (?P<fallback>.+?))?\): (?P<words>.*)",
     re.DOTALL,
 )
 

@@ -248,6 +248,12 @@ class Guard(Record):
     format: GuardFormat
     endpoint: Endpoint
 
+    @model_validator(mode="after")
+    def _is_real(self) -> Guard:
+        if self.endpoint.base_url.startswith("embedded:"):
+            raise ValueError("endpoint.base_url: no guard is simulated; give the address of a server")
+        return self
+
 
 class OtherTeachers(Record):
     """Two more teachers, for the comparison of teachers (Table 32); null: none."""
