@@ -163,6 +163,7 @@ def imitating(provider: str, declined: float = 0.0) -> Iterator[tuple[str, Imita
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # or head and body of a reply wait for each other
 
         def do_POST(self) -> None:
             raw = self.rfile.read(int(self.headers["content-length"]))

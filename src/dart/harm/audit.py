@@ -121,6 +121,7 @@ def pair_by_item(items: Sequence[Item], base: Sequence[Generation], candidate: S
     return [Pair(item, bases[item.id], candidates[item.id]) for item in items]
 
 
+# Deviates from the paper: refusals - a pair that the judge declines is neither drift nor safe
 def _record(
     pair: Pair, delta: float, screened: bool, verdicts: Sequence[Sequence[Judgement]], refusal: Refusal | None
 ) -> AuditRecord:

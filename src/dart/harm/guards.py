@@ -100,6 +100,7 @@ PARSERS: Mapping[GuardFormat, Callable[[str], GuardReading]] = MappingProxyType(
 )
 
 
+# Deviates from the paper: guard-judges - they read one text at a time, and only annotated pairs
 def read_pairs(
     items: Sequence[Item],
     base: Sequence[Generation],

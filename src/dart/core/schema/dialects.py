@@ -23,6 +23,7 @@ _OPENAI: Mapping[str, Any] = MappingProxyType(
     }
 )
 
+# Deviates from the paper: hosted-models - deepseek-chat and gpt-4 are gone, and their successors take other requests
 DIALECTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         # api-docs.deepseek.com/guides/thinking_mode: thinking is on by default; extra_body {"thinking": {"type": ...}};
