@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import httpx
 
+from dart.chat.batch import BatchFetcher
+from dart.chat.batch_api import BatchApi
 from dart.chat.cache import Origin, ResponseCache
 from dart.chat.claims import RENEW_S, Claims
 from dart.chat.executor import RequestExecutor, RequestFailed
@@ -81,6 +83,8 @@ class ChatClient:
         tracker = UsageTracker(self._endpoint)
         answers: dict[str, Answer[T]] = {}
         failures: dict[str, str] = {}
+        if tasks and self._transport is None and not cache_only():
+            self._fetch_batches(tasks)
         if tasks:
             _run_to_end(self._ask(tasks, answers, failures, tracker))
         return Outcome(
@@ -88,6 +92,10 @@ class ChatClient:
             {task.key: failures[task.key] for task in tasks if task.key in failures},
             tracker.usage(),
         )
+
+    def _fetch_batches(self, tasks: Sequence[Task[T]]) -> None:
+        api = BatchApi(self._endpoint, self._secret)
+        BatchFetcher(self._endpoint, api, self._cache, self._origin()).fetch(tasks, self._request)
 
     async def _ask(
         self, tasks: Sequence[Task[T]], answers: dict[str, Answer[T]], failures: dict[str, str], tracker: UsageTracker
@@ -108,8 +116,7 @@ class ChatClient:
                 await pool.close()
 
     def _executor(self, pool: ConnectionPool | None, claims: Claims, tracker: UsageTracker) -> RequestExecutor:
-        endpoint = self._endpoint
-        origin = Origin(endpoint.base_url.rstrip("/"), endpoint.model, self._stage)
+        endpoint, origin = self._endpoint, self._origin()
         return RequestExecutor(
             pool,
             timeout_s=endpoint.timeout_s,
@@ -192,6 +199,9 @@ class ChatClient:
             return Answer(task.key, None, reply.text, problem, len(keys), reply.model, reply.prompt_tokens)
         self._cache.delete(keys)  # or every later run would find the same rejected answers and fail for ever
         raise RequestFailed(f"all {len(keys)} answers were rejected, the last one: {problem[:MAX_PROBLEM]}")
+
+    def _origin(self) -> Origin:
+        return Origin(self._endpoint.base_url.rstrip("/"), self._endpoint.model, self._stage)
 
     def _request(self, task: Task[T]) -> ChatRequest:
         return build_request(

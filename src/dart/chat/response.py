@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 from dart.chat.usage import token_counts
 from dart.core.errors import ChatError
-from dart.core.terminal import one_line
 
 RETRIED_STATUS = frozenset({408, 409, 425, 429})  # and every 5xx
 MAX_EXPLANATION = 300  # characters of a server's own words that a message quotes
@@ -119,9 +118,8 @@ def _parse_error(body: bytes) -> tuple[str, str | None]:
     error = error.get("error", error) if isinstance(error, dict) else error
     if isinstance(error, dict):
         message = error.get("message") or error.get("detail") or json.dumps(error, sort_keys=True)
-        code = None if error.get("code") is None else str(error["code"])
-        return one_line(str(message), MAX_EXPLANATION), code
-    return one_line(str(error), MAX_EXPLANATION) or "no explanation", None
+        return str(message)[:MAX_EXPLANATION], None if error.get("code") is None else str(error["code"])
+    return str(error)[:MAX_EXPLANATION] or "no explanation", None
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:
