@@ -66,6 +66,10 @@ class ChatClient:
     def __repr__(self) -> str:
         return f"ChatClient({self._endpoint.model!r} at {self._endpoint.base_url!r}, stage={self._stage!r})"
 
+    def key(self, task: Task[T]) -> str:
+        """The key of a task's first request in the cache."""
+        return self._request(task).key
+
     def count_uncached(self, tasks: Sequence[Task[T]]) -> int:
         """How many tasks have no answer to their first request in the cache."""
         return sum(self._cache.get(self._request(task).key) is None for task in tasks)
