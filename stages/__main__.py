@@ -17,6 +17,7 @@ import sys
 from dart.core import graph
 from dart.core.errors import DartError
 from dart.core.terminal import PrintableFormatter, printable
+from dart.preflight.checks import before_stage
 
 WORKER = "DART_WORKER"
 QUIET_LIBRARIES = ("httpx", "dvc", "datasets", "matplotlib", "fontTools", "accelerate", "transformers")
@@ -41,6 +42,8 @@ def main(arguments: list[str]) -> int:
         return code
     name, slots = arguments[0], arguments[1:]
     try:
+        for finding in before_stage(name, slots):
+            logging.info("check: %s: %s", finding.subject, finding.text)
         importlib.import_module(f"stages.{name}").run(*slots)
     except DartError as error:
         print(printable(f"stage {'@'.join(arguments)}: {error}"), file=sys.stderr)

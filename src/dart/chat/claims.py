@@ -36,9 +36,16 @@ WHERE claims.owner = excluded.owner OR claims.expires_at < :now OR claims.owner 
 class Claims:
     """The claims of one `ask`, in the file of `cache`."""
 
-    def __init__(self, cache: ResponseCache, clock: Callable[[], float] = time.time, owner: str | None = None) -> None:
+    def __init__(
+        self,
+        cache: ResponseCache,
+        clock: Callable[[], float] = time.time,
+        owner: str | None = None,
+        lease_s: float = LEASE_S,
+    ) -> None:
         self._cache = cache
         self._clock = clock
+        self._lease_s = lease_s
         self._owner = f"{process_name()}:{secrets.token_hex(4)}" if owner is None else owner
         self._ready = False
 
@@ -55,6 +62,7 @@ class Claims:
     def release(self, keys: Iterable[str]) -> None:
         """Give claims of this `ask` up; those of others stay."""
         with self._cache.connection() as connection:
+            create_table(self._cache)
             connection.executemany(
                 "DELETE FROM claims WHERE key = ? AND owner = ?", [(key, self._owner) for key in keys]
             )
@@ -63,7 +71,7 @@ class Claims:
         """Prolong all claims of this `ask`."""
         if self._ready:
             with self._cache.connection() as connection:
-                values = (self._clock() + LEASE_S, self._owner)
+                values = (self._clock() + self._lease_s, self._owner)
                 connection.execute("UPDATE claims SET expires_at = ? WHERE owner = ?", values)
 
     def release_all(self) -> None:
@@ -74,7 +82,7 @@ class Claims:
 
     def _insert(self, key: str, dead: str | None) -> bool:
         now = self._clock()
-        values = {"key": key, "owner": self._owner, "expires_at": now + LEASE_S, "now": now, "dead": dead}
+        values = {"key": key, "owner": self._owner, "expires_at": now + self._lease_s, "now": now, "dead": dead}
         with self._cache.connection() as connection:
             if not self._ready:
                 create_table(self._cache)

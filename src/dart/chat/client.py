@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 import httpx
 
+from dart.chat.batch import BatchFetcher
+from dart.chat.batch_api import BatchApi
 from dart.chat.cache import Origin, ResponseCache
 from dart.chat.claims import RENEW_S, Claims
 from dart.chat.executor import NeverComplete, RequestExecutor, RequestFailed
@@ -79,6 +81,10 @@ class ChatClient:
     def __repr__(self) -> str:
         return f"ChatClient({self._endpoint.model!r} at {self._endpoint.base_url!r}, stage={self._stage!r})"
 
+    def key(self, task: Task[T]) -> str:
+        """The key of a task's first request in the cache."""
+        return self._request(task).key
+
     def count_uncached(self, tasks: Sequence[Task[T]]) -> int:
         """How many tasks have no answer to their first request in the cache."""
         return sum(self._cache.get(self._request(task).key) is None for task in tasks)
@@ -114,6 +120,8 @@ class ChatClient:
         tracker = UsageTracker(self._endpoint)
         answers: dict[str, Answer[T]] = {}
         failures: dict[str, str] = {}
+        if tasks and self._transport is None and not cache_only():
+            self._fetch_batches(tasks)
         if tasks:
             _run_to_end(self._ask(tasks, answers, failures, rules, tracker))
         usage = tracker.usage()
@@ -125,6 +133,10 @@ class ChatClient:
             usage,
             {task.key: rules.refusals[task.key] for task in tasks if task.key in rules.refusals},
         )
+
+    def _fetch_batches(self, tasks: Sequence[Task[T]]) -> None:
+        api = BatchApi(self._endpoint, self._secret)
+        BatchFetcher(self._endpoint, api, self._cache, self._origin()).fetch(tasks, self._request)
 
     async def _ask(
         self,
@@ -150,8 +162,7 @@ class ChatClient:
                 await pool.close()
 
     def _executor(self, pool: ConnectionPool | None, claims: Claims, tracker: UsageTracker) -> RequestExecutor:
-        endpoint = self._endpoint
-        origin = Origin(endpoint.base_url.rstrip("/"), endpoint.model, self._stage)
+        endpoint, origin = self._endpoint, self._origin()
         return RequestExecutor(
             pool,
             timeout_s=endpoint.timeout_s,
@@ -257,6 +268,9 @@ class ChatClient:
     def _quote(self, words: str) -> str:
         """A server's words on one line, without the key (taken out before the cut, which might leave most of it)."""
         return one_line(words if self._secret is None else self._secret.scrub(words), MAX_EXPLANATION)
+
+    def _origin(self) -> Origin:
+        return Origin(self._endpoint.base_url.rstrip("/"), self._endpoint.model, self._stage)
 
     def _request(self, task: Task[T]) -> ChatRequest:
         return build_request(

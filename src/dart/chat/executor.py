@@ -196,7 +196,7 @@ class RequestExecutor:
         try:
             reply = await self._reply_with_retries(request)
         except ItemRefused as refusal:
-            return Completion("", "content_filter", 0, 0, model, refusal.explanation, "moderation")
+            return refusal.completion(model)
         except RefusedError as error:
             if error.status not in PER_REQUEST_STATUS:
                 raise

@@ -107,6 +107,10 @@ class ItemRefused(Exception):
         super().__init__(explanation)
         self.explanation = explanation
 
+    def completion(self, model: str) -> Completion:
+        """The refusal as the reply to this request, which costs nothing."""
+        return Completion("", "content_filter", 0, 0, model, self.explanation, "moderation")
+
 
 class ReplyRules(NamedTuple):
     """How an endpoint's replies are read, from its section of the profile."""

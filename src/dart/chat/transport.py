@@ -9,12 +9,12 @@ from __future__ import annotations
 import ipaddress
 import logging
 import os
-import re
 import zlib
 from typing import NamedTuple
 
 import httpx
 
+from dart.core.api_keys import is_key_shaped, key_name_problem
 from dart.core.errors import ChatError
 from dart.core.schema.profile import Endpoint
 
@@ -25,11 +25,7 @@ CONNECT_S = 15.0
 # escaped it and a server has added log-probabilities. What is larger is no answer, and would fill memory and cache.
 REPLY_BYTES, BYTES_PER_TOKEN = 1 << 20, 1024
 FRAGMENT = 12  # characters of a key that a message may not show either
-
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_KEY_PREFIX = re.compile(r"(sk|pk|rk|gsk|hf|xai|pplx|nvapi|tgp|AIza|ghp|glpat|r8|fw|csk|key)[_-]?[A-Za-z0-9]*[0-9]")
 _KEY_PARAMETERS = frozenset({"key", "api_key", "apikey", "api-key", "token", "access_token", "sig"})
-_KEY_LENGTH = 20  # characters; a shorter name with digits and small letters may be a variable's
 
 
 class Secret:
@@ -96,28 +92,6 @@ def read_key(endpoint: Endpoint) -> Secret | None:
             f"characters; the value is not shown). Set it again: export {name}=... Nothing was sent."
         )
     return Secret(value)
-
-
-def key_name_problem(name: str) -> str | None:
-    """What is wrong with `api_key_env`, without showing it; None if it can name an environment variable.
-
-    A key that was pasted there would stand in the profile, in dvc.lock and in every log.
-    """
-    if not _VARIABLE.fullmatch(name) or is_key_shaped(name):
-        return (
-            "api_key_env is not the name of an environment variable and looks like a key (it is not shown). Write the "
-            "variable's name there (say OPENAI_API_KEY) and export the key under it; if the profile with the key was "
-            "ever committed, revoke the key."
-        )
-    return None
-
-
-def is_key_shaped(text: str) -> bool:
-    """Whether `text` looks like an API key: a provider's prefix, or long with digits among small letters."""
-    if len(text) >= FRAGMENT and _KEY_PREFIX.match(text) and any(character.islower() for character in text):
-        return True
-    kinds = (str.isdigit, str.islower)
-    return len(text) >= _KEY_LENGTH and all(any(kind(character) for character in text) for kind in kinds)
 
 
 def may_use_proxy(base_url: str) -> bool:

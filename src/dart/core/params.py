@@ -20,6 +20,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError
 
 from dart.core import graph
+from dart.core.api_keys import key_name_problem
 from dart.core.errors import ParameterError
 from dart.core.records import BENCHMARKS, Record
 from dart.core.schema.ablations import RESERVED, Arms, Variant, runs
@@ -297,6 +298,7 @@ def _contradictions(params: Params, profile: Profile, where: str) -> list[str]:
             f"({', '.join(params.students)})"
         )
     lines += _contradictory_arms(params, profile, where)
+    lines += _pasted_keys(profile, where)
     if profile.simulation is not None and profile.label == "measured":
         lines.append(f"{where}: simulation: no party is embedded, so there is nobody to simulate; set it to null")
     if params.distill.min_sentences > params.distill.max_sentences:
@@ -320,6 +322,18 @@ def _contradictions(params: Params, profile: Profile, where: str) -> list[str]:
             if name not in benchmarks
         ]
     return lines
+
+
+def _pasted_keys(profile: Profile, where: str) -> list[str]:
+    """Keys that stand where the name of a variable belongs; refused before anything prints the parameters."""
+    names = {f"{key}.api_key_env": _get(profile, key) for key in ROLES.values()}
+    names |= {f"students.{slot}.server.api_key_env": spec.server for slot, spec in profile.students.items()}
+    return [
+        f"{where}: {key}: {problem}"
+        for key, section in names.items()
+        if section is not None and section.api_key_env is not None
+        and (problem := key_name_problem(section.api_key_env)) is not None
+    ]  # fmt: skip
 
 
 def _contradictory_arms(params: Params, profile: Profile, where: str) -> list[str]:
