@@ -59,7 +59,7 @@ def run() -> None:
         )
     ids = {pair.item_id for pair in annotated}
     shown = [item for item in items if item.id in ids]
-    texts = [[answer for answer in answers if answer.item_id in ids] for answers in (base, distilled)]
+    one, other = ([answer for answer in written if answer.item_id in ids] for written in (base, distilled))
     judges = {"judge": params.judge, "second_judge": params.second_judge} if annotated else {}
     costs = []
     with replacing(layout.ANNOTATION) as folder:
@@ -69,7 +69,8 @@ def run() -> None:
                 continue
             verdicts, outcome = audit(
                 shown,
-                *texts,
+                one,
+                other,
                 SCREEN_ALL,
                 chat_client(STAGE, role.replace("_", " "), endpoint, params),
                 params.audit,
@@ -80,7 +81,7 @@ def run() -> None:
             write_jsonl(folder / f"{role}.jsonl", verdicts)
         for name, guard in params.guards.items() if annotated else ():
             client = chat_client(STAGE, f"guard {name}", guard.endpoint, params)
-            read, asked = read_pairs(shown, *texts, guard.format, client, params.audit.may_miss)
+            read, asked = read_pairs(shown, one, other, guard.format, client, params.audit.may_miss)
             asked.require_complete(STAGE)
             costs.append(asked.usage.cost)
             write_jsonl(folder / layout.guard_verdicts().name / f"{name}.jsonl", read)
