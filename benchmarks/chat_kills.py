@@ -28,7 +28,7 @@ CALLS, CONCURRENCY, LATENCY_S = 300, 16, 0.1
 def stage(port: str, out: str) -> None:
     """The process that is killed: ask, then write the output."""
     from dart.chat.client import ChatClient
-    from dart.chat.tasks import Task
+    from dart.chat.tasks import Rejected, Task
     from dart.core.files import write_json
     from dart.core.schema.profile import Endpoint
 
@@ -37,8 +37,15 @@ def stage(port: str, out: str) -> None:
         max_tokens=100, concurrency=CONCURRENCY, requests_per_minute=None, tokens_per_minute=None, timeout_s=5,
         usd_per_million_prompt_tokens=0.27, usd_per_million_completion_tokens=1.1, budget_usd=None,
     )  # fmt: skip
+
+    def check(text: str) -> str:
+        if not text.startswith("Answer to question "):
+            raise Rejected("Give the answer alone.")
+        return text
+
     tasks = [
-        Task(f"{i}", [{"role": "user", "content": f"question {i}"}], check=str, max_corrections=0) for i in range(CALLS)
+        Task(f"{i}", [{"role": "user", "content": f"question {i}"}], check=check, max_corrections=4)
+        for i in range(CALLS)
     ]
     outcome = ChatClient(endpoint, stage="killed").ask(tasks)
     outcome.require_complete("killed")
