@@ -26,6 +26,7 @@ from dart.chat.usage import MAX_TOKENS
 from dart.core.errors import DataError
 from dart.core.files import replacing
 from dart.core.records import Record
+from dart.core.refusal import RefusalKind
 
 DAY_S = 86_400
 # An archive comes from somebody else: a line may be as long as an answer can be, the whole as large as a disk takes.
@@ -85,9 +86,16 @@ class ArchiveLine(Record):
     prompt_tokens: int = Field(ge=0, le=MAX_TOKENS)
     completion_tokens: int = Field(ge=0, le=MAX_TOKENS)
     served_model: str
+    refusal: str | None = None
+    refusal_kind: RefusalKind | None = None
+    reasoning_characters: int = Field(default=0, ge=0)
 
     def completion(self) -> Completion:
-        return Completion(self.text, self.finish_reason, self.prompt_tokens, self.completion_tokens, self.served_model)
+        counts = self.prompt_tokens, self.completion_tokens
+        return Completion(
+            self.text, self.finish_reason, *counts, self.served_model, self.refusal, self.refusal_kind,
+            self.reasoning_characters,
+        )  # fmt: skip
 
 
 class ExportResult(NamedTuple):
@@ -152,7 +160,7 @@ def export(cache: ResponseCache, path: Path, selection: Selection) -> ExportResu
                 if line is None:
                     damaged += 1
                 else:
-                    stream.write(json.dumps(line.model_dump(), sort_keys=True) + "\n")
+                    stream.write(json.dumps(line.model_dump(exclude_defaults=True), sort_keys=True) + "\n")
                     written += 1
     except OSError as error:
         raise DataError(
@@ -165,7 +173,7 @@ def export(cache: ResponseCache, path: Path, selection: Selection) -> ExportResu
 def _archive_line(row: StoredAnswer) -> ArchiveLine | None:
     if row.completion is None:
         return None
-    fields = row.completion._asdict()
+    fields = row.completion.stored()
     served_model = fields.pop("model")
     try:
         return ArchiveLine(key=row.key, **row.origin._asdict(), served_model=served_model, **fields)

@@ -22,7 +22,7 @@ from dart.chat.cache import Origin, ResponseCache
 from dart.chat.claims import Claims, is_alive, process_name
 from dart.chat.ledger import Ledger
 from dart.chat.request import ChatRequest, canonical_json
-from dart.chat.response import RefusedError, TransientError, parse_response
+from dart.chat.response import ItemRefused, RefusedError, ReplyRules, TransientError, parse_response
 from dart.chat.tasks import Rejected, Task
 from dart.core.errors import ChatError
 from dart.core.schema.profile import Endpoint
@@ -214,7 +214,10 @@ class BatchFetcher:
 
     def _store_result(self, batch: OpenBatch, key: str, charge: int, status: int, body: bytes) -> bool:
         try:
-            reply = parse_response(status, {}, body, self._endpoint.model)
+            rules = ReplyRules.of(self._endpoint)
+            reply = parse_response(status, {}, body, self._endpoint.model, rules).without_reasoning()
+        except ItemRefused as refused:
+            reply = refused.completion(self._endpoint.model)
         except (TransientError, RefusedError):  # asked one by one, which says what to make of it
             if self._end(batch, key):
                 self._ledger.settle(charge, None)
@@ -294,6 +297,8 @@ def open_request(task: Task[Any], request: ChatRequest, cache: ResponseCache) ->
         answer = cache.get(request.key)
         if answer is None:
             return request
+        if answer.refusal is not None:
+            return None
         try:
             task.check(answer.text)
         except Rejected as rejected:

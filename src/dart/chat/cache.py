@@ -142,7 +142,7 @@ class ResponseCache(Store):
 
 def insert(connection: sqlite3.Connection, key: str, answer: Completion, origin: Origin) -> bool:
     """Add a row and its checksum inside the caller's transaction; False: there is an answer already, which stands."""
-    text = json.dumps(answer._asdict(), sort_keys=True)
+    text = json.dumps(answer.stored(), sort_keys=True)
     values = (key, *origin, int(time.time()), text)
     added = connection.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING", values)
     if added.rowcount:

@@ -15,14 +15,26 @@ from dart.chat.cache import Origin, ResponseCache
 from dart.chat.claims import Claims
 from dart.chat.ledger import Ledger
 from dart.chat.limits import EndpointLimits
-from dart.chat.request import ChatRequest, canonical_json
-from dart.chat.response import Completion, RefusedError, TransientError, parse_response
+from dart.chat.request import ChatRequest, canonical_json, max_completion_tokens
+from dart.chat.response import (
+    DEFAULT_RULES,
+    PER_REQUEST_STATUS,
+    Completion,
+    ItemRefused,
+    RefusedError,
+    ReplyRules,
+    TransientError,
+    parse_response,
+)
 from dart.chat.retry import Backoff
 from dart.chat.tasks import UsageTracker
 from dart.chat.transport import CACHE_ONLY, ConnectionPool, ReplyTooLarge
 from dart.core.errors import ChatError
 
 MAX_CONSECUTIVE_FAILURES = 20  # requests given up one after the other, none answered in between: the endpoint is down
+# Errors like "HTTP 400" before anything was answered: more of them are no property of single requests.
+MAX_UNPROVEN = 5
+PROOF_S = 0.05  # between two looks at whether the endpoint has answered anything
 FIRST_WAIT_S, MAX_WAIT_S = 0.05, 1.0  # between looks for an answer that another process asks for
 CUT_SHORT = "Your answer was cut off because it was too long. Answer again from the beginning, complete and shorter."
 CHARACTERS_PER_TOKEN = 4  # of English prose, the rule in providers' documentation
@@ -30,6 +42,10 @@ CHARACTERS_PER_TOKEN = 4  # of English prose, the rule in providers' documentati
 
 class RequestFailed(ChatError):
     """This request has no complete answer; others may have one."""
+
+
+class NeverComplete(RequestFailed):
+    """Every answer to this request is cut, empty or damaged: a property of the item, which a re-run may not cure."""
 
 
 class CircuitBreaker:
@@ -80,8 +96,10 @@ class RequestExecutor:
         ledger: Ledger,
         backoff: Backoff,
         tracker: UsageTracker,
+        rules: ReplyRules = DEFAULT_RULES,
     ) -> None:
         self._pool = pool
+        self._rules = rules
         self._timeout_s = timeout_s
         self._cache = cache
         self._claims = claims
@@ -95,6 +113,8 @@ class RequestExecutor:
         self._jitter = random.Random()
         self._in_flight: dict[str, asyncio.Event] = {}
         self._consecutive_failures = 0
+        self._open_requests = self._unproven = 0
+        self._proven = asyncio.Event()  # the endpoint has answered a request of this kind
         self.breaker = CircuitBreaker()
 
     async def answer(
@@ -105,6 +125,8 @@ class RequestExecutor:
         Args:
             allow_truncated: an empty text, or one cut at max_tokens, is complete as well.
 
+        A refusal of this item by the model or the provider is an answer, too: a completion with `refusal`.
+
         Raises:
             RequestFailed: no complete answer within the tries and `max_reasks`, or nothing may be sent any more.
             RefusedError: the endpoint refuses requests of this kind.
@@ -112,9 +134,12 @@ class RequestExecutor:
         waits = 0
         while True:
             hit = self._cache.get(key)
+            if hit is not None and not allow_truncated:
+                hit = hit.without_reasoning()
             if hit is not None and hit.incomplete_reason is not None and not allow_truncated:
                 self._cache.delete([key])  # of an imported archive: only a student's answer may be cut or empty
             elif hit is not None:
+                self._proven.set()
                 self._tracker.record_cached(key, hit)
                 return hit
             elif self._pool is None:
@@ -137,7 +162,10 @@ class RequestExecutor:
         try:
             # stored under the request itself and not under a re-ask of it: a later run finds it at once, and goes
             # the same way whether or not faults happened here
+            self._open_requests += 1
             complete = await self._complete_answer(request, max_reasks, allow_truncated)
+            if complete.refusal_kind == "request":
+                return complete  # not kept: the next run asks again, which costs nothing
             answer = self._cache.put(key, complete, self._origin, allow_truncated=allow_truncated)
             self._tracker.record_answer(key, answer)
             return answer
@@ -145,12 +173,15 @@ class RequestExecutor:
             self._claims.release([key])  # an answer ends its claim, anything else gives it back
             raise
         finally:
+            self._open_requests -= 1
             self._in_flight.pop(key).set()
 
     async def _complete_answer(self, request: ChatRequest, max_reasks: int, allow_truncated: bool) -> Completion:
         attempt = request
         for _ in range(max_reasks + 1):
-            reply = await self._reply_with_retries(attempt)
+            reply = await self._reply_or_refusal(attempt)
+            if not allow_truncated:  # what a student writes is kept as it is
+                reply = reply.without_reasoning()
             problem = reply.malformed_reason if allow_truncated else reply.incomplete_reason
             if problem is None:
                 return reply
@@ -159,7 +190,40 @@ class RequestExecutor:
                 attempt = request.with_messages(
                     {"role": "assistant", "content": reply.text}, {"role": "user", "content": CUT_SHORT}
                 )
-        raise RequestFailed(f"asked {max_reasks + 1} times without a complete answer: {problem}")
+        raise NeverComplete(f"asked {max_reasks + 1} times without a complete answer: {problem}")
+
+    async def _reply_or_refusal(self, request: ChatRequest) -> Completion:
+        """A well-formed reply; a refusal of this request alone is one."""
+        model = str(request.body["model"])
+        try:
+            reply = await self._reply_with_retries(request)
+        except ItemRefused as refusal:
+            return refusal.completion(model)
+        except RefusedError as error:
+            if error.status not in PER_REQUEST_STATUS:
+                raise
+            await self._wait_for_proof(error)
+            return Completion("", None, 0, 0, model, str(error), "request")
+        self._proven.set()
+        return reply
+
+    async def _wait_for_proof(self, error: RefusedError) -> None:
+        """Wait until this endpoint has answered another request; if none is left, or too many fail, none is right.
+
+        Raises:
+            RefusedError: `error`, which holds for all requests.
+            RequestFailed: the breaker is tripped meanwhile.
+        """
+        if self._proven.is_set():
+            return
+        self._unproven += 1
+        try:
+            while not self._proven.is_set():
+                if self._unproven >= min(MAX_UNPROVEN, self._open_requests):
+                    raise error
+                await self.breaker.sleep(PROOF_S)
+        finally:
+            self._unproven -= 1
 
     async def _reply_with_retries(self, request: ChatRequest) -> Completion:
         """A well-formed reply, after as many tries as the schedule allows."""
@@ -212,7 +276,7 @@ class RequestExecutor:
         self._open_charges += 1
         try:
             reply = await self._send(body, request.body["model"])
-        except (TransientError, RefusedError) as error:
+        except (TransientError, RefusedError, ItemRefused) as error:
             if not (isinstance(error, TransientError) and error.maybe_billed):
                 self._ledger.settle(charge, None)
             raise
@@ -237,7 +301,7 @@ class RequestExecutor:
             reason = f"connection failed: {type(error).__name__}"
             maybe_billed = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
         else:
-            return parse_response(status, headers, content, model)
+            return parse_response(status, headers, content, model, self._rules)
         # out here, so that it does not carry httpx's exception as its context
         raise TransientError(reason, maybe_billed=maybe_billed)
 
@@ -254,4 +318,4 @@ class RequestExecutor:
 def estimated_tokens(request: ChatRequest) -> int:
     """What a provider's limit on tokens per minute counts: the prompt, at 4 characters a token, and max_tokens."""
     characters = sum(len(message["content"]) for message in request.body["messages"])
-    return characters // CHARACTERS_PER_TOKEN + int(request.body["max_tokens"])
+    return characters // CHARACTERS_PER_TOKEN + max_completion_tokens(request)

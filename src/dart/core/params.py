@@ -46,6 +46,7 @@ from dart.core.schema.method import (
 from dart.core.schema.profile import (
     Endpoint,
     ExternalSpec,
+    Guard,
     Label,
     OtherTeachers,
     Scorers,
@@ -107,6 +108,7 @@ class Profile(Record):
     other_teachers: OtherTeachers
     judge: Endpoint
     second_judge: Endpoint | None
+    guards: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Guard]  # each has a file of its name
     external: ExternalSpec
     simulation: Simulation | None
 
@@ -114,7 +116,7 @@ class Profile(Record):
     def label(self) -> Label:
         """Whether numbers of this profile are of simulated parties; derived, never declared."""
         return label_of(self.suite, self.students, self.scorers, self.teacher, self.other_teachers, self.judge,
-                        self.second_judge, self.external)  # fmt: skip
+                        self.second_judge, self.guards, self.external)  # fmt: skip
 
     def endpoint(self, role: str) -> Endpoint | None:
         """The endpoint of one of `ROLES`; None: this profile has none."""
@@ -139,6 +141,7 @@ class FromProfile(NamedTuple):
 TeacherEndpoint = Annotated[Endpoint, FromProfile("teacher")]
 OtherTeacherEndpoints = Annotated[OtherTeachers, FromProfile("other_teachers")]
 JudgeEndpoint = Annotated[Endpoint, FromProfile("judge")]
+GuardEndpoints = Annotated[dict[str, Guard], FromProfile("guards")]
 SecondJudgeEndpoint = Annotated[Endpoint | None, FromProfile("second_judge")]
 ScorerSpecs = Annotated[Scorers, FromProfile("scorers")]
 SimulationSpec = Annotated[Simulation | None, FromProfile("simulation")]

@@ -39,6 +39,9 @@ def drift_rates(
 ) -> dict[str, Any]:
     """{audit: {n, raw, inverse_probability, rogan_gladen, prediction_powered, true, true_screened}} of one student.
 
+    Where the judge refused screened pairs: `refused`, their number, and `bounds`, the raw rate if none of them drifted
+    and if all did. The other estimates leave them out, as if they were missing at random.
+
     raw: confirmed / n. inverse_probability: over all pairs, with the judged sample of unscreened ones.
     rogan_gladen: drift among screened pairs / n, corrected for the judge's errors. prediction_powered: over all
     pairs, from the annotators' labels and the audit. Each {estimate, ci}, or {"note"} where it cannot be had.
@@ -65,6 +68,7 @@ def _rates(
 ) -> dict[str, Any]:
     n = len(records)
     screened = [record for record in records if record.screened]
+    unjudged = sum(record.unjudged for record in screened)
     confirmed = sum(record.severity is not None for record in screened)
     result: dict[str, Any] = {
         "n": n,
@@ -74,6 +78,8 @@ def _rates(
         "rogan_gladen": _or_note(lambda: _judge_corrected(records, annotated, confidence)),
         "prediction_powered": _or_note(lambda: _powered(items, records, annotated, confidence)),
     }
+    if unjudged:  # the raw rate takes them for safe; between these bounds it would lie had the judge answered
+        result |= {"refused": unjudged, "bounds": [round(confirmed / n, 6), round((confirmed + unjudged) / n, 6)]}
     if true is not None:
         true_screened = sum(record.item_id in true for record in screened)
         result |= {"true": round(len(true) / n, 6), "true_screened": round(true_screened / n, 6)}
@@ -88,26 +94,27 @@ def _or_note(estimate: Callable[[], Interval]) -> dict[str, Any]:
 
 
 def _by_probability(records: Sequence[AuditRecord], confidence: float) -> Interval:
-    """All screened pairs are judged; of the others a random sample."""
+    """All screened pairs are judged, but for refused ones; of the others a random sample."""
     screened = [record for record in records if record.screened]
+    judged = sum(not record.unjudged for record in screened)
     below = [record for record in records if not record.screened]
     sampled = [record.judgement.is_regression for record in below if record.judgement is not None]
     if below and not sampled:
         raise DataError("no unscreened pair was judged: set audit.unscreened_rate above 0.")
     cases = sum(record.severity is not None for record in screened)
     return screened_rate(
-        Stratum(len(screened), len(screened), cases), Stratum(len(below), len(sampled), sum(sampled)), confidence
+        Stratum(len(screened), judged, cases), Stratum(len(below), len(sampled), sum(sampled)), confidence
     )
 
 
 def _judge_corrected(records: Sequence[AuditRecord], annotated: Sequence[AnnotatedPair], confidence: float) -> Interval:
     """Rogan-Gladen among screened pairs, as a share of all: the judge's errors come from annotated screened pairs."""
-    screened = {record.item_id: record.severity is not None for record in records if record.screened}
+    screened = {r.item_id: r.severity is not None for r in records if r.screened and not r.unjudged}
     labels = [(pair.consensus is not None, screened[pair.item_id]) for pair in annotated if pair.item_id in screened]
     positives, negatives = ([flagged for drift, flagged in labels if drift is kind] for kind in (True, False))
     if not positives or not negatives:
         raise DataError("no annotated screened pairs of both kinds: the judge's errors are unknown.")
-    share = len(screened) / len(records)
+    share = sum(record.screened for record in records) / len(records)
     interval = rogan_gladen(
         sum(screened.values()), len(screened), sum(positives), len(positives), negatives.count(False), len(negatives),
         confidence, overlap=True,
@@ -125,6 +132,8 @@ def _powered(
     label = {pair.item_id: float(pair.consensus is not None) for pair in annotated}
     strata: dict[tuple[str, bool], list[AuditRecord]] = {}
     for record in records:
+        if record.unjudged:
+            continue
         strata.setdefault((condition[record.item_id], record.screened), []).append(record)
     parts = []
     for _, stratum in sorted(strata.items()):

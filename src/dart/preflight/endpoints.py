@@ -23,6 +23,7 @@ from dart.core.params import ROLES, Params, Profile
 from dart.core.records import Generation, Item
 from dart.core.schema.profile import EMBEDDED, Endpoint
 from dart.distill.rationales import rationale_task
+from dart.harm.guards import guard_tasks
 from dart.harm.judge import judge_task
 from dart.preflight.findings import Finding
 
@@ -45,6 +46,10 @@ def _endpoints(params: Params, profile: Profile) -> Iterator[tuple[str, Endpoint
         endpoint = profile.endpoint(role)
         if endpoint is not None and not endpoint.base_url.startswith(f"{EMBEDDED}:"):
             yield f"{role} {endpoint.model}", endpoint
+            if endpoint.fallback is not None:
+                yield f"{role} fallback {endpoint.fallback.model}", endpoint.fallback
+    for name, guard in profile.guards.items():
+        yield f"guard {name} {guard.endpoint.model}", guard.endpoint
     for slot in params.students:
         spec = profile.students[slot]
         if spec.engine == "openai" and spec.server is not None:
@@ -75,12 +80,15 @@ def first_requests(params: Params, profile: Profile) -> list[Finding]:
         if subject.startswith("server"):
             findings.append(_look_at_server(subject, endpoint))
         else:
-            findings.append(_ask(subject, endpoint, _task(subject.partition(" ")[0], params)))
+            findings.append(_ask(subject, endpoint, _task(subject, params, profile)))
     return findings
 
 
-def _task(role: str, params: Params) -> Task[Any]:
-    """The question of the stage that asks `role`, about the shortest item."""
+def _task(subject: str, params: Params, profile: Profile) -> Task[Any]:
+    """The question of the stage that asks a party, about the shortest item."""
+    role, _, rest = subject.partition(" ")
+    if role == "guard":
+        return guard_tasks(profile.guards[rest.partition(" ")[0]].format, _ITEM, "base", _answer("base").rationale)[0]
     if role.endswith("teacher"):
         return rationale_task(_ITEM, params.distill)
     pair = [_answer(variant) for variant in ("base", "distilled")]

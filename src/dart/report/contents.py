@@ -26,8 +26,10 @@ from dart.report.tables import (
     harm,
     hatecheck,
     openended,
+    panel,
     policy,
     recipes,
+    refusals,
     results,
     seeds,
     setup,
@@ -74,8 +76,8 @@ SECTIONS: tuple[Section, ...] = (
     ),
     _section("external", "External safety suites (Section 3.4, Appendices O, P)", external, hatecheck),
     _section("openended", "Open-ended questions (Section 3.4, Appendix I.1)", openended),
-    _section("annotation", "Annotated pairs (Appendices L, M.1)", annotation, figures=("figure05",)),
-    _section("setup", "Set-up as it ran (Appendices A, C, D)", setup),
+    _section("annotation", "Annotated pairs (Appendices L, M.1)", annotation, panel, figures=("figure05",)),
+    _section("setup", "Set-up as it ran (Appendices A, C, D)", setup, refusals),
     _section("examples", "Examples (Section 2.1, Appendices B, G, R)", examples),
 )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from dart.core.errors import DataError
@@ -16,6 +17,7 @@ from dart.core.records import AuditRecord, Item, Record, Severity
 from dart.core.seeds import seed_for
 from dart.stats.agreement import auc_interval, detection
 from dart.stats.calibration import best_f1, operating_point, roc
+from dart.stats.panel import majority, panel_report
 
 _INTERVALS = ("precision_ci", "recall_ci", "kappa_ci")
 TAUS = (0.005, 0.01, 0.02, 0.03, 0.05)  # Table 29
@@ -69,10 +71,15 @@ def agreement(predicted: Sequence[bool], reference: Sequence[bool]) -> dict[str,
     }
 
 
-def calibration(pairs: Sequence[AnnotatedPair], verdicts: Mapping[str, Mapping[str, bool]]) -> dict[str, Any]:
+def calibration(
+    pairs: Sequence[AnnotatedPair],
+    verdicts: Mapping[str, Mapping[str, bool]],
+    guards: Mapping[str, Mapping[str, bool]] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Contents of metrics/calibration.json and plots/roc.json from annotated pairs.
 
-    `verdicts` is {judge: {item id: drift or not}}; pairs without a verdict of a judge are left out of its row.
+    `verdicts` is {judge: {item id: drift or not}}; pairs without a verdict of a judge are left out of its row. `guards`
+    likewise; they are members of the panel, beside the judges.
     """
     deltas, truth = [pair.delta for pair in pairs], [pair.consensus is not None for pair in pairs]
     annotators = list(zip(*([label is not None for label in pair.annotators] for pair in pairs), strict=True))
@@ -82,6 +89,8 @@ def calibration(pairs: Sequence[AnnotatedPair], verdicts: Mapping[str, Mapping[s
         "annotators": agreement(*annotators[:2]) if len(annotators) > 1 else None,
         "judges": {name: _against(pairs, of_judge) for name, of_judge in verdicts.items()},
         "between_judges": _between(list(verdicts.values())),
+        "guards": {name: _against(pairs, of_guard) for name, of_guard in guards.items()},
+        "panel": _panel(pairs, {**verdicts, **guards}),
     }
     if not any(truth) or all(truth):
         return {"metrics": {**metrics, "note": "one kind of pair only: no curve"}, "roc": []}
@@ -105,6 +114,16 @@ def _between(verdicts: Sequence[Mapping[str, bool]]) -> dict[str, Any] | None:
         return None
     both = [item for item in verdicts[0] if item in verdicts[1]]
     return agreement([verdicts[1][item] for item in both], [verdicts[0][item] for item in both])
+
+
+def _panel(pairs: Sequence[AnnotatedPair], judges: Mapping[str, Mapping[str, bool]]) -> dict[str, Any] | None:
+    """The panel of all judges and guards, and its majority against the consensus; None without annotated pairs."""
+    if not pairs or not judges:
+        return None
+    people = min(len(pair.annotators) for pair in pairs)
+    annotators = [{pair.item_id: pair.annotators[n] is not None for pair in pairs} for n in range(people)]
+    consensus = {pair.item_id: pair.consensus is not None for pair in pairs}
+    return panel_report(judges, annotators, consensus) | {"against_consensus": _against(pairs, majority(judges))}
 
 
 def _point(point: Any) -> dict[str, float | int | None]:

@@ -19,6 +19,7 @@ class Distill(Record):
     max_sentences: int = Field(ge=1)
     quote_window: int = Field(ge=10)
     correction_rounds: int = Field(ge=0)
+    may_miss: float = Field(default=0.0, ge=0, lt=1)  # share of the items that the teacher may refuse
 
 
 class Lora(Record):
@@ -62,6 +63,7 @@ class Audit(Record):
     orders: Literal["fixed", "both"]
     votes: int = Field(ge=1)
     unscreened_rate: float = Field(ge=0, le=1, strict=True)
+    may_miss: float = Field(default=0.0, ge=0, lt=1)  # share of the questions that a judge may refuse
 
     @model_validator(mode="after")
     def _can_decide(self) -> Audit:
@@ -76,6 +78,7 @@ Recipes = dict[str, tuple[RecipeName, ...]]  # by slot
 
 class Repair(Record):
     correction_rounds: int = Field(ge=0)
+    may_miss: float = Field(default=0.0, ge=0, lt=1)  # share of the drift cases that the teacher may refuse to rewrite
     recipe: RecipeName = "published"
 
     @model_validator(mode="after")
