@@ -61,6 +61,36 @@ def test_a_folder_replaces_a_folder(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["second"]
 
 
+def test_a_file_never_replaces_a_folder_nor_a_folder_a_file(tmp_path: Path) -> None:
+    thesis = tmp_path / "results" / "thesis.txt"
+    thesis.parent.mkdir()
+    thesis.write_text("precious", encoding="utf-8")
+    with pytest.raises(DataError, match="results is a folder, and a file would replace it"):
+        write_json(tmp_path / "results", {})
+
+    def a_folder_in_its_place() -> None:
+        with replacing(thesis) as folder:
+            folder.mkdir()
+
+    with pytest.raises(DataError, match=r"thesis\.txt is a file, and a folder would replace it"):
+        a_folder_in_its_place()
+    for name in (Path("/"), tmp_path / ".."):
+        with pytest.raises(DataError, match="is no name for a file"):
+            write_json(name, {})
+    assert thesis.read_text(encoding="utf-8") == "precious"
+    assert [path.name for path in tmp_path.rglob("*")] == ["results", "thesis.txt"]
+
+
+def test_a_link_to_a_folder_is_replaced_and_what_it_points_to_stays(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "weights").write_text("kept", encoding="utf-8")
+    (tmp_path / "model").symlink_to(tmp_path / "elsewhere")
+    with replacing(tmp_path / "model") as folder:
+        folder.mkdir()
+    assert not (tmp_path / "model").is_symlink()
+    assert (tmp_path / "elsewhere" / "weights").read_text(encoding="utf-8") == "kept"
+
+
 @given(st.lists(st.text(), min_size=1, max_size=4))
 def test_draws_depend_on_their_names_alone(parts: list[str]) -> None:
     assert seed_for(*parts) == seed_for(*parts)

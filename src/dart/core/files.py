@@ -25,15 +25,25 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path that replaces `path` on success and is deleted on failure.
 
     An out that exists is complete: a kill between two writes leaves the old file or none.
-    Parent folders are created, because DVC does not create them. Works for files and for folders.
+    Parent folders are created, because DVC does not create them. A file replaces a file, and a folder a folder.
+
+    Raises:
+        DataError: a file would replace a folder or a folder a file, or `path` names neither ("/", "..").
     """
+    if path.name in ("", ".."):
+        raise DataError(f"{path} is no name for a file. Name the file to write.")
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    new = scratch / path.name
     try:
-        yield scratch / path.name
+        yield new
         if path.is_dir():
-            shutil.rmtree(path)
-        os.replace(scratch / path.name, path)
+            if not new.is_dir():
+                raise DataError(f"{path} is a folder, and a file would replace it. Name a file, or delete the folder.")
+            os.rename(path, scratch / "old")  # goes with `scratch`; a link goes, and not what it points to
+        elif path.exists() and new.is_dir():
+            raise DataError(f"{path} is a file, and a folder would replace it. Name a folder, or delete the file.")
+        os.replace(new, path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
