@@ -16,6 +16,7 @@ import sys
 
 from dart.core import graph
 from dart.core.errors import DartError
+from dart.core.visible_text import visible
 
 WORKER = "DART_WORKER"
 QUIET_LIBRARIES = ("httpx", "dvc", "datasets", "matplotlib", "fontTools", "accelerate", "transformers")
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> int:
     try:
         importlib.import_module(f"stages.{name}").run(*slots)
     except DartError as error:
-        print(f"stage {'@'.join(arguments)}: {error}", file=sys.stderr)
+        print(f"stage {'@'.join(arguments)}: {visible(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"stage {'@'.join(arguments)}: interrupted; `dvc repro` continues from here", file=sys.stderr)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dart.core.errors import DataError
-from dart.core.files import read_jsonl, replacing, write_json, write_jsonl
+from dart.core.files import read_json, read_jsonl, replacing, write_json, write_jsonl
 from dart.core.records import Item
 from dart.core.seeds import seed_for, unit_interval
 
@@ -33,6 +33,20 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
         read_jsonl(file, Item)
     with pytest.raises(DataError, match=r"nothing\.jsonl is missing"):
         read_jsonl(tmp_path / "nothing.jsonl", Item)
+
+
+@pytest.mark.parametrize(
+    "line", [b"\xff\xfe", b"[" * 5000, b'{"id": ' + b"9" * 5000 + b"}", b'{"id": "\\ud800"}', b"", b"null", b"\x00"]
+)
+def test_what_is_no_record_is_one_message(line: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "items.jsonl"
+    file.write_bytes(ITEM.model_dump_json().encode() + b"\n" + line + b"\n")
+    with pytest.raises(DataError, match=r"items\.jsonl:2: not a valid Item"):
+        read_jsonl(file, Item)
+    file.write_bytes(line)
+    if not line.startswith(b'{"id": "'):
+        with pytest.raises(DataError, match=r"items\.jsonl"):
+            read_json(file, dict)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def read_jsonl(path: Path, kind: type[R]) -> list[R]:
     if not path.is_file():
         raise DataError(f"{path} is missing. Run `dvc repro` (or `dvc checkout`) to produce it.")
     records: list[R] = []
-    with path.open(encoding="utf-8") as stream:
+    with path.open("rb") as stream:  # pydantic says where a line is not UTF-8
         for number, line in enumerate(stream, start=1):
             try:
                 records.append(kind.model_validate_json(line))
@@ -90,9 +90,11 @@ def read_json(path: Path, kind: type[J]) -> J:
     if not path.is_file():
         raise DataError(f"{path} is missing. Run `dvc repro` (or `dvc checkout`) to produce it.")
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_bytes().decode("utf-8"))
     except json.JSONDecodeError as error:
         raise DataError(f"{path}:{error.lineno}: not JSON ({error.msg}). Delete it and run `dvc repro`.") from None
+    except (ValueError, RecursionError) as error:  # not UTF-8, a number of 5,000 digits, nested too deeply
+        raise DataError(f"{path}: cannot be read ({str(error)[:200]}). Delete it and run `dvc repro`.") from None
     if not isinstance(value, kind):
         raise DataError(
             f"{path}: expected a {kind.__name__}, found a {type(value).__name__}. Delete it and run `dvc repro`."

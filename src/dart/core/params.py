@@ -54,7 +54,8 @@ from dart.core.schema.profile import (
     SuiteSpec,
     label_of,
 )
-from dart.core.yaml_files import read_yaml, short
+from dart.core.visible_text import short
+from dart.core.yaml_files import read_yaml
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from dart.core.yaml_files import short
+from dart.core.visible_text import short
 
 
 class Range(NamedTuple):

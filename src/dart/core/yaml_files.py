@@ -6,7 +6,6 @@ last one wins. So a file is measured before it is built: as events, which have n
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,13 @@ from typing import Any
 import yaml
 
 from dart.core.errors import ParameterError
+from dart.core.visible_text import shown, visible
 
 MAX_BYTES = 1 << 20  # the longest shipped file has 12 KB
 MAX_DEPTH = 40  # lists and mappings inside one another; shipped files have 5
 MAX_NODES = 100_000  # with aliases written out
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MERGE = "tag:yaml.org,2002:merge"
-
-_short = reprlib.Repr()
-_short.maxstring = _short.maxother = _short.maxlong = 80
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -41,10 +38,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
         if root is not None:
             _require_small(root, path)
             for line, key in _repeated_keys(root):
-                raise ParameterError(f"{path}, line {line}: the key {short(key)} occurs a second time. Delete one.")
+                raise ParameterError(f"{path}, line {line}: the key '{shown(key)}' occurs a second time. Delete one.")
         content = yaml.load(text, Loader=_LOADER)
     except yaml.YAMLError as error:
-        raise ParameterError(f"{path} is not valid YAML: {' '.join(str(error).split())[:300]}") from None
+        raise ParameterError(f"{path} is not valid YAML: {visible(' '.join(str(error).split()))[:300]}") from None
     except ParameterError:
         raise
     except (ValueError, OverflowError) as error:  # a number of 5,000 digits, the 31st of February
@@ -52,14 +49,6 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ParameterError(f"{path} must be a mapping, but it is a {type(content).__name__}.")
     return content
-
-
-def short(value: Any) -> str:
-    """A value in a message: its beginning, whatever its size."""
-    try:
-        return _short.repr(value)
-    except ValueError:  # an int beyond Python's limit of digits, written in hexadecimal
-        return f"a number of {value.bit_length()} bits" if isinstance(value, int) else f"a {type(value).__name__}"
 
 
 def _text(path: Path) -> str:
