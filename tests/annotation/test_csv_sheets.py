@@ -70,7 +70,8 @@ def test_long_texts_are_read_and_the_limit_of_others_stays() -> None:
 
 FORMULAS = (
     "=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\n=1", " =1", "＝1", "＋1", "－1", "＠1", "\u200b=1", "\ufeff=1",
-    '"=1', "'=1", "a;=1", "a\t=1", "a\n=1", "a\r\n+1", 'a"\n"=1', "a; @x", "\x00=1", "\x0b=1", "\u2028=1", "a;\u200b\u200b=1",
+    '"=1', "'=1", "a;=1", "a\t=1", "a\n=1", "a\r\n+1", 'a"\n"=1',
+    "a; @x", "\x00=1", "\x0b=1", "\u2028=1", "a;\u200b\u200b=1",
 )  # fmt: skip
 CELL = re.compile(r"[\s\x00-\x1f\u200b-\u200f\u2060\ufeff\"]*[=+\-@＝＋－＠]")
 

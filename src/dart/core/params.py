@@ -54,7 +54,7 @@ from dart.core.schema.profile import (
     SuiteSpec,
     label_of,
 )
-from dart.core.visible_text import short
+from dart.core.visible_text import short, shown
 from dart.core.yaml_files import read_yaml
 
 log = logging.getLogger(__name__)
@@ -69,6 +69,7 @@ ROLES: Mapping[str, str] = {
 }
 ROOT_FILE = "params.yaml"
 PROFILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+FOLDER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 MAX_PROBLEMS = 50  # listed in one message
 
 
@@ -290,6 +291,16 @@ def _contradictions(params: Params, profile: Profile, where: str) -> list[str]:
     lines += _contradictory_arms(params, profile, where)
     if profile.simulation is not None and profile.label == "measured":
         lines.append(f"{where}: simulation: no party is embedded, so there is nobody to simulate; set it to null")
+    lines += [
+        f"{file}: {key}: {shown(name)!r} must be a name of letters, digits, _ and -, because folders are named so"
+        for file, key, names in (
+            (where, "students", profile.students),
+            (ROOT_FILE, "variants", params.variants),
+            *((ROOT_FILE, f"variants.{name}.points", arm.points) for name, arm in params.variants.items()),
+        )
+        for name in names
+        if not FOLDER_NAME.fullmatch(name)
+    ]
     lines += [
         f"{where}: students.{slot}.nano: hidden_size {spec.nano.hidden_size} is no multiple of heads {spec.nano.heads}"
         for slot, spec in profile.students.items()
