@@ -25,7 +25,11 @@ def markdown(table: Table, level: int = 3) -> str:
 
 
 # Besides markup of CommonMark: entities, mathematics, strikethrough, links, mentions, issues and emoji of GitHub.
-_MARKUP = re.compile(r"[\\`*_|<>\[\]$~@]|&(?=#?\w+;)|#(?=\w)|:(?=//|[\w+-]+:)|(?<=www)\.", re.IGNORECASE)
+_MARKUP = re.compile(
+    r"[\\`*_|<>\[\]$~@]|&(?=#?\w+;)|#(?=\w)"
+    r"|(?<=http):(?=//)|(?<=https):(?=//)|(?<=ftp):(?=//)|(?<=www)\.|:(?=[\w+-]+:)",
+    re.IGNORECASE,
+)
 
 
 def escaped(text: str) -> str:
