@@ -11,6 +11,7 @@ import importlib
 import logging
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -34,6 +35,9 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     for library in QUIET_LIBRARIES:
         logging.getLogger(library).setLevel(logging.WARNING)
+    if not os.environ.get(WORKER):
+        for folder in graph.leftovers(arguments[0], arguments[1:]):
+            shutil.rmtree(folder, ignore_errors=True)
     code = _through_launcher(arguments)
     if code is not None:
         return code
