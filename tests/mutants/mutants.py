@@ -64,21 +64,32 @@ PROMPTS = [
 
 MASKS_AND_TEMPLATES = [
     *_in(
-        "src/dart/student/trainer.py", "tests/student/test_train.py",
+        "src/dart/student/trainer.py", "tests/student/test_train.py::test_a_batch_supervises_the_answers_alone",
         ("loss: the prompt is supervised", "[IGNORED] * row.n_prompt + row.ids[row.n_prompt :]", "row.ids[: row.n_prompt] + row.ids[row.n_prompt :]"),
         ("loss: padding is supervised", "row.ids[row.n_prompt :] + [IGNORED] * (longest - len(row.ids))", "row.ids[row.n_prompt :] + [self.pad_id] * (longest - len(row.ids))"),
+    ),
+    *_in(
+        "src/dart/student/trainer.py", "tests/student/test_train.py::test_the_first_loss_is_the_mean_over_the_answers_tokens",
         ("loss: mean of the rows' means", 'targets[self._supervised], reduction="sum")', 'targets[self._supervised], reduction="mean")'),
         ("loss: not shifted", "inputs[0][:, :-1][self._supervised]", "inputs[0][:, 1:][self._supervised]"),
+    ),
+    *_in(
+        "src/dart/student/trainer.py", "tests/student/test_training_settings.py",
         ("order: the same in every epoch", 'seed_for(self.seed, "order", self.epoch)', 'seed_for(self.seed, "order")'),
         ("order: the same for every seed", 'seed_for(self.seed, "order", self.epoch)', 'seed_for("order", self.epoch)'),
     ),
     *_in(
-        "src/dart/student/train.py", "tests/student/test_train.py",
+        "src/dart/student/train.py", "tests/student/test_training_settings.py",
+        ("train: constant learning rate", 'lr_scheduler_type="cosine"', 'lr_scheduler_type="constant"'),
+        ("train: no warm-up", "warmup_steps=math.ceil(total * training.warmup_ratio)", "warmup_steps=0"),
+        ("train: dropout by no seed", 'seed=seed_for(run.seed, "dropout")', "seed=0"),
+        ("train: order by no seed", 'order_seed=seed_for(run.seed, "rows")', "order_seed=0"),
+        ("train: control ignores its steps", "total = run.steps or spec.epochs_of", "total = spec.epochs_of"),
+    ),
+    *_in(
+        "src/dart/student/train.py", "tests/student/test_train.py::test_copies_of_a_row_count tests/student/test_train.py::test_an_adapter_is_continued_and_not_started_anew",
         ("train: copies of a row count once", "        encoded.append(by_content[content])\n", "            encoded.append(by_content[content])\n"),
         ("train: Stage III from a new adapter", "    if start_from is None:\n        return adapter.attach", "    if True:\n        return adapter.attach"),
-        ("train: constant learning rate", 'lr_scheduler_type="cosine"', 'lr_scheduler_type="constant"'),
-        ("train: dropout by no seed", 'seed=seed_for(run.seed, "dropout")', "seed=0"),
-        ("train: control ignores its steps", "total = run.steps or spec.epochs_of", "total = spec.epochs_of"),
     ),
     *_in(
         "src/dart/student/template.py", "tests/student/test_template.py",
@@ -91,7 +102,7 @@ MASKS_AND_TEMPLATES = [
         ("template: nothing is probed", "        probe_template(tokenizer, DATE)\n", ""),
     ),
     *_in(
-        "src/dart/student/toxicity.py", "tests/student/test_toxicity.py",
+        "src/dart/student/toxicity.py", "tests/student/test_toxicity.py::test_a_real_students_gradient_has_the_exact_one_in_its_interval tests/student/test_toxicity.py::test_a_share_of_the_rows_on_some_steps_weighs_as_much_in_expectation",
         ("toxreg: lambda without its sign", "estimate - estimate.detach()", "estimate.detach() - estimate"),
         ("toxreg: the same rows at every step", '"toxreg-row", self.seed, step, digest', '"toxreg-row", self.seed, digest'),
     ),
@@ -113,7 +124,7 @@ SCREENS = [
         ("audit: the sample by one draw for all", 'unit_interval(seed, "unscreened", item.id)', 'unit_interval(seed, "unscreened")'),
     ),
     *_in(
-        "src/dart/harm/classifier.py", "tests/harm/test_classifier.py",
+        "src/dart/harm/classifier.py", "tests/harm/test_classifier.py tests/harm/test_scores.py",
         ("H: of the whole text", "[generation.rationale for generation in generations]", "[generation.text for generation in generations]"),
         ("H: first class that contains the name", "if other == label]", "if label in other]"),
         ("H: texts cut before they are scored", "[generation.rationale for generation in generations]", "[generation.rationale[:512] for generation in generations]"),
