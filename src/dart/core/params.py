@@ -292,13 +292,9 @@ def _contradictions(params: Params, profile: Profile, where: str) -> list[str]:
     if profile.simulation is not None and profile.label == "measured":
         lines.append(f"{where}: simulation: no party is embedded, so there is nobody to simulate; set it to null")
     lines += [
-        f"{file}: {key}: {shown(name)!r} must be a name of letters, digits, _ and -, because folders are named so"
-        for file, key, names in (
-            (where, "students", profile.students),
-            (ROOT_FILE, "variants", params.variants),
-            *((ROOT_FILE, f"variants.{name}.points", arm.points) for name, arm in params.variants.items()),
-        )
-        for name in names
+        f"{file}: {shown(name)!r} must be a name of letters, digits, _ and -, because folders are named so"
+        for file, names in ((where, list(profile.students)), (ROOT_FILE, list(runs(params.variants))))
+        for name in (*names, *(params.variants if file == ROOT_FILE else ()))
         if not FOLDER_NAME.fullmatch(name)
     ]
     lines += [
