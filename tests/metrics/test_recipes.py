@@ -6,7 +6,7 @@ import pytest
 
 from dart.core.records import Item
 from dart.metrics.recipes import Answered, choose, recipe_metrics, word_change
-from tests.repair.test_recipes import answer, record
+from tests.support.drift_records import answer, record
 
 IDS = ("a", "b", "c", "d")
 ITEMS = [
@@ -53,6 +53,51 @@ def test_the_choice_weighs_accuracy_first() -> None:
     content = recipe_metrics({"test": ITEMS, "validation": ITEMS}, RUNS, 0.02, 0.95)
     assert content["chosen"] == "repaired"
     assert choose(content["splits"]["validation"], 0.6) == "own"
+
+
+def test_the_choice_refuses_recipes_that_one_condition_pays_for_and_those_of_the_comparison() -> None:
+    entry = {"audited_cases": {"mean": 5.0}, **{
+        f"{name}_difference": {"mean": 0.0} for name in ("accuracy", "equal_accuracy", "diff_accuracy")
+    }}  # fmt: skip
+    best = {**entry, "audited_cases": {"mean": 0.0}}
+    assert choose({"repaired": entry, "dpo": best}, 0.02) == "dpo"
+    assert choose({"repaired": entry, "dpo": {**best, "diff_accuracy_difference": {"mean": -0.2}}}, 0.02) == "repaired"
+    assert choose({"repaired": entry, "sham": best, "task_arithmetic": best, "control": best}, 0.02) == "repaired"
+    assert choose({"control": best}, 0.02) is None
+
+
+def test_of_task_arithmetic_the_weight_is_left_that_validation_prefers() -> None:
+    def with_weights(drifted: tuple[str, str], wrong: str = "") -> dict[str, Answered]:
+        first, second = drifted
+        return {**seed("a", ""), "task_arithmetic-50": variant(first, wrong), "task_arithmetic-200": variant(second)}
+
+    weights = {"task_arithmetic-50": 0.5, "task_arithmetic-200": 2.0}
+    runs = {"test": {0: with_weights(("abcd", ""))}, "validation": {0: with_weights(("", "a"))}}
+    items = {"test": ITEMS, "validation": ITEMS}
+    content = recipe_metrics(items, runs, 0.02, 0.95, weights)
+    assert content["task_arithmetic_weight"] == 0.5  # although test prefers the other
+    assert content["splits"]["test"]["task_arithmetic"]["audited_cases"]["mean"] == 4
+    assert not [name for name in content["splits"]["test"] if name.startswith("task_arithmetic-")]
+    runs["validation"] = {0: with_weights(("", "a"), wrong="ab")}
+    assert recipe_metrics(items, runs, 0.02, 0.95, weights)["task_arithmetic_weight"] == 2.0
+
+
+def test_a_second_round_is_compared_with_a_control_of_its_length() -> None:
+    runs = {
+        split: {0: {**seed("a", ""), "two_rounds": variant("ab"), "control_twice": variant("abcd")}} for split in RUNS
+    }
+    entry = recipe_metrics({"test": ITEMS, "validation": ITEMS}, runs, 0.02, 0.95)["splits"]["test"]["two_rounds"]
+    assert entry["audited_against_control"]["mean"] == 0.5
+    assert entry["better_than_control"]["audited"] == 1
+
+
+def test_drawn_answers_have_a_rate_and_no_change_of_text() -> None:
+    content = recipe_metrics(
+        {"test": ITEMS, "validation": ITEMS, "sampled": ITEMS}, {**RUNS, "sampled": RUNS["test"]}, 0.02, 0.95
+    )
+    drawn = content["splits"]["sampled"]["repaired"]
+    assert drawn["audited_rate"]["points"] == {"0": 0.25, "1": 0.75}
+    assert "text_change" not in drawn
 
 
 def test_matched_decisions_leave_out_prompts_that_turned_to_no() -> None:
