@@ -44,7 +44,8 @@ def table_recipes(run: Run) -> Table:
         "repairs. Other half: all test prompts, each after a training that repaired the other half of them, or none. "
         "Drawn answers: drift cases per answer among several that were drawn for each of some validation prompts. "
         "Net reduction: (distilled − after) / distilled, mean over seeds with Student's t-interval. "
-        "Fewer than control: seeds with fewer drift cases than the control of the same seed. Differences are to the control, on test prompts. Text change: share "
+        "Fewer than control: seeds with fewer drift cases than the control of the same seed. Differences are to the "
+        "control, on test prompts. Text change: share "
         f"of the words that changed where the distilled student had not drifted. {_descriptions(students)}"
         f"{_chosen(run, students)}",
         needs="" if students else "recipes in params.yaml.",
