@@ -144,8 +144,8 @@ def _only_weight(runs: Mapping[str, BySeed], weights: Mapping[str, float], prefe
 
 def _control_of(variant: str, variants: Mapping[str, Answered]) -> Answered:
     """The variant with as many steps and no repair rows."""
-    control = RECIPES[variant].control if variant in RECIPES else CONTROL
-    return variants.get(control, variants[CONTROL])
+    controls = [recipe.control for name, recipe in RECIPES.items() if name == variant]
+    return variants.get(controls[0] if controls else CONTROL, variants[CONTROL])
 
 
 def _power(items: Mapping[str, Sequence[Item]], runs: Mapping[str, BySeed]) -> dict[str, Any]:

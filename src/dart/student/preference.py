@@ -16,8 +16,10 @@ os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # ORPO lives there; the 
 
 from datasets import Dataset, disable_progress_bars
 from transformers import PrinterCallback, TrainerCallback
-from trl import DPOConfig, DPOTrainer
-from trl.experimental.orpo import ORPOConfig, ORPOTrainer
+from trl.experimental.orpo.orpo_config import ORPOConfig
+from trl.experimental.orpo.orpo_trainer import ORPOTrainer
+from trl.trainer.dpo_config import DPOConfig
+from trl.trainer.dpo_trainer import DPOTrainer
 
 from dart.core.devices import is_small
 from dart.core.errors import DataError, ParameterError
@@ -123,12 +125,12 @@ def _ids(chosen: RowIds, rejected: RowIds) -> dict[str, Any]:
     }  # fmt: skip
 
 
-class _DPOTrainer(DPOTrainer):  # type: ignore[misc]  # TRL's classes are loaded lazily and have no types
+class _DPOTrainer(DPOTrainer):
     def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
         return dataset
 
 
-class _ORPOTrainer(ORPOTrainer):  # type: ignore[misc]
+class _ORPOTrainer(ORPOTrainer):
     def tokenize_row(self, feature: Mapping[str, Any], model: Any = None) -> dict[str, list[int]]:
         """The columns of TRL's collator from the ids of the pair."""
         columns = _masked("prompt_", [], feature["prompt_ids"])
@@ -146,7 +148,7 @@ def _masked(name: str, prompt: Sequence[int], answer: Sequence[int]) -> dict[str
     }
 
 
-class _StepLogCallback(TrainerCallback):  # type: ignore[misc]
+class _StepLogCallback(TrainerCallback):
     def __init__(self) -> None:
         self._log: StepLog | None = None
 
