@@ -55,14 +55,17 @@ def test_the_choice_weighs_accuracy_first() -> None:
     assert choose(content["splits"]["validation"], 0.6) == "own"
 
 
-def test_the_choice_refuses_recipes_that_one_condition_pays_for_and_those_of_the_comparison() -> None:
-    entry = {"audited_cases": {"mean": 5.0}, **{
-        f"{name}_difference": {"mean": 0.0} for name in ("accuracy", "equal_accuracy", "diff_accuracy")
-    }}  # fmt: skip
-    best = {**entry, "audited_cases": {"mean": 0.0}}
-    assert choose({"repaired": entry, "dpo": best}, 0.02) == "dpo"
-    assert choose({"repaired": entry, "dpo": {**best, "diff_accuracy_difference": {"mean": -0.2}}}, 0.02) == "repaired"
-    assert choose({"repaired": entry, "sham": best, "task_arithmetic": best, "control": best}, 0.02) == "repaired"
+def test_the_choice_prefers_less_drift_then_less_change_and_takes_no_recipe_of_the_comparison() -> None:
+    def entry(drift: float, change: float, accuracy: float = 0.0) -> dict[str, dict[str, float]]:
+        values = {"audited_cases": drift, "text_change": change, "accuracy_difference": accuracy}
+        return {name: {"mean": value} for name, value in values.items()}
+
+    published = entry(5.0, 0.1)
+    assert choose({"repaired": published, "mended": entry(1.0, 0.9)}, 0.02) == "mended"
+    assert choose({"mended": entry(1.0, 0.2), "own": entry(1.0, 0.1)}, 0.02) == "own"
+    assert choose({"repaired": published, "dpo": entry(0.0, 0.1, -0.2)}, 0.02) == "repaired"
+    best = entry(0.0, 0.0)
+    assert choose({"repaired": published, "sham": best, "task_arithmetic": best, "control": best}, 0.02) == "repaired"
     assert choose({"control": best}, 0.02) is None
 
 

@@ -26,7 +26,6 @@ POWERS = (0.8, 0.9)
 ITEM_COUNTS = (200, 800, 3200)
 DISTILLED, PUBLISHED = "distilled", "repaired"
 SAMPLED = "sampled"  # the split of answers that were drawn, several per prompt
-CONDITION_MARGIN = 0.05  # of EQUAL and DIFF accuracy against the control, within which a recipe may be chosen
 
 
 class Answered(NamedTuple):
@@ -96,18 +95,16 @@ def recipe_metrics(
 def choose(validation: Mapping[str, Mapping[str, Any]], margin: float) -> str | None:
     """The recipe with the fewest drift cases on the validation set whose accuracy is not `margin` below the control's.
 
-    Nor may EQUAL or DIFF accuracy be `CONDITION_MARGIN` below. Drift is the audited one: the true one is not known with
-    real models. Only recipes that `repair.recipe` accepts are chosen. None: only the control is left.
+    Drift is the audited one: the true one is not known with real models. Of equals, the one that changes least of what
+    had not drifted. Only recipes that `repair.recipe` accepts are chosen. None: only the control is left.
     """
-    by_condition = max(margin, CONDITION_MARGIN)
-    margins = {"accuracy": margin, "equal_accuracy": by_condition, "diff_accuracy": by_condition}
     eligible = {
-        variant: entry["audited_cases"]["mean"]
+        variant: (entry["audited_cases"]["mean"], entry["text_change"]["mean"] or 0.0, variant)
         for variant, entry in validation.items()
         if (variant == PUBLISHED or (variant in RECIPES and variant not in COMPARED_ONLY))
-        and all((entry[f"{name}_difference"]["mean"] or 0.0) >= -limit for name, limit in margins.items())
+        and entry["accuracy_difference"]["mean"] >= -margin
     }
-    return min(eligible, key=lambda variant: (eligible[variant], variant)) if eligible else None
+    return min(eligible, key=eligible.__getitem__) if eligible else None
 
 
 def choose_weight(
