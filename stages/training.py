@@ -47,13 +47,14 @@ class TrainingSet(NamedTuple):
     pairs: Sequence[PreferencePair] = ()  # in the place of `rows`
     objective: Objective = "cross_entropy"
     strength: float = 0.0  # of another objective
+    rate: float = 1.0  # share of the learning rate of Stage III, for pairs
 
     def identity(self) -> list[object]:
         """Everything here that decides the weights; plain training has no more than rows and steps."""
         identity: list[object] = [[row.model_dump() for row in self.rows], self.steps]
         if self.objective != "cross_entropy":
             extra = [[each.model_dump() for each in rows] for rows in (self.free, self.pairs)]
-            identity += [self.objective, self.strength, *extra]
+            identity += [self.objective, self.strength, self.rate, *extra]
         return identity
 
 
@@ -132,9 +133,10 @@ def _train(
         # TRL takes seconds to import
         from dart.student.preference import train_preference
 
+        slower = {"stage3_learning_rate": spec.learning_rate_of("stage3") * chosen.rate}
         train_preference(
-            base, spec, chosen.pairs, params.lora, params.training, chosen.objective, chosen.strength, seed, out, start,
-            chosen.steps,
+            base, spec.model_copy(update=slower), chosen.pairs, params.lora, params.training, chosen.objective,
+            chosen.strength, seed, out, start, chosen.steps,
         )  # fmt: skip
         return
     if start is not None and chosen.objective == "kl":
@@ -192,7 +194,8 @@ def recipe_set(
         pairs = preference_pairs(material, items, params.severity_weights)
         steps = _steps(len(stage1_rows()) + len(pairs), params)
         strength = params.objectives.dpo_beta if recipe.objective == "dpo" else params.objectives.orpo_lambda
-        return TrainingSet([], steps, pairs=pairs, objective=recipe.objective, strength=strength)
+        rate = params.objectives.preference_rate
+        return TrainingSet([], steps, pairs=pairs, objective=recipe.objective, strength=strength, rate=rate)
     rows = recipe_rows(recipe, material, items, params.severity_weights)
     if recipe.objective == "cross_entropy":
         return TrainingSet(rows)

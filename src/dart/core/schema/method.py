@@ -105,6 +105,7 @@ class Objectives(Record):
     kl_weight: float = Field(gt=0)
     dpo_beta: float = Field(gt=0)
     orpo_lambda: float = Field(gt=0)
+    preference_rate: float = Field(gt=0)
 
 
 class SampledAnswers(Record):
