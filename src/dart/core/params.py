@@ -33,7 +33,9 @@ from dart.core.schema.method import (
     GenerationParams,
     Hypotheses,
     Lora,
+    Objectives,
     OpenEnded,
+    RecipeComparison,
     Recipes,
     Repair,
     SeverityWeights,
@@ -87,7 +89,9 @@ class Params(Record):
     tau_delta: float = Field(strict=True)
     audit: Audit
     repair: Repair
+    objectives: Objectives
     recipes: Recipes
+    recipe_comparison: RecipeComparison
     policy: ExplanationPolicy
     severity_weights: SeverityWeights
     annotation: Annotation
@@ -201,6 +205,11 @@ class StageParams(Record):
         if profile.simulation is not None and {"simulation", "severity_weights"} & cls.model_fields.keys():
             for margin in margins(profile.simulation, params.severity_weights, profile.suite):
                 log.info("world %s", margin)
+        if "recipes" in cls.model_fields and (slots := sorted(params.recipes.keys() - profile.students.keys())):
+            log.warning(
+                "%s: recipes: profile %s has no slot %s: nothing is compared there",
+                ROOT_FILE, params.profile, ", ".join(slots),
+            )  # fmt: skip
         return cls.model_construct(**values)
 
     @classmethod
