@@ -23,7 +23,7 @@ from dart.chat.tasks import Outcome
 from dart.chat.transport import Secret, is_key_shaped, may_use_proxy
 from dart.cli.app import main
 from dart.core.errors import ChatError, DataError
-from dart.core.terminal import one_line, printable
+from dart.core.visible_text import one_line, visible
 from tests.support.fake_endpoint import ScriptedTransport, endpoint, reply, tasks
 from tests.support.raw_server import RawServer, running
 
@@ -184,7 +184,7 @@ def test_escapes_of_a_server_do_not_reach_the_terminal(
     refusal = RawServer(401, json.dumps({"error": {"message": ESCAPES}}).encode())
     with running(refusal) as server, pytest.raises(ChatError) as caught:
         ask(server, cache)
-    shown = printable(str(caught.value))
+    shown = visible(str(caught.value))
     assert not set(shown) & set("\x1b\x07\r\u202e\x9b")
     line = {
         "key": "0" * 64, "base_url": "u\x1b[2J", "model": ESCAPES, "stage": "s", "text": "t", "finish_reason": "stop",
