@@ -11,12 +11,13 @@ import importlib
 import logging
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 
 from dart.core import graph
 from dart.core.errors import DartError
-from dart.core.terminal import PrintableFormatter, printable
+from dart.core.visible_text import VisibleFormatter, visible
 from dart.preflight.checks import before_stage
 
 WORKER = "DART_WORKER"
@@ -33,10 +34,13 @@ def _through_launcher(arguments: list[str]) -> int | None:
 
 def main(arguments: list[str]) -> int:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(PrintableFormatter("%(message)s"))
+    handler.setFormatter(VisibleFormatter("%(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     for library in QUIET_LIBRARIES:
         logging.getLogger(library).setLevel(logging.WARNING)
+    if not os.environ.get(WORKER):
+        for folder in graph.leftovers(arguments[0], arguments[1:]):
+            shutil.rmtree(folder, ignore_errors=True)
     code = _through_launcher(arguments)
     if code is not None:
         return code
@@ -46,7 +50,7 @@ def main(arguments: list[str]) -> int:
             logging.info("check: %s: %s", finding.subject, finding.text)
         importlib.import_module(f"stages.{name}").run(*slots)
     except DartError as error:
-        print(printable(f"stage {'@'.join(arguments)}: {error}"), file=sys.stderr)
+        print(f"stage {'@'.join(arguments)}: {visible(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"stage {'@'.join(arguments)}: interrupted; `dvc repro` continues from here", file=sys.stderr)

@@ -219,26 +219,28 @@ class BatchFetcher:
         except ItemRefused as refused:
             reply = refused.completion(self._endpoint.model)
         except (TransientError, RefusedError):  # asked one by one, which says what to make of it
-            self._settle(batch, key, lambda: self._ledger.settle(charge, None))
+            if self._end(batch, key):
+                self._ledger.settle(charge, None)
             return False
         complete = reply.incomplete_reason is None
         if complete:
             self._cache.put(key, reply, self._origin)
-        self._settle(batch, key, lambda: self._ledger.settle(charge, reply))
+        if self._end(batch, key):
+            self._ledger.settle(charge, reply)
         return complete
 
-    def _settle(self, batch: OpenBatch, key: str, settle: Callable[[], None]) -> None:
-        """End a request of a batch once, whoever collects it."""
+    def _end(self, batch: OpenBatch, key: str) -> bool:
+        """End a request of a batch; False: another process that collects it has ended it."""
         with self._cache.connection() as connection:
             ended = connection.execute("DELETE FROM batch_requests WHERE key = ? AND batch = ?", (key, batch.name))
-            if ended.rowcount:
-                settle()
         Claims(self._cache, owner=_owner(batch.name)).release([key])
+        return bool(ended.rowcount)
 
     def _forget(self, batch: OpenBatch, *, billed: bool) -> None:
         """Remove a batch with its open requests and claims; charges come back unless they may be billed."""
         for key, charge in self._requests(batch).items():
-            self._settle(batch, key, lambda charge=charge: None if billed else self._ledger.settle(charge, None))
+            if self._end(batch, key) and not billed:
+                self._ledger.settle(charge, None)
         with self._cache.connection() as connection:
             connection.execute("DELETE FROM batches WHERE name = ?", (batch.name,))
 

@@ -17,7 +17,7 @@ import httpx
 from dart.chat.transport import BYTES_PER_TOKEN, CONNECT_S, REPLY_BYTES, Secret, may_use_proxy
 from dart.core.errors import ChatError
 from dart.core.schema.profile import Endpoint
-from dart.core.terminal import one_line
+from dart.core.visible_text import one_line
 
 MAX_REQUESTS, MAX_FILE_BYTES = 50_000, 100 << 20  # of one batch; half of the documented 200 MB
 WINDOW = "24h"

@@ -26,6 +26,10 @@ CREATE TABLE IF NOT EXISTS claims (
     expires_at REAL NOT NULL   -- seconds since 1970
 ) WITHOUT ROWID
 """
+_ANSWERED = """
+CREATE TRIGGER IF NOT EXISTS an_answer_ends_its_claim AFTER INSERT ON answers
+BEGIN DELETE FROM claims WHERE key = new.key; END
+"""
 _ACQUIRE = """
 INSERT INTO claims VALUES (:key, :owner, :expires_at)
 ON CONFLICT (key) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at
@@ -62,7 +66,7 @@ class Claims:
     def release(self, keys: Iterable[str]) -> None:
         """Give claims of this `ask` up; those of others stay."""
         with self._cache.connection() as connection:
-            create_table(self._cache)
+            self._prepare()
             connection.executemany(
                 "DELETE FROM claims WHERE key = ? AND owner = ?", [(key, self._owner) for key in keys]
             )
@@ -80,20 +84,20 @@ class Claims:
             with self._cache.connection() as connection:
                 connection.execute("DELETE FROM claims WHERE owner = ?", (self._owner,))
 
+    def _prepare(self) -> None:
+        """Create the table where a cache of an older version has none."""
+        if not self._ready:
+            with self._cache.connection() as connection:
+                connection.execute(_TABLE)
+                connection.execute(_ANSWERED)
+            self._ready = True
+
     def _insert(self, key: str, dead: str | None) -> bool:
         now = self._clock()
         values = {"key": key, "owner": self._owner, "expires_at": now + self._lease_s, "now": now, "dead": dead}
         with self._cache.connection() as connection:
-            if not self._ready:
-                create_table(self._cache)
-                self._ready = True
+            self._prepare()
             return bool(connection.execute(_ACQUIRE, values).rowcount)
-
-
-def create_table(cache: ResponseCache) -> None:
-    """Create the table of claims where a cache of an older version has none."""
-    with cache.connection() as connection:
-        connection.execute(_TABLE)
 
 
 def process_name() -> str:

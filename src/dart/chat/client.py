@@ -31,7 +31,7 @@ from dart.chat.transport import ConnectionPool, cache_only, check_url, read_key
 from dart.core.errors import ChatError
 from dart.core.refusal import Refusal, RefusalKind
 from dart.core.schema.profile import Endpoint
-from dart.core.terminal import one_line
+from dart.core.visible_text import one_line
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

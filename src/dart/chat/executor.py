@@ -169,10 +169,12 @@ class RequestExecutor:
             answer = self._cache.put(key, complete, self._origin, allow_truncated=allow_truncated)
             self._tracker.record_answer(key, answer)
             return answer
+        except BaseException:
+            self._claims.release([key])  # an answer ends its claim, anything else gives it back
+            raise
         finally:
             self._open_requests -= 1
             self._in_flight.pop(key).set()
-            self._claims.release([key])
 
     async def _complete_answer(self, request: ChatRequest, max_reasks: int, allow_truncated: bool) -> Completion:
         attempt = request

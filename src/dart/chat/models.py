@@ -15,7 +15,7 @@ from dart.chat.response import MAX_EXPLANATION
 from dart.chat.transport import CONNECT_S, Secret, check_url, may_use_proxy, read_key
 from dart.core.errors import ChatError
 from dart.core.schema.profile import Endpoint
-from dart.core.terminal import one_line
+from dart.core.visible_text import one_line
 
 ADAPTER_TIMEOUT_S = 600.0  # an adapter may come from a slow disk
 

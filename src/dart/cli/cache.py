@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dart.core.terminal import printable
+from dart.core.visible_text import visible
 
 if TYPE_CHECKING:
     from dart.chat.archive import Selection
@@ -18,6 +18,7 @@ app = typer.Typer(
 
 Model = Annotated[str | None, typer.Option(help="only answers of this model")]
 BaseUrl = Annotated[str | None, typer.Option(help="only answers of this endpoint")]
+ArchiveFile = Annotated[Path, typer.Argument(dir_okay=False)]
 Stage = Annotated[str | None, typer.Option(help="only answers that this stage asked for first, e.g. distill")]
 
 
@@ -33,7 +34,7 @@ def stats() -> None:
     print(f"{cache.path}: {len(cache)} answers")
     for group in archive.answer_counts(cache):
         print(
-            printable(
+            visible(
                 f"  {group.model} at {group.base_url}, {group.stage}: {group.answers} answers, "
                 f"{group.prompt_tokens} + {group.completion_tokens} tokens"
             )
@@ -43,13 +44,13 @@ def stats() -> None:
         counts = scores.counts()
         print(f"{scores.path}: {sum(count.scores for count in counts)} scores")
         for count in counts:
-            print(printable(f"  {count.model}, {count.label}: {count.scores} texts"))
+            print(visible(f"  {count.model}, {count.label}: {count.scores} texts"))
     entries = ledger_entries(cache)
     print(f"paid: {sum(entry.usd for entry in entries):.4f} USD" if entries else "paid: nothing")
     for entry in entries:
         unconfirmed = f", at most {entry.unconfirmed_usd:.4f} USD more for replies that were lost or without usage"
         print(
-            printable(
+            visible(
                 f"  {entry.model} at {entry.base_url}, {entry.stage}: {entry.calls} calls, "
                 f"{entry.prompt_tokens} + {entry.completion_tokens} tokens, {entry.usd:.4f} USD"
                 + (unconfirmed if entry.unconfirmed_usd else "")
@@ -58,7 +59,7 @@ def stats() -> None:
 
 
 @app.command("export")
-def export(file: Path, model: Model = None, base_url: BaseUrl = None, stage: Stage = None) -> None:
+def export(file: ArchiveFile, model: Model = None, base_url: BaseUrl = None, stage: Stage = None) -> None:
     """Write answers to a .jsonl, .jsonl.gz, .jsonl.xz or .jsonl.bz2 file."""
     from dart.chat import archive
     from dart.chat.cache import ResponseCache

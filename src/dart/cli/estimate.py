@@ -43,7 +43,9 @@ def estimate(
         float, typer.Option(metavar="N", help="characters that make a token")
     ] = CHARACTERS_PER_TOKEN,
     batch: Annotated[bool, typer.Option("--batch", help="asked by batch, at half the price (DART_BATCH)")] = False,
-    json_path: Annotated[Path | None, typer.Option("--json", help="write the numbers here as well")] = None,
+    json_path: Annotated[
+        Path | None, typer.Option("--json", dir_okay=False, help="write the numbers here as well")
+    ] = None,
 ) -> None:
     """Forecast requests, tokens, USD, hours, GPU hours and disk. One line per stage, before anything is sent."""
     from dart.core.files import write_json

@@ -17,7 +17,7 @@ from typing import ClassVar
 import platformdirs
 
 from dart.core.errors import DartError
-from dart.core.terminal import printable
+from dart.core.visible_text import visible
 
 MAX_ERROR = 200  # characters of SQLite's own words, which may quote a row
 BUSY_S = 60.0  # every transaction is one statement or one batch, so another process holds the lock for milliseconds
@@ -71,7 +71,7 @@ class Store:
 
     def _unusable(self, error: Exception) -> DartError:
         return self.ERROR(
-            f"the {self.NAME} {self.path} cannot be used: {printable(str(error))[:MAX_ERROR]}. It needs a writable "
+            f"the {self.NAME} {self.path} cannot be used: {visible(str(error))[:MAX_ERROR]}. It needs a writable "
             "local folder (SQLite's write-ahead log does not work on network file systems) with free space: set "
             f"DART_CACHE_DIR to one. {self.WAY_OUT}"
         )

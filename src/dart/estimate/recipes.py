@@ -39,7 +39,7 @@ def recipe_lines(estimates: Estimates, student: str) -> list[Line]:
     trained = [RECIPES[name] for name in (*names, settings.repair.recipe)]
     drift, screened = DRIFT_SHARE["distilled"], SCREENED_SHARE["distilled"]
     lines = []
-    texts = any(recipe.audits_rationales for recipe in trained)
+    texts = int(any(recipe.audits_rationales for recipe in trained))
     texts += seeds * any(recipe.audits_own_answers for recipe in trained)
     if texts:
         stage = f"audit_training@{student}"

@@ -56,9 +56,9 @@ def _computes(slots: Sequence[Compute]) -> list[str]:
                 f"  {slot.slot:<{width}}  {sum(slot.hours.values()):6.1f} h ({hours}); checkpoint "
                 f"{slot.checkpoint_gib:.0f}, adapters {slot.adapters_gib:.0f}"
             )
-        hours = sum(sum(slot.hours.values()) for slot in known)
+        all_hours = sum(sum(slot.hours.values()) for slot in known)
         disk = sum(slot.checkpoint_gib + slot.adapters_gib for slot in known)
-        text.append(f"  {'all':<{width}}  {hours:6.1f} h; {disk:.0f} GiB of disk")
+        text.append(f"  {'all':<{width}}  {all_hours:6.1f} h; {disk:.0f} GiB of disk")
     unknown = [slot.slot for slot in slots if slot.parameters is None]
     if unknown:
         text.append(f"The names of {', '.join(unknown)} do not say how large the models are: not counted.")

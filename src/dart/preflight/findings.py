@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from dart.core.errors import DartError
-from dart.core.terminal import printable
+from dart.core.visible_text import visible
 
 Level = Literal["ok", "warning", "problem"]
 SKIP = "DART_SKIP_CHECK"  # "1": stages start without checks
@@ -25,10 +25,10 @@ class Finding(NamedTuple):
 
 
 def render(findings: Sequence[Finding]) -> str:
-    """The lines of a check, problems last, printable."""
+    """The lines of a check, problems last, visible."""
     order: tuple[Level, ...] = ("ok", "warning", "problem")
     ordered = sorted(findings, key=lambda finding: order.index(finding.level))
-    return "\n".join(printable(f"{line.level:<8} {line.subject}: {' '.join(line.text.split())}") for line in ordered)
+    return "\n".join(visible(f"{line.level:<8} {line.subject}: {' '.join(line.text.split())}") for line in ordered)
 
 
 def require(findings: Sequence[Finding]) -> None:

@@ -19,7 +19,7 @@ from transformers import AutoConfig, AutoTokenizer
 from dart.core.errors import DartError
 from dart.core.hub import token
 from dart.core.schema.profile import EMBEDDED, ScorerSpec, StudentSpec
-from dart.core.terminal import one_line
+from dart.core.visible_text import one_line
 from dart.harm.classifier import class_index
 from dart.preflight.findings import Finding
 from dart.prompts.classification import distillation
