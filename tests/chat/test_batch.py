@@ -17,7 +17,7 @@ from dart.chat.retry import Backoff
 from dart.chat.tasks import Outcome, Rejected, Task
 from dart.core.errors import ChatError
 from tests.chat.test_claims import dead_process
-from tests.support.fake_batches import FakeBatches, completion, running
+from tests.support.fake_batches import FakeBatches, completion, echo, running
 from tests.support.fake_endpoint import endpoint, tasks
 
 NUMBER = 60
@@ -170,8 +170,14 @@ def test_a_few_requests_are_asked_one_by_one_and_claimed_ones_not_at_all(
     assert not server.batches
     client = ChatClient(endpoint(base_url=server.base_url), stage="s", cache=cache, backoff=fast)
     claimed = [client._request(task).key for task in tasks(NUMBER)[-10:]]
-    other = Claims(ResponseCache(cache.path), owner="another machine:1:a", lease_s=0.2)
+    other = Claims(ResponseCache(cache.path), owner="another machine:1:a")
     assert all(other.acquire(key) for key in claimed)
+
+    def answer(body: dict[str, Any]) -> dict[str, Any]:
+        other.release(claimed)  # once the batch is there
+        return echo(body)
+
+    server.answer = answer
     client.ask(tasks(NUMBER))
     lines = [json.loads(line) for line in server.files["file-0"].splitlines()]
     assert {line["custom_id"] for line in lines}.isdisjoint(claimed)

@@ -89,6 +89,7 @@ class BatchFetcher:
         self._origin = origin
         self._poll_s = poll_s
         self._ledger = Ledger(cache, endpoint, origin, PRICE)
+        self._rules = ReplyRules.of(endpoint)
 
     def fetch(self, tasks: Sequence[Task[Any]], request_of: Callable[[Task[Any]], ChatRequest]) -> None:
         """Collect what was submitted before and, if the user wants batches here, submit what is missing.
@@ -214,10 +215,10 @@ class BatchFetcher:
 
     def _store_result(self, batch: OpenBatch, key: str, charge: int, status: int, body: bytes) -> bool:
         try:
-            rules = ReplyRules.of(self._endpoint)
-            reply = parse_response(status, {}, body, self._endpoint.model, rules).without_reasoning()
+            billed = True
+            reply = parse_response(status, {}, body, self._endpoint.model, self._rules).without_reasoning()
         except ItemRefused as refused:
-            reply = refused.completion(self._endpoint.model)
+            reply, billed = refused.completion(self._endpoint.model), False
         except (TransientError, RefusedError):  # asked one by one, which says what to make of it
             if self._end(batch, key):
                 self._ledger.settle(charge, None)
@@ -226,7 +227,7 @@ class BatchFetcher:
         if complete:
             self._cache.put(key, reply, self._origin)
         if self._end(batch, key):
-            self._ledger.settle(charge, reply)
+            self._ledger.settle(charge, reply if billed else None)
         return complete
 
     def _end(self, batch: OpenBatch, key: str) -> bool:
@@ -300,6 +301,7 @@ def open_request(task: Task[Any], request: ChatRequest, cache: ResponseCache) ->
         if answer.refusal is not None:
             return None
         try:
+            answer = answer.without_reasoning()
             task.check(answer.text)
         except Rejected as rejected:
             request = request.with_messages(

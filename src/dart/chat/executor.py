@@ -165,6 +165,7 @@ class RequestExecutor:
             self._open_requests += 1
             complete = await self._complete_answer(request, max_reasks, allow_truncated)
             if complete.refusal_kind == "request":
+                self._claims.release([key])
                 return complete  # not kept: the next run asks again, which costs nothing
             answer = self._cache.put(key, complete, self._origin, allow_truncated=allow_truncated)
             self._tracker.record_answer(key, answer)
