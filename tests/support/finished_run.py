@@ -25,6 +25,7 @@ from dart.core.records import (
 from dart.core.schema.method import SeverityWeights, Statistics
 from dart.core.seeds import unit_interval
 from dart.metrics.evaluate import evaluate
+from dart.metrics.headline import headline_metrics
 from dart.metrics.run import METRICS, Adapter, LossPoint, Run, Settings, StudentRun
 from dart.metrics.training_seeds import seed_metrics
 from dart.report.evidence import PaperRun
@@ -204,8 +205,10 @@ def evaluated(unevaluated: Run, truth: dict[str, Any]) -> dict[str, Any]:
     other = run_of_seed(OTHER_SEED)
     runs = {REFERENCE_SEED: unevaluated, OTHER_SEED: other}
     truths = {REFERENCE_SEED: truth, OTHER_SEED: truth_of(other)}
-    seeds = seed_metrics(runs, truths, STATISTICS, SEED)
-    return evaluate(unevaluated, STATISTICS, SEED, truth) | {"metrics/seeds.json": seeds}
+    seeds = seed_metrics(runs, truths)
+    headline = headline_metrics(seeds)
+    metrics = {"metrics/seeds.json": seeds, "metrics/headline.json": headline}
+    return evaluate(unevaluated, STATISTICS, SEED, truth) | metrics
 
 
 def _rationale(item: Item) -> Rationale:
