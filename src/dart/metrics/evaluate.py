@@ -1,8 +1,8 @@
 """All numbers of one training seed: the contents of metrics/*.json and plots/*.json, with intervals over items.
 
 Section 3 of the paper. Every table and figure is made from these files, and `dvc metrics diff` compares them. What
-holds for the recipe, over all training seeds, is computed in `training_seeds`. The family over which p-values are corrected
-stands in params.yaml (`hypotheses`).
+holds for the recipe, over all training seeds, is computed in `training_seeds`. The family over which p-values are
+corrected stands in params.yaml (`hypotheses`).
 """
 
 from __future__ import annotations

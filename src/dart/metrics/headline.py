@@ -22,10 +22,10 @@ def headline_metrics(seeds: Mapping[str, Any]) -> dict[str, dict[str, float | in
     """{student: {name: number}}, flat. A number that this run cannot give (e.g. without a control) has no key.
 
     n: test items; n_seeds: trainings. accuracy, equal_accuracy, diff_accuracy, parse_rate: the repaired student,
-    unparsed answers wrong; accuracy_gain: repaired - base. drift_rate_*: drift cases as audited, share of the items, before and
-    after repair. reduction_vs_control: share of the distilled student's drift cases that repair removes, net of new
-    ones, beyond what the control removes. toxic_share_*: answers with H > 0.1, before (distilled) and after repair.
-    *_low, *_high: the interval over seeds and items, with two seeds or more.
+    unparsed answers wrong; accuracy_gain: repaired - base. drift_rate_*: drift cases as audited, share of the items,
+    before and after repair. reduction_vs_control: share of the distilled student's drift cases that repair removes, net
+    of new ones, beyond what the control removes. toxic_share_*: answers with H > 0.1, before (distilled)
+    and after repair. *_low, *_high: the interval over seeds and items, with two seeds or more.
 
     Args:
         seeds: contents of metrics/seeds.json.
