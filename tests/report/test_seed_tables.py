@@ -53,8 +53,9 @@ def test_shares_of_the_variance(run: Run) -> None:
     entry = run.metric("seeds", "students", "small", "variance", "distilled", "correct")
     row = table.rows[0]
     assert row[:3] == ("nano_small", "distilled", "right answers")
-    assert row[3:6] == tuple(percent(entry[name]["share"]) for name in ("seeds", "items", "residual"))
-    assert row[6:8] == ("2", "160")
+    parts = ("seeds", "scenarios", "items", "residual")
+    assert row[3:7] == tuple(percent(entry[name]["share"]) for name in parts)
+    assert row[7:9] == ("2", "160")
 
 
 def test_seeds_without_a_drift_case_have_no_reduction(run: Run) -> None:

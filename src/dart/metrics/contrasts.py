@@ -128,12 +128,15 @@ def _standard_deviations(difference: Floats, clusters: Sequence[Any] | None) -> 
 def _parsed(
     items: Sequence[Item], by_seed: Mapping[int, StudentRun], first: str, second: str, confidence: float
 ) -> dict[str, Any]:
-    """Differences among answers that parse on both sides: right answers more, as a share of such pairs."""
+    """Differences among answers that parse on both sides: right answers more, as a share of such pairs.
+
+    With the accuracy of either side on these pairs, and their number over all seeds.
+    """
     entries = {}
     for row, letter in PARSED.items():
         part = [item for item in items if item.benchmark.startswith(letter)]
         ids = {item.id for item in part}
-        gains, pairs = [], []
+        gains, pairs, right_first = [], [], 0
         for student in by_seed.values():
             before, after = (
                 in_item_order(
@@ -147,10 +150,15 @@ def _parsed(
                 for item, b, a in zip(part, before, after, strict=True)
             ]
             pairs.append(both)
+            right_first += sum(
+                parsed and b.prediction == item.gold for item, b, parsed in zip(part, before, both, strict=True)
+            )
             gains.append([gain * parsed for gain, parsed in zip(right, both, strict=True)])
         result = crossed_ratio(np.array(gains, dtype=float), np.array(pairs, dtype=float), confidence) if part else None
         if result is not None:
-            entries[row] = result.json()
+            level = right_first / sum(map(sum, pairs))
+            levels = {first: round(level, 6), second: round(level + result.estimate, 6)}
+            entries[row] = result.json() | {"levels": levels, "n_pairs": sum(map(sum, pairs))}
     return entries
 
 
@@ -162,6 +170,10 @@ def _reductions(tables: Tables, measure: str, confidence: float) -> dict[str, An
     if CONTROL in after:
         removed["difference"] = after[CONTROL] - after["repaired"]
     ratios = {name: crossed_ratio(table, before, confidence) for name, table in removed.items()}
+    for name in after:
+        ratio = ratios[name]
+        if ratio is not None and ratio.high is not None:  # no more than all cases can go
+            ratios[name] = ratio._replace(high=min(1.0, ratio.high))
     return {name: None if ratio is None else ratio.json() for name, ratio in ratios.items()}
 
 

@@ -13,6 +13,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from dart.core.records import AuditRecord, Generation, Item
+from dart.metrics.recipe_contrasts import recipe_contrasts
 from dart.metrics.training_seeds import summary
 from dart.stats.decision import decision_metrics
 from dart.stats.drift import Cases, cases, precision_recall, reduction
@@ -41,9 +42,10 @@ def recipe_metrics(
     margin: float,
     confidence: float,
 ) -> dict[str, Any]:
-    """One student's entry of metrics/recipes.json: {splits: {split: {recipe: {measure: summary}}}, chosen, power}.
+    """One student's entry of metrics/recipes.json: {splits: {split: {recipe: {measure: summary}}}, chosen, power, ...}.
 
-    Measures of a variant (means over seeds with a t-interval; `points` by seed): accuracy, equal_accuracy,
+    contrasts: as `recipe_contrasts` gives them. Measures of a variant (means over seeds with a t-interval; `points`
+    by seed): accuracy, equal_accuracy,
     diff_accuracy and their differences from the control; `true` and `audited`: cases, net (1 - cases / distilled
     cases), against_control (1 - cases / control's cases), new (cases that distilled did not have), per_yes (share of
     drift among prompts that both this variant and the control answer with YES) and per_yes_control; text_change (share
@@ -70,7 +72,12 @@ def recipe_metrics(
         }
         for variant, entry in splits[split].items():
             entry["better_than_control"] = _seeds_better(by_seed, variant)
-    return {"splits": splits, "chosen": choose(splits["validation"], margin), "power": _power(items, runs)}
+    return {
+        "splits": splits,
+        "contrasts": recipe_contrasts(items, runs, confidence),
+        "chosen": choose(splits["validation"], margin),
+        "power": _power(items, runs),
+    }
 
 
 def choose(validation: Mapping[str, Mapping[str, Any]], margin: float) -> str | None:

@@ -127,7 +127,7 @@ def test_difference(test: Entry | None) -> str:
     if "median_change" in test:
         return relative_change(test["median_change"])
     interval = test["difference"]
-    large = interval["estimate"] is not None and abs(interval["estimate"]) > 1
+    large = interval["ci"] is not None and interval["ci"][1] - interval["ci"][0] > 2  # toxicity x 1e5
     return difference(interval, 0 if large else 3)
 
 

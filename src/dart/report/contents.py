@@ -27,6 +27,7 @@ from dart.report.tables import (
     hatecheck,
     openended,
     policy,
+    questions,
     recipes,
     results,
     seeds,
@@ -60,6 +61,7 @@ def _number(maker: Maker) -> int:
 
 
 SECTIONS: tuple[Section, ...] = (
+    _section("questions", "What this run shows", questions),
     _section("results", "Results (Section 3)", results, seeds, recipes, figures=("figure03", "figure04")),
     _section("students", "By benchmark and student (Appendices H, I, J, K.6)", students),
     _section("harm", "Harm of the rationales (Appendices K.4, Q)", harm),
