@@ -29,6 +29,7 @@ from dart.cli import (
     verify,
 )
 from dart.core.errors import DartError
+from dart.core.visible_text import visible
 
 
 class DartGroup(TyperGroup):
@@ -38,7 +39,7 @@ class DartGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except DartError as error:
-            print(f"dart {ctx.invoked_subcommand}: {error}", file=sys.stderr)
+            print(f"dart {ctx.invoked_subcommand}: {visible(str(error))}", file=sys.stderr)
             raise typer.Exit(1) from None
 
 

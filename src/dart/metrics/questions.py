@@ -115,14 +115,20 @@ def _reduced(slot: str, student: Mapping[str, Any], metrics: Mapping[str, Any]) 
             entry = contrasts[f"{CONTROL}_repaired"].get(measure)
             if entry is not None:
                 yield _of(slot, REDUCED, f"{name}, repaired − control", SEEN, -1, entry)
-    recipes = metrics.get("recipes", {}).get("students", {}).get(slot, {})
-    untouched = recipes.get("contrasts", {}).get("validation", {}).get("repaired", {})
-    for other in (CONTROL, "distilled"):
-        for measure, name in names.items():
-            entry = untouched.get(f"against_{other}", {}).get(measure)
-            if entry is not None:
-                yield _of(slot, REDUCED, f"{name}, repaired − {other}", UNTOUCHED, -1, entry)
-    arms = metrics.get("arms", {})
+    recipes = metrics.get("recipes", {}).get("students", {}).get(slot, {}).get("contrasts", {})
+    for split, prompts in (("validation", UNTOUCHED), ("halves", OTHER_HALF)):
+        against = recipes.get(split, {}).get("repaired", {})
+        for other in (CONTROL, "distilled"):
+            for measure, name in names.items():
+                entry = against.get(f"against_{other}", {}).get(measure)
+                if entry is not None:
+                    yield _of(slot, REDUCED, f"{name}, repaired − {other}", prompts, -1, entry)
+    if "repaired" not in recipes.get("halves", {}):
+        yield from _one_training_of_halves(slot, metrics.get("arms", {}))
+
+
+def _one_training_of_halves(slot: str, arms: Mapping[str, Any]) -> Iterator[Answer]:
+    """The arms' inductive halves, where no recipe was repaired on halves with every seed."""
     inductive = arms.get("inductive") or {}
     if arms.get("student") == slot and inductive:
         for other in (CONTROL, "distilled"):

@@ -15,7 +15,8 @@ from dart.core.errors import DataError
 from dart.core.files import read_json
 from dart.metrics.headline import BOUNDS
 from dart.metrics.provenance import Provenance, read_metrics
-from dart.metrics.recipes import CONTROL, PUBLISHED
+from dart.metrics.recipes import PUBLISHED
+from dart.metrics.run import CONTROL
 from dart.report.table import NONE, bounds, number, percent, signed
 
 FILE = Path("README.md")
@@ -71,10 +72,8 @@ def results_block(root: Path = Path()) -> str:
         *(f"| {name} | {' | '.join(text(leaves) for leaves in headline.values())} |" for name, text in ROWS.items()),
         *_recipe_rows(root, tuple(headline)),
         "",
-        "Means over the training seeds; intervals for further seeds and items (`dart power` says what more of "
-        "them give).",
-        "",
-        f"{tables['regenerated']} of the paper's {sum(tables.values())} tables regenerated; {cost['answers']:,} "
+        f"Means over training seeds, intervals for further seeds and items. {tables['regenerated']} of the "
+        f"paper's {sum(tables.values())} tables regenerated; {cost['answers']:,} "
         f"answers of teachers and judges, {cost['usd']:,.2f} USD.",
         END,
     ]

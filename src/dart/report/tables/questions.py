@@ -38,12 +38,12 @@ def table_questions(run: Run) -> Table:
         note="Differences of shares in percentage points. Over seeds and items: 95 % interval for further "
         "trainings and "
         "prompts; unchanged: two one-sided tests with a 90 % interval within the margin of params.yaml "
-        "(`equivalence`). "
-        "p: Holm over the family main (Table F). 'shown' would be said of another set of seeds as well, as far "
-        "as these "
-        "seeds tell; 'not shown' is no proof of the opposite. Arms have one training, compared with the main path's "
-        "seeds (t for a new observation); the halves that were not repaired have one training on either side, so their "
-        f"interval is over items alone. {_available(found)}",
+        "(`equivalence`). p: Holm over the family main (Table F). 'shown' would be said of another set of seeds "
+        "as well, "
+        "as far as these seeds tell; 'not shown' is no proof of the opposite. Arms have one training, compared "
+        "with the "
+        "main path's seeds (t for a new observation). Where the halves of the test set were repaired with one seed "
+        f"alone, their interval is over items and says nothing of another training. {_available(found)}",
         needs=NEEDS if absent else "",
         simulated=run.simulated,
     )  # fmt: skip
