@@ -21,7 +21,7 @@ def test_the_variance_is_that_of_the_mean_squares_of_statsmodels() -> None:
     values = table(0.4, 0.5, 0.3, (4, 30))
     anova = anova_lm(smf.ols("y ~ C(seed) + C(item)", long(values)).fit())
     squares = (anova["sum_sq"] / anova["df"]) / values.size
-    of_seeds, of_items = squares["C(seed)"] - squares["Residual"], squares["C(item)"]
+    of_seeds, of_items = squares["C(seed)"], squares["C(item)"] - squares["Residual"]
     result = crossed_mean(values)
     assert result.se == pytest.approx(math.sqrt(of_seeds + of_items), rel=1e-10)
     assert result.se == pytest.approx(variance_components(values).standard_error, rel=1e-10)

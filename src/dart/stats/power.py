@@ -140,13 +140,13 @@ def crossed_power(difference: float, sd: CrossedVariance, n_seeds: int, n_items:
             f"power: needs two seeds and two items at least and 0 < alpha < 1, got {n_seeds}, {n_items}, {alpha}, {sd}."
         )
     residual = sd.residual**2 / (n_seeds * n_items)
-    of_seeds, of_items = sd.seeds**2 / n_seeds, sd.items**2 / n_items + residual
+    of_seeds, of_items = sd.seeds**2 / n_seeds + residual, sd.items**2 / n_items
     if of_seeds + of_items == 0:
         return 1.0 if difference else alpha
     quantiles = (np.arange(2000) + 0.5) / 2000
-    estimated = (of_seeds + residual) * scipy_stats.chi2.ppf(quantiles, n_seeds - 1) / (n_seeds - 1) - residual
+    estimated = of_seeds * scipy_stats.chi2.ppf(quantiles, n_seeds - 1) / (n_seeds - 1)
     t_seeds, t_items = (scipy_stats.t.isf(alpha / 2, n - 1) for n in (n_seeds, n_items))
-    reach = np.sqrt(t_seeds**2 * np.maximum(estimated, 0.0) + t_items**2 * of_items)
+    reach = np.sqrt(t_seeds**2 * estimated + t_items**2 * of_items)
     scale = math.sqrt(of_seeds + of_items)
     beyond = scipy_stats.norm.sf((reach - difference) / scale) + scipy_stats.norm.cdf((-reach - difference) / scale)
     return float(beyond.mean())
