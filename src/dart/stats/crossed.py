@@ -172,7 +172,7 @@ def against_seeds(single: npt.ArrayLike, reference: npt.ArrayLike, confidence: f
         single: of the alternative, by item.
         reference: seeds x items.
     """
-    arm, table = _table([single]), _table(reference)
+    arm, table = _table(np.asarray(single, dtype=np.float64)[None]), _table(reference)
     if arm.shape[1] != table.shape[1]:
         raise DataError(f"seeds: {arm.shape[1]} items of one training against {table.shape[1]} of the others.")
     n_seeds, n_items = table.shape
