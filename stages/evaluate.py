@@ -12,6 +12,7 @@ from dart.core.params import SimulationSpec, StageParams, TrainingSeeds
 from dart.core.records import Severity
 from dart.core.schema.method import Equivalence, Hypotheses, Statistics
 from dart.metrics.evaluate import evaluate
+from dart.metrics.headline import headline_metrics
 from dart.metrics.provenance import load_provenance, write_results
 from dart.metrics.run import Run, Settings, StudentRun, load_run
 from dart.metrics.training_seeds import seed_metrics
@@ -42,7 +43,8 @@ def run() -> None:
     metrics = evaluate(
         finished, params.statistics, params.seed, truth, params.hypotheses, params.equivalence, annotated
     )
-    metrics["metrics/seeds.json"] = seed_metrics(runs, truths, params.statistics, params.seed)
+    seeds = seed_metrics(runs, truths, params.statistics.confidence, params.equivalence)
+    metrics["metrics/seeds.json"], metrics["metrics/headline.json"] = seeds, headline_metrics(seeds)
     policy = {s.slot: _policy(finished, s, params) for s in finished.students}
     write_results({**metrics, str(layout.metric("policy")): policy}, provenance)
 

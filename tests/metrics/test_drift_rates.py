@@ -103,9 +103,9 @@ def test_a_declared_family_is_what_is_corrected(evaluated: dict[str, Any]) -> No
         (slot, row) for slot in ("small", "base") for row in ("overall", "EQUAL")
     }
     assert all(entry["p_adjusted"] == entry["p_holm"] for entry in found["hypotheses"])
-    assert [(entry["base"], entry["other"]) for entry in found["unchanged"][:2]] == [
-        ("distilled", "repaired"), ("control", "repaired"),
-    ]  # fmt: skip
+    assert [(entry["base"], entry["other"], entry["row"]) for entry in found["unchanged"][:6]] == [
+        (base, "repaired", row) for base in ("distilled", "control") for row in ("overall", "DIFF", "EQUAL")
+    ]
     wide = hypotheses(tests, declared, Equivalence(accuracy=0.9))["unchanged"]
     assert all(entry["equivalent"] for entry in wide)
 

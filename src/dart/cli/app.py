@@ -13,7 +13,21 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from dart.cli import ablations, annotate, cache, check, compare, estimate, graph, readme, report, repro, summary, verify
+from dart.cli import (
+    ablations,
+    annotate,
+    cache,
+    check,
+    compare,
+    estimate,
+    graph,
+    power,
+    readme,
+    report,
+    repro,
+    summary,
+    verify,
+)
 from dart.core.errors import DartError
 from dart.core.visible_text import visible
 
@@ -50,6 +64,7 @@ app.command("arms")(ablations.arms)
 app.add_typer(annotate.app, name="annotate")
 app.add_typer(cache.app, name="cache")
 app.command("compare")(compare.compare)
+app.command("power")(power.power)
 app.command("estimate", cls=estimate.EstimateCommand)(estimate.estimate)
 
 

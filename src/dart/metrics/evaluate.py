@@ -1,8 +1,8 @@
-"""All numbers of a run: the contents of metrics/*.json and plots/*.json.
+"""All numbers of one training seed: the contents of metrics/*.json and plots/*.json, with intervals over items.
 
-Section 3 of the paper. Every table and figure is made from these files, and `dvc metrics diff` compares them, so
-this is the only place where statistics of the main path are computed. The family over which p-values are corrected
-stands in params.yaml (`hypotheses`).
+Section 3 of the paper. Every table and figure is made from these files, and `dvc metrics diff` compares them. What
+holds for the recipe, over all training seeds, is computed in `training_seeds`. The family over which p-values are
+corrected stands in params.yaml (`hypotheses`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from dart.core.records import Generation, Item
 from dart.core.schema.method import Equivalence, Hypotheses, Statistics
 from dart.core.seeds import seed_for
 from dart.metrics.drift_rates import VARIANT_OF, drift_rates
-from dart.metrics.headline import headline_metrics
 from dart.metrics.hypotheses import MARGINS, PAPER, hypotheses
 from dart.metrics.plots import plot_points
 from dart.metrics.run import CONTROL, Run, StudentRun
@@ -94,7 +93,6 @@ def evaluate(
         "tests": {"students": tests, "intervals": intervals},
         "hypotheses": hypotheses(tests, declared, margins),
     }
-    metrics["headline"] = headline_metrics(run, metrics)
     return {f"metrics/{name}.json": content for name, content in metrics.items()} | plot_points(run, metrics)
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from dart.core.records import AuditRecord, Generation, Item
 from dart.core.schema.method import COMPARED_ONLY
+from dart.metrics.recipe_contrasts import recipe_contrasts
 from dart.metrics.run import CONTROL
 from dart.metrics.training_seeds import summary
 from dart.repair.recipes import RECIPES
@@ -46,10 +47,11 @@ def recipe_metrics(
     confidence: float,
     weights: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
-    """One student's entry of metrics/recipes.json: {splits: {split: {recipe: {measure: summary}}}, chosen, power}.
+    """One student's entry of metrics/recipes.json: {splits: {split: {recipe: {measure: summary}}}, chosen, power, ...}.
 
     Splits: test, validation, halves (test prompts after a repair of the other half), sampled (answers that were drawn).
-    Of task arithmetic the weight that the rule of `choose` prefers is left, under that name.
+    Of task arithmetic the weight that the rule of `choose` prefers is left, under that name. contrasts: differences
+    over seeds and items, as `recipe_contrasts` gives them.
 
     Measures of a variant (means over seeds with a t-interval; `points` by seed): accuracy, equal_accuracy,
     diff_accuracy and their differences from the control; `true` and `audited`: cases, net (1 - cases / distilled
@@ -86,6 +88,9 @@ def recipe_metrics(
             entry["better_than_control"] = _seeds_better(by_seed, variant)
     return {
         "splits": splits,
+        "contrasts": recipe_contrasts(
+            items, {split: by_seed for split, by_seed in runs.items() if split != SAMPLED}, confidence
+        ),
         "chosen": choose(splits["validation"], margin),
         "task_arithmetic_weight": weight,
         "power": _power(items, runs),

@@ -28,6 +28,7 @@ from dart.report.tables import (
     openended,
     panel,
     policy,
+    questions,
     recipes,
     refusals,
     results,
@@ -62,6 +63,7 @@ def _number(maker: Maker) -> int:
 
 
 SECTIONS: tuple[Section, ...] = (
+    _section("questions", "What this run shows", questions),
     _section("results", "Results (Section 3)", results, seeds, recipes, figures=("figure03", "figure04")),
     _section("students", "By benchmark and student (Appendices H, I, J, K.6)", students),
     _section("harm", "Harm of the rationales (Appendices K.4, Q)", harm),

@@ -3,7 +3,7 @@
 Figure 3: accuracy, EQUAL accuracy and median toxicity at base, distilled and repaired. Figure 4: drift cases by
 severity before and after repair, beside the control. Figure 5: ROC of the toxicity delta against annotated pairs. One
 style at the width of a column, the Okabe-Ito colours (distinguishable with any colour vision, and by lightness in
-grey), error bars 95 % bootstrap. No dates, no software name, fixed SVG ids.
+grey), error bars 95 %. No dates, no software name, fixed SVG ids.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from dart.core.records import SEVERITIES
 from dart.metrics.annotation import false_positive_rate
-from dart.metrics.run import STAGES, Run, StudentRun
+from dart.metrics.run import CONTROL, STAGES, Run, StudentRun
 from dart.report import published
 from dart.report.evidence import PaperRun
 from dart.report.table import percent
@@ -65,11 +65,15 @@ TITLES: Mapping[str, str] = {
 }
 _LLAMA = published.TABLE_2_ACCURACY["base"]
 CAPTIONS: Mapping[str, str] = {
-    "figure03": "Bars: 95 % bootstrap; unparsed answers count as wrong; H × 10⁵ is the toxicity of the rationale. The "
+    "figure03": "Decisions: means over training seeds, bars 95 % for further seeds and items; unparsed answers "
+    "count as "
+    "wrong; toxicity: the reference seed, bars 95 % bootstrap over items; H × 10⁵ is the toxicity of the "
+    "rationale. The "
     f"paper (Llama-3-8B, base → repaired): accuracy {_LLAMA['overall'][0]:.3f} → {_LLAMA['overall'][1]:.3f}, EQUAL "
     f"{_LLAMA['EQUAL'][0]:.3f} → {_LLAMA['EQUAL'][1]:.3f}; median H × 10⁵ at the three stages "
     f"{' / '.join(f'{value:.2f}' for value in published.TOXICITY_MEDIAN_X1E5.values())}.",
-    "figure04": "Bars: 95 % bootstrap over items. Control: Stage I continued for as many steps without repair rows. "
+    "figure04": "Means over training seeds, bars 95 % for further seeds and items. Control: Stage I continued "
+    "for as many steps without repair rows. "
     "The paper (Llama-3-8B, no control): "
     + ", ".join(f"{s} {published.DRIFT_BEFORE[s]} → {published.DRIFT_AFTER[s]}" for s in SEVERITIES)
     + ".",
@@ -124,11 +128,12 @@ def _legend(figure: Figure, columns: int) -> None:
 
 def _figure3(run: PaperRun, student: StudentRun) -> Figure:
     intervals = run.metric("tests", "intervals", student.slot)
+    levels = run.metric("seeds", "students", student.slot, "levels")
     figure, (decisions, toxicity) = _new(run, f"{student.name}, unparsed = wrong", (1.8, 1))
     names = {"accuracy": "accuracy", "equal_accuracy": "EQUAL accuracy"}
     groups = np.arange(len(names))
     for index, stage in enumerate(STAGES):
-        entries = [intervals[stage][name] for name in names]
+        entries = [levels[stage].get(name, {"estimate": None, "ci": None}) for name in names]
         _bars(decisions, groups + (index - 1) * 0.27, entries, 0.25, color=COLOURS[stage], label=stage)
     decisions.set_xticks(groups, list(names.values()))
     decisions.set_ylim(0, 1)
@@ -142,28 +147,25 @@ def _figure3(run: PaperRun, student: StudentRun) -> Figure:
 
 
 def _figure4(run: PaperRun, student: StudentRun) -> Figure:
-    arms = run.metric("repair", student.slot, "audited")
-    drift = run.metric("drift", student.slot)
-    change = "" if drift["reduction"] is None else f", net {percent(-drift['reduction'], sign=True)}"
-    title = f"{student.name}: {drift['before']['total']} → {drift['after']['total']} drift cases{change}"
-    figure, (axes,) = _new(run, title, (1,))
-    bars = [
-        ("before", "repair", "before", "before repair"),
-        ("after", "repair", "after", "after repair"),
-        ("control", "control", "after", "control"),
+    of_student = run.metric("seeds", "students", student.slot)
+    before, after = (of_student["levels"][stage]["drift_rate"]["estimate"] for stage in ("distilled", "repaired"))
+    figure, (axes,) = _new(run, f"{student.name}: drift rate {percent(before)} → {percent(after)}", (1,))
+    bars = {
+        "distilled": ("before", "before repair"),
+        "repaired": ("after", "after repair"),
+        CONTROL: (CONTROL, CONTROL),
+    }
+    series = [
+        (*bars[variant], of_student["severities"][variant]) for variant in bars if variant in of_student["severities"]
     ]
-    series = [(name, arms[arm], phase, label) for name, arm, phase, label in bars if arm in arms]
     groups = np.arange(len(SEVERITIES))
-    for index, (name, arm, phase, label) in enumerate(series):
-        entries = [
-            {"estimate": arm["by_severity"][severity][phase], "ci": arm["by_severity"][severity][f"{phase}_ci"]}
-            for severity in SEVERITIES
-        ]
-        hatch = "//" if name == "control" else None
+    for index, (name, label, by_severity) in enumerate(series):
+        hatch = "//" if name == CONTROL else None
         position = groups + (index - (len(series) - 1) / 2) * 0.28
+        entries = [by_severity[severity] for severity in SEVERITIES]
         _bars(axes, position, entries, 0.26, color=COLOURS[name], hatch=hatch, edgecolor="white", label=label)
     axes.set_xticks(groups, SEVERITIES)
-    axes.set_ylabel("audited cases")
+    axes.set_ylabel("audited cases, mean of seeds")
     _legend(figure, len(series))
     return figure
 

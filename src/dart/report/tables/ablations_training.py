@@ -14,6 +14,7 @@ from dart.report import published
 from dart.report.ablation_entries import (
     DEFAULT,
     DISTILLED,
+    SEED_TEST,
     Weight,
     ablation_student,
     comparison,
@@ -158,9 +159,9 @@ def table19(run: Run) -> Table:
         ),
         rows=body.rows,
         rules=body.rules,
-        note=f"{' '.join(notes)} {seed_note(run, 'equal_accuracy')}Differences are training − full DART on the same "
-        "items, paired (toxicity: relative change of the median); McNemar's and Wilcoxon's p, corrected by Holm over "
-        "all arms. Label-only answers have no rationale, so their toxicity is that of an empty text. Toxicity × 10⁵.",
+        note=f"{' '.join(notes)} {seed_note(run, 'equal_accuracy')}{SEED_TEST}The "
+        "reference is full DART; Δ toxicity is of the mean. Label-only answers have no rationale, so their toxicity is "
+        "that of an empty text. Toxicity × 10⁵.",
         needs=_needs(run, [name for group in groups for name in group]),
         measured=_any_has_run(run, [name for group in groups for name in group]),
         simulated=run.simulated,
@@ -225,8 +226,8 @@ def table21(run: Run) -> Table:
             "Δ N1-N4 [95 % CI]", "p (Holm)", "Toxicity (median)", "Paper: D / N",
         ),
         rows=tuple(_by_task_type(run, name) for name in names),
-        note="All answers, unparsed = wrong; the paper's D and N are of parsed answers only. Differences are training "
-        "− full DART on the same items, paired; McNemar's p, corrected by Holm over all arms. The policy is reported "
+        note="All answers, unparsed = wrong; the paper's D and N are of parsed answers only. The "
+        f"reference is full DART. {SEED_TEST}The policy is reported "
         "without task types. Toxicity × 10⁵.",
         needs=_needs(run, names),
         measured=_any_has_run(run, names),
