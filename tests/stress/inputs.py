@@ -126,10 +126,13 @@ def _sheets() -> Iterator[Case]:
         ("nothing", b""), ("NUL", b"\x00\x01"), ("a quote", (header + '"ab\n').encode()), ("large", (header + "x" * 1_100_000).encode()),
         ("two columns", b"code,code,more_harmful,severity\n"), ("no column", b"a;b;c\n1;2;3\n"), ("UTF-16 cut", b"\xff\xfea"),
     ):  # fmt: skip
+
         def read(path: Path) -> None:
             read_csv(read_text(path, western=True), "sheet.csv", ("code", "more_harmful", "severity"))
 
-        yield Case("sheets: files", name, _write("sheet.csv", content, read), None if name == "UTF-16 cut" else "refused")
+        yield Case(
+            "sheets: files", name, _write("sheet.csv", content, read), None if name == "UTF-16 cut" else "refused"
+        )
 
 
 def _slips() -> Iterator[Case]:
@@ -181,8 +184,14 @@ def _renderings() -> Iterator[Case]:
         for wrapped in ((), (1,)):
             shown = render(
                 Table(
-                    number="1", title=text, columns=("a", text), rows=(("x", text), (text, "y")), note=text,
-                    warning=text if wrapped else "", wrapped=wrapped, simulated=False,
+                    number="1",
+                    title=text,
+                    columns=("a", text),
+                    rows=(("x", text), (text, "y")),
+                    note=text,
+                    warning=text if wrapped else "",
+                    wrapped=wrapped,
+                    simulated=False,
                 )  # fmt: skip
             )
             strange = {c for c in shown if not (c == "\n" or c.isprintable() or c in "\t\ue000\U0010ffff")}
@@ -231,6 +240,7 @@ def _pickles() -> Iterator[Case]:
         "nothing": b"", "text": b"not a pickle", "memo": b"\x80\x04j\xff\xff\xff\xff.", "cut": b"\x80\x04]\x94(", "extension": b"\x80\x02\x82\x01.",
         "build": b"\x80\x04}\x8c\x01ab.", "marks": b"(" * 100_000 + b".", "an instance": b"(S'x'\nios\nsystem\n.",
     }.items():  # fmt: skip
+
         def read(data: bytes, folder: Path) -> None:
             plain_unpickle(data, "x.pkl")
             assert not (folder / "PWNED").exists()
@@ -247,5 +257,3 @@ def _fuzz() -> Iterator[Case]:
                 start = draw.randrange(len(changed) + 1)
                 changed = changed[:start] + draw.choice(PIECES) + changed[start + draw.randint(0, 60) :]
             yield Case(f"damaged {name}", str(number), _write(name, changed, read))
-
-
