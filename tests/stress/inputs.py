@@ -192,7 +192,7 @@ def _renderings() -> Iterator[Case]:
                     warning=text if wrapped else "",
                     wrapped=wrapped,
                     simulated=False,
-                )  # fmt: skip
+                )
             )
             strange = {c for c in shown if not (c == "\n" or c.isprintable() or c in "\t\ue000\U0010ffff")}
             assert not strange, [f"U+{ord(c):04X}" for c in strange]
