@@ -80,11 +80,14 @@ MASKS_AND_TEMPLATES = [
     ),
     *_in(
         "src/dart/student/train.py", "tests/student/test_training_settings.py",
-        ("train: constant learning rate", 'lr_scheduler_type="cosine"', 'lr_scheduler_type="constant"'),
-        ("train: no warm-up", "warmup_steps=math.ceil(total * training.warmup_ratio)", "warmup_steps=0"),
-        ("train: dropout by no seed", 'seed=seed_for(run.seed, "dropout")', "seed=0"),
+        ("train: constant learning rate", '"lr_scheduler_type": "cosine"', '"lr_scheduler_type": "constant"'),
+        ("train: no warm-up", "math.ceil(total * training.warmup_ratio)", "0"),
+        ("train: dropout by no seed", 'seed_for(run.seed, "dropout")', "0"),
+        ("train: control ignores its steps", "total = run.steps or run.spec.epochs_of", "total = run.spec.epochs_of"),
+    ),
+    *_in(
+        "src/dart/student/train.py", "tests/student/test_training_settings.py",
         ("train: order by no seed", 'order_seed=seed_for(run.seed, "rows")', "order_seed=0"),
-        ("train: control ignores its steps", "total = run.steps or spec.epochs_of", "total = spec.epochs_of"),
     ),
     *_in(
         "src/dart/student/train.py", "tests/student/test_train.py::test_copies_of_a_row_count tests/student/test_train.py::test_an_adapter_is_continued_and_not_started_anew",

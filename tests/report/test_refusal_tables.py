@@ -1,4 +1,4 @@
-"""Table F counts refusals by hand's count, and Tables G and H stand beside Table 25."""
+"""Table K counts refusals by hand's count, and Tables G and H stand beside Table 25."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dart.core.refusal import Refusal
 from dart.report.evidence import PaperRun
 from dart.report.table import percent
 from dart.report.tables.panel import table_g, table_h
-from dart.report.tables.refusals import table_f
+from dart.report.tables.refusals import table_k
 from dart.stats.annotation import calibration
 
 RISK = Refusal(by="deepseek-flash", kind="moderation", words="Content Exists Risk")
@@ -20,11 +20,11 @@ def refused(rationale: Rationale, refusal: Refusal) -> Rationale:
 
 
 def test_a_run_without_refusals_says_so(run: PaperRun) -> None:
-    table = table_f(run)
+    table = table_k(run)
     assert {row[4] for row in table.rows} == {"0 (0.0 %)"}
     assert {row[1] for row in table.rows} == {"all"}
     assert "drifted" not in table.note
-    assert table.stem == "table_f"
+    assert table.stem == "table_k"
 
 
 def test_refusals_stand_by_party_benchmark_condition_and_label(run: PaperRun) -> None:
@@ -39,7 +39,7 @@ def test_refusals_stand_by_party_benchmark_condition_and_label(run: PaperRun) ->
     for n in screened:
         before[n] = before[n].model_copy(update={"judgement": None, "refusal": RISK})
     students = (student.model_copy(update={"audits": {**student.audits, "before": tuple(before)}}), *run.students[1:])
-    table = table_f(run.model_copy(update={"rationales": tuple(rationales), "students": students}))
+    table = table_k(run.model_copy(update={"rationales": tuple(rationales), "students": students}))
     total = next(row for row in table.rows if row[:2] == ("rationales of training items", "all"))
     assert total[3] == str(len(rationales))
     assert total[4].startswith("2 (")

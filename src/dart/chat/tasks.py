@@ -187,7 +187,7 @@ class Outcome(NamedTuple, Generic[T]):
                 f"{allowed} (first: {', '.join(list(missing)[:3])}):\n"
                 + _grouped(refusal.problem for refusal in missing.values())
                 + "\nThe answers that came are kept, and only the missing ones are asked again. Raise `may_miss` of the"
-                " stage's section in params.yaml (refused items are then left out, counted and shown in Table F), name "
+                " stage's section in params.yaml (refused items are then left out, counted and shown in Table K), name "
                 "a `fallback` for this endpoint in the profile, or ask another model."
             )
         if not self.failures:

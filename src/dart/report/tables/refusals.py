@@ -1,4 +1,4 @@
-"""Table F, not in the paper: what teacher, judge and providers refused, by benchmark, condition and label.
+"""Table K, not in the paper: what teacher, judge and providers refused, by benchmark, condition and label.
 
 Prompts about discrimination are moderated, and which are is a result of its own. A refused item is neither drift nor
 safe nor trained on, so the drift rate has a lower and an upper end.
@@ -33,14 +33,14 @@ class Question(NamedTuple):
     refusal: Refusal | None
 
 
-def table_f(run: PaperRun) -> Table:
-    """Table F: refusals by party, benchmark, condition and label."""
+def table_k(run: PaperRun) -> Table:
+    """Table K: refusals by party, benchmark, condition and label."""
     items = {item.id: item for items in run.splits.values() for item in items}
     blocks = [_rows(name, questions, items) for name, questions in _parties(run) if questions]
     body = ruled(blocks)
     limits = [text for student in run.students for text in _limits(student.name, student.audits)]
     return Table(
-        number="F",
+        number="K",
         title="What was refused",
         columns=(
             "Asked about", "Benchmark", "Condition (gold)", "Items asked", "Refused", "95 % CI", "By whom and how",
@@ -109,4 +109,4 @@ def _limits(name: str, audits: Mapping[str, Sequence[AuditRecord]]) -> Iterable[
             yield f"{name}, {what}, drift rate {low} to {high}"
 
 
-TABLES: tuple[Maker, ...] = (table_f,)
+TABLES: tuple[Maker, ...] = (table_k,)
