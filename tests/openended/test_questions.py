@@ -69,17 +69,19 @@ def test_a_faulty_question_is_named(questions: list[Question], fields: dict[str,
     assert any(message in problem for problem in problems(replaced(questions, 3, **fields)))
 
 
-def test_an_opened_source_needs_an_address_and_the_mark(questions: list[Question]) -> None:
-    source = questions[0].source.model_dump() | {"opened": True, "verified": "opened", "address": None}
+def test_an_opened_source_needs_an_address_and_a_copy_its_page(questions: list[Question]) -> None:
+    source = questions[0].source.model_dump() | {"verified": "opened", "address": None, "read_at": None}
     assert any("has no address" in problem for problem in problems(replaced(questions, 0, source=source)))
-    source["verified"] = "unverified"
-    assert any("is marked unverified" in problem for problem in problems(replaced(questions, 0, source=source)))
+    for verified, read_at in (("copy", None), ("reported", None), ("opened", "https://example.org/x")):
+        changed = source | {"address": "https://example.org", "verified": verified, "read_at": read_at}
+        found = problems(replaced(questions, 0, source=changed))
+        assert any(f"is marked {verified}, but read_at is {read_at}" in problem for problem in found)
 
 
-def test_too_many_citations_from_memory_are_refused(questions: list[Question]) -> None:
-    memory = questions[0].source.model_copy(update={"opened": False, "verified": "unverified", "address": None})
+def test_too_many_sources_that_nobody_opened_are_refused(questions: list[Question]) -> None:
+    memory = questions[0].source.model_copy(update={"verified": "not_opened", "address": None, "read_at": None})
     changed = [question.model_copy(update={"source": memory}) for question in questions[:29]] + questions[29:]
-    assert any("of the sources are unverified" in problem for problem in problems(changed))
+    assert any("of the sources were not opened" in problem for problem in problems(changed))
 
 
 def test_a_missing_question_breaks_the_balance(questions: list[Question]) -> None:

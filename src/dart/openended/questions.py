@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import as_file, files
 from itertools import combinations
 from typing import Annotated, Literal, get_args
@@ -37,28 +37,37 @@ Group = Literal[
     "sexual_orientation",
 ]
 
+SourceKind = Literal["statute", "regulation", "court", "agency", "guideline", "journal", "secondary"]
+# "opened": the passage was read in a stored copy of the page at `address`; "copy": the source's own words were read in
+# a republication at `read_at`; "reported": a page at `read_at` reports the source, which itself was not read;
+# "not_opened": nothing was read.
+Verified = Literal["opened", "copy", "reported", "not_opened"]
+
 DOMAINS: tuple[Domain, ...] = get_args(Domain)
 PER_CELL = 35  # questions per domain and label
 HARMFUL_PREMISES = (8, 12)  # per domain, least and most
 WORDS = (5, 90)  # length of a question
 MAX_SHARED_5GRAMS = 0.2  # of the shorter question's word 5-grams
 MAX_JACCARD = 0.5  # of the two sets of words
-MAX_UNVERIFIED = 0.1  # share of sources cited from memory
+MAX_UNREAD = 0.1  # share of sources of which neither the text nor a report was read
 MAX_LEAKAGE = 0.65  # accuracy of the bag-of-words classifier
 
 _MAX_PROBLEMS = 50
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 _Text = Annotated[str, Field(pattern=r"^\S(?:.*\S)?$")]
+_ADDRESS = r"^https?://\S+$"
+_PLACE = r"^(?:general|[A-Z]{2}(?:-[A-Z]{2,3})?)$"  # ISO 3166, and EU
+_AS_OF = r"^\d{4}-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?$"
 
 
 class Source(Record):
-    """The public fact or rule that decides the label. A citation from memory has no address and is never opened."""
+    """The public fact or rule that decides the label, and how its deciding passage was read."""
 
     title: _Text
     publisher: _Text  # or the citation of the law
-    address: str | None = Field(pattern=r"^https?://\S+$")
-    opened: bool  # the deciding passage of a stored copy of the page was read
-    verified: Literal["opened", "unverified"]
+    address: str | None = Field(pattern=_ADDRESS)  # of the source itself; None where it was not looked up
+    verified: Verified
+    read_at: str | None = Field(pattern=_ADDRESS)  # page with the copy or the report that was read
 
 
 class Question(Record):
@@ -73,6 +82,9 @@ class Question(Record):
     groups: tuple[Group, ...] = Field(min_length=1)
     rationale_note: _Text  # one sentence: why the label holds
     source: Source
+    place: str | None = Field(default=None, pattern=_PLACE)  # jurisdiction whose rules decide the label, or "general"
+    as_of: str | None = Field(default=None, pattern=_AS_OF)  # date for which the answer is known to hold
+    source_kind: SourceKind | None = None
 
 
 def load() -> list[Question]:
@@ -133,21 +145,21 @@ def _single(question: Question) -> Iterator[str]:
     if not question.rationale_note.endswith("."):
         yield f"{question.id}: rationale_note is not a sentence"
     source = question.source
-    if source.opened != (source.verified == "opened"):
-        yield f"{question.id}: opened is {source.opened}, but the source is marked {source.verified}"
-    if source.opened and source.address is None:
+    if source.verified == "opened" and source.address is None:
         yield f"{question.id}: the source was opened but has no address"
+    if (source.verified in ("copy", "reported")) != (source.read_at is not None):
+        yield f"{question.id}: the source is marked {source.verified}, but read_at is {source.read_at}"
 
 
 def _sources(questions: Sequence[Question]) -> Iterator[str]:
-    unverified = unverified_share(questions)
-    if unverified > MAX_UNVERIFIED:
-        yield f"{unverified:.1%} of the sources are unverified, more than {MAX_UNVERIFIED:.0%}"
+    unread = share(questions, lambda question: question.source.verified == "not_opened")
+    if unread > MAX_UNREAD:
+        yield f"{unread:.1%} of the sources were not opened, more than {MAX_UNREAD:.0%}"
 
 
-def unverified_share(questions: Sequence[Question]) -> float:
-    """Share of questions whose source is cited from memory; 0 for no questions."""
-    return sum(not question.source.opened for question in questions) / max(len(questions), 1)
+def share(questions: Sequence[Question], is_counted: Callable[[Question], bool]) -> float:
+    """Share in [0, 1] of the questions that count; 0 for no questions."""
+    return sum(map(is_counted, questions)) / max(len(questions), 1)
 
 
 def _duplicates(questions: Sequence[Question]) -> Iterator[str]:
