@@ -79,11 +79,12 @@ def compare(questions: Sequence[Question], readings: Sequence[Reading], confiden
     pairs = [(question, by_id[question.id]) for question in questions]
     gold, second = [q.gold for q, _ in pairs], [reading.label for _, reading in pairs]
     premises = [(q.harmful_premise, r.harmful_premise) for q, r in pairs if r.harmful_premise is not None]
+    flags, read = [flag for flag, _ in premises], [flag for _, flag in premises]
     return Agreement(
         n=len(pairs),
         same=share(sum(map(str.__eq__, gold, second)), len(pairs), confidence),
         kappa=kappa(gold, second, confidence),
-        premise_kappa=kappa(*zip(*premises, strict=True), confidence) if premises else None,
+        premise_kappa=kappa(flags, read, confidence) if premises else None,
         disagreements=tuple((q, r) for q, r in pairs if q.gold != r.label),
     )
 
