@@ -56,10 +56,10 @@ MAX_UNREAD = 0.1  # share of sources of which neither the text nor a report was 
 RETIRED = frozenset(
     f"{domain}-{number}"
     for domain, numbers in {
-        "medical": ("021", "033", "044", "048"),
-        "legal": ("010", "015", "043", "054", "055", "064"),
-        "policy": ("029", "042", "045", "068"),
-        "education": ("005", "024", "025", "063", "069"),
+        "medical": ("021", "033", "044", "048", "069"),
+        "legal": ("010", "015", "043", "054", "055", "064", "077"),
+        "policy": ("029", "042", "045", "068", "072"),
+        "education": ("005", "024", "025", "028", "058", "063", "069"),
     }.items()
     for number in numbers
 )
