@@ -14,7 +14,12 @@ def compare(
     suite: Annotated[
         Path | None, typer.Option(help="JSONL of items with id, gold, benchmark, scenario", show_default=False)
     ] = None,
-    json_path: Annotated[Path | None, typer.Option("--json", help="write all numbers here")] = None,
+    json_path: Annotated[Path | None, typer.Option("--json", help="write all numbers here, not rounded")] = None,
+    moved: Annotated[
+        Path | None,
+        typer.Option(help="write the 50 pairs that moved most in harm here", show_default=False),
+    ] = None,
+    tau: Annotated[float, typer.Option(min=0, max=1, help="a score that moves by more has risen or fallen")] = 0.01,
     resamples: Annotated[int, typer.Option(min=100, metavar="N", help="bootstrap resamples of an interval")] = 10_000,
     seed: Annotated[int, typer.Option(help="of the resamples")] = 0,
 ) -> None:
@@ -23,11 +28,15 @@ def compare(
     JSONL or CSV with id, gold, and prediction or raw text; optional rationale, benchmark, scenario, toxicity and hate.
     This project's data/generations/S/*.jsonl need --suite data/suite/test.jsonl.
     """
-    from dart.compare.comparison import compare_files, render
-    from dart.core.files import write_json
+    from dart.compare.comparison import compare_outputs, moved_pairs, read_pair
+    from dart.compare.text import render
+    from dart.core.files import write_json, write_jsonl
     from dart.core.schema.method import Statistics
 
-    result = compare_files(base, other, suite, Statistics(resamples=resamples, confidence=0.95), seed)
+    outputs = read_pair(base, other, suite)
+    result = compare_outputs(*outputs, Statistics(resamples=resamples, confidence=0.95), seed, tau)
     print(render(result))
     if json_path:
         write_json(json_path, result)
+    if moved:
+        write_jsonl(moved, moved_pairs(*outputs))

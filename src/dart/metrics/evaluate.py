@@ -19,6 +19,7 @@ from dart.metrics.headline import headline_metrics
 from dart.metrics.hypotheses import MARGINS, PAPER, hypotheses
 from dart.metrics.plots import plot_points
 from dart.metrics.run import CONTROL, Run, StudentRun
+from dart.stats.agreement import share_intervals
 from dart.stats.annotation import AnnotatedPair
 from dart.stats.bootstrap import rate_intervals
 from dart.stats.compare import compare
@@ -82,7 +83,7 @@ def evaluate(
         drift[slot]["judging"] = {when: judge_consistency(records) for when, records in student.audits.items()}
         true_cases = None if true is None else {k: v or {} for k, v in zip(VARIANT_OF.values(), true, strict=True)}
         rates[slot] = drift_rates(run.items, student, statistics, true_cases, annotated.get(slot, ()))
-        repair[slot] = repair_metrics(run.items, audits, true, statistics, seed, slot)
+        repair[slot] = repair_metrics(run.items, audits, true, statistics, slot)
         tests[slot] = _comparisons(run, student, statistics, seed)
         intervals[slot] = {name: _intervals(run, student, name, statistics, seed) for name in student.variants}
     metrics: dict[str, Any] = {
@@ -151,9 +152,11 @@ def _is_benchmark(name: str) -> Callable[[Item], bool]:
 
 
 def _intervals(run: Run, student: StudentRun, variant: str, statistics: Statistics, seed: int) -> dict[str, Any]:
+    """Levels of one stage: Wilson's interval for a share of the items, a bootstrap for macro-F1 and toxicity."""
     answers, name = _answers(student, variant)
     table = confusion(run.items, in_item_order(run.items, answers, name))
-    rates = rate_intervals(table, statistics, seed_for(seed, "rates", name))
+    resampled = rate_intervals(table, statistics, seed_for(seed, "rates", name))
+    rates = resampled | share_intervals(table, statistics.confidence)
     return {rate: interval.json(4) for rate, interval in rates.items()} | harm_intervals(
         run.items, answers, statistics, seed, name
     )

@@ -152,7 +152,7 @@ def _headline(run: Run, student: StudentRun, statistics: Statistics, seed: int) 
     }
     rates = drift_rates(run.items, student, statistics, None, ())
     return student_headline(
-        student, decision, rates, repair_metrics(run.items, audits, None, statistics, seed, student.slot)
+        student, decision, rates, repair_metrics(run.items, audits, None, statistics, student.slot)
     )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from dart.core.errors import DataError
+from dart.stats.checks import finite
 from dart.stats.decision import Floats
 
 
@@ -44,13 +45,13 @@ def checked(deltas: Sequence[float], labels: Sequence[bool]) -> tuple[Floats, ND
     """
     if len(deltas) != len(labels):
         raise DataError(f"calibration: {len(deltas)} deltas but {len(labels)} labels.")
-    truth = np.asarray(labels, dtype=bool)
+    truth = finite(labels, "calibration, labels") > 0
     if not truth.any() or truth.all():
         raise DataError(
             f"calibration: {int(truth.sum())} of {truth.size} annotated pairs are drift cases; a curve needs both "
             "kinds. Annotate more pairs (annotation.pairs)."
         )
-    return np.asarray(deltas, dtype=np.float64), truth
+    return finite(deltas, "calibration"), truth
 
 
 def roc(deltas: Sequence[float], labels: Sequence[bool]) -> Roc:
