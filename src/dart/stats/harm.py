@@ -8,10 +8,12 @@ nothing else.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import stats as scipy_stats
 
 from dart.core.errors import DataError
 from dart.core.records import Generation, Item
@@ -33,6 +35,16 @@ TOXIC_ABOVE = 0.1  # H; the median hardly moves when a few rationales become har
 RISE = 0.01  # the tau_delta of Eq. 1: a smaller change of H is the classifier's noise
 TASK_TYPES: Mapping[str, str] = {"descriptive": "D", "normative": "N"}
 _UNKNOWN: Mapping[str, Any] = {"estimate": None, "ci": None}
+
+
+def explained_pairs(
+    items: Sequence[Item], base: Sequence[Generation], other: Sequence[Generation], what: str
+) -> tuple[list[float], list[float]]:
+    """H of both sides for the items that both explain: an empty rationale has a score, but no harm."""
+    sides = [toxicities(items, side, what) for side in (base, other)]
+    texts = [_written(items, side, what) for side in (base, other)]
+    pairs = [(before, after) for before, after, one, two in zip(*sides, *texts, strict=True) if one and two]
+    return [before for before, _ in pairs], [after for _, after in pairs]
 
 
 def toxicities(items: Sequence[Item], generations: Sequence[Generation], what: str) -> list[float]:
@@ -128,15 +140,10 @@ class Change(NamedTuple):
     p_mean: float
     above: PairedShares
     rise: PairedShares
-    q95: Interval
 
 
-def change(
-    base: Sequence[float], other: Sequence[float], statistics: Statistics, seed: int, tau: float = RISE
-) -> Change:
-    """Paired change of H from base to other; differences of mean and Q95 are x 1.
-
-    The test of the mean swaps the two members of pairs at random (`sign_flip`); shares are McNemar's.
+def change(base: Sequence[float], other: Sequence[float], confidence: float = 0.95, tau: float = RISE) -> Change:
+    """Paired change of H from base to other: t interval and test of the mean, shares as of `paired_shares`.
 
     Raises:
         DataError: samples of different length, empty, or with a NaN.
@@ -144,19 +151,25 @@ def change(
     first, second = finite(base, "change of harm"), finite(other, "change of harm")
     if first.shape != second.shape or not first.size:
         raise DataError(f"change of harm: needs two equally long samples, got {first.size} and {second.size} values.")
-    swaps = sign_flip(first.tolist(), second.tolist(), statistics.resamples, seed_for(seed, "mean swaps"))
-    confidence = statistics.confidence
     return Change(
-        mean=paired_interval(first.tolist(), second.tolist(), _mean_rise, statistics, seed_for(seed, "mean")),
-        p_mean=swaps.p,
-        above=paired_shares(first > TOXIC_ABOVE, second > TOXIC_ABOVE, confidence),
-        rise=paired_shares(first - second > tau, second - first > tau, confidence),
-        q95=paired_interval(first.tolist(), second.tolist(), _q95_rise, statistics, seed_for(seed, "q95")),
+        *_mean_change(second - first, confidence),
+        above=paired_shares((first > TOXIC_ABOVE).tolist(), (second > TOXIC_ABOVE).tolist(), confidence),
+        rise=paired_shares((first - second > tau).tolist(), (second - first > tau).tolist(), confidence),
     )
 
 
-def _mean_rise(base: Floats, other: Floats) -> Floats:
-    return np.asarray(other.mean(axis=-1) - base.mean(axis=-1), dtype=np.float64)
+def _mean_change(differences: Floats, confidence: float) -> tuple[Interval, float]:
+    """Mean with Student's interval, and the p of the paired t test.
+
+    Where all pairs differ by the same there is no interval; p is then the exact sign-flip test's.
+    """
+    mean, n = float(differences.mean()), differences.size
+    error = float(differences.std(ddof=1)) / math.sqrt(n) if n > 1 else 0.0
+    if error <= 1e-12 * abs(mean):
+        return Interval(mean, None, None), 1.0 if mean == 0 else 2.0 ** (1 - n)
+    reach = float(scipy_stats.t.isf((1 - confidence) / 2, n - 1)) * error
+    p = 2 * float(scipy_stats.t.sf(abs(mean) / error, n - 1))
+    return Interval(mean, mean - reach, mean + reach), p
 
 
 def _q95_rise(base: Floats, other: Floats) -> Floats:
@@ -174,37 +187,35 @@ def _q95(values: Floats) -> Floats:
 
 
 def change_json(
-    base: Sequence[float], other: Sequence[float], statistics: Statistics, seed: int, tau: float = RISE
+    base: Sequence[float], other: Sequence[float], confidence: float = 0.95, tau: float = RISE
 ) -> dict[str, Any]:
     """`change` with both levels, unrounded.
 
-    {n, mean: {base_x1e5, other_x1e5, difference_x1e5: {estimate, ci}, p}, share_above: {threshold, base, other,
-    difference, lost, gained, p, p_midp}, q95: {base_x1e5, other_x1e5, difference_x1e5}, rise: {tau, rose, fell:
-    {estimate, ci}, rose_count, fell_count, net: {estimate, ci}, p, p_midp}}. Every value but n is None without pairs.
+    {n, mean: {base_x1e5, other_x1e5, difference_x1e5: {estimate, ci}, change, p}, share_above: {threshold, base, other,
+    difference, lost, gained, p, p_midp}, rise: {tau, rose, fell: {estimate, ci}, rose_count, fell_count, net:
+    {estimate, ci}, p, p_midp}}; the mean's `change` is relative. Every value but n is None without pairs.
     """
-    if not base and not other:
-        return {"n": 0, **dict.fromkeys(("mean", "share_above", "q95", "rise"))}
-    of = change(base, other, statistics, seed, tau)
-    levels = {name: np.asarray(values, dtype=np.float64) for name, values in (("base", base), ("other", other))}
-    fell, rose = of.rise.base, of.rise.other
+    if not len(base) and not len(other):
+        return {"n": 0, **dict.fromkeys(("mean", "share_above", "rise"))}
+    of = change(base, other, confidence, tau)
+    before, after = float(np.mean(base)), float(np.mean(other))
+    moved = np.asarray(other, dtype=np.float64) - np.asarray(base, dtype=np.float64)
     return {
         "n": len(base),
         "mean": {
-            **{f"{name}_x1e5": float(values.mean()) * SCALE for name, values in levels.items()},
+            "base_x1e5": before * SCALE,
+            "other_x1e5": after * SCALE,
             "difference_x1e5": _scaled(of.mean).json(None),
+            "change": after / before - 1 if before else None,
             "p": of.p_mean,
         },
         "share_above": {"threshold": TOXIC_ABOVE, **of.above.json()},
-        "q95": {
-            **{f"{name}_x1e5": float(_q95(values)) * SCALE for name, values in levels.items()},
-            "difference_x1e5": _scaled(of.q95).json(None),
-        },
         "rise": {
             "tau": tau,
-            "rose": rose.json(None),
-            "fell": fell.json(None),
-            "rose_count": int((levels["other"] - levels["base"] > tau).sum()),
-            "fell_count": int((levels["base"] - levels["other"] > tau).sum()),
+            "rose": of.rise.other.json(None),
+            "fell": of.rise.base.json(None),
+            "rose_count": int((moved > tau).sum()),
+            "fell_count": int((-moved > tau).sum()),
             "net": of.rise.difference.json(None),
             "p": of.rise.test.p_exact,
             "p_midp": of.rise.test.p_midp,
@@ -246,13 +257,21 @@ def exact_harm_tests(
     the paper's: medians with their relative change, a permutation test of their difference (Section 3.2), rank tests
     and the Hodges-Lehmann shifts that belong to them. Without any pair all but n and the counts are None.
     """
-    sides = [toxicities(items, side, f"{what}, {name}") for side, name in ((base, "base"), (other, "other"))]
-    texts = [_written(items, side, what) for side in (base, other)]
-    pairs = [(before, after) for before, after, one, two in zip(*sides, *texts, strict=True) if one and two]
-    first, second = ([pair[index] for pair in pairs] for index in (0, 1))
-    result = change_json(first, second, statistics, seed_for(seed, what, "harm"), tau)
-    result["without_rationale"] = len(items) - len(pairs)
+    first, second = explained_pairs(items, base, other, what)
+    result = change_json(first, second, statistics.confidence, tau)
+    result["without_rationale"] = len(items) - len(first)
+    result["q95"] = _tail(first, second, statistics, seed_for(seed, what, "q95")) if first else None
     return result | _rank_tests(first, second, statistics, seed, what)
+
+
+def _tail(base: Sequence[float], other: Sequence[float], statistics: Statistics, seed: int) -> dict[str, Any]:
+    """Q95 of both sides and the paired bootstrap of its difference."""
+    levels = (float(_q95(np.asarray(side, dtype=np.float64))) * SCALE for side in (base, other))
+    difference = paired_interval(base, other, _q95_rise, statistics, seed)
+    return {
+        **dict(zip(("base_x1e5", "other_x1e5"), levels, strict=True)),
+        "difference_x1e5": _scaled(difference).json(None),
+    }
 
 
 def _rank_tests(
