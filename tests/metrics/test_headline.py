@@ -63,6 +63,6 @@ def test_without_a_control_or_a_judged_sample_keys_are_absent(unevaluated: Run, 
     assert not [name for name in headline["small"] if name.startswith("reduction_vs_control")]
     assert "drift_rate_before" not in headline["small"], "these audits judged no pair below the screen"
     metrics = by_name(evaluated)
-    rates = {"inverse_probability": {"estimate": 0.25, "ci": [0.2, 0.3]}}
+    rates = {"judge_rate": {"estimate": 0.25, "ci": [0.2, 0.3]}}
     corrected = {slot: {"before": rates, "after": rates} for slot in ("small", "base")}
     assert headline_metrics(unevaluated, metrics | {"drift_rate": corrected})["small"]["drift_rate_after"] == 0.25

@@ -11,9 +11,9 @@ from typing import Any
 
 from dart.core.records import Generation
 from dart.metrics.run import Run, StudentRun
+from dart.stats.harm import TOXIC_ABOVE
 
 MAX_LEAVES = 15  # per student: one screen of a diff
-TOXIC_ABOVE = 0.1  # H; the median hardly moves when a few answers become harmful, this share does
 DIGITS = 4  # `dvc metrics diff` shows five decimals
 
 
@@ -21,10 +21,10 @@ def headline_metrics(run: Run, metrics: Mapping[str, Any]) -> dict[str, dict[str
     """{student: {name: number}}, flat. A number that this run cannot give (e.g. without a control) has no key.
 
     n: test items. accuracy, equal_accuracy, diff_accuracy, parse_rate: the repaired student, unparsed answers wrong;
-    accuracy_gain: repaired - base. drift_cases_*: as audited, before and after repair; drift_rate_*: corrected for
-    pairs below the screen, where such pairs were judged. reduction_vs_control*: share of the drift cases that repair
-    removes, net of new ones, beyond what the control removes, with its interval. toxic_share_*: answers with
-    H > 0.1, before (distilled) and after repair.
+    accuracy_gain: repaired - base. drift_cases_*: as audited, before and after repair; drift_rate_*: what the judge
+    would say over all pairs, where pairs below the screen were judged. reduction_vs_control*: share of the drift cases
+    that repair removes, net of new ones, beyond what the control removes, with its interval. toxic_share_*: answers
+    with H > 0.1, before (distilled) and after repair.
 
     Args:
         metrics: contents of metrics/<name>.json by name: decision, drift_rate and repair.
@@ -53,8 +53,8 @@ def student_headline(
         "parse_rate": repaired["parse_rate"],
         "drift_cases_before": audited["repair"]["before"],
         "drift_cases_after": audited["repair"]["after"],
-        "drift_rate_before": rates["before"]["inverse_probability"].get("estimate"),
-        "drift_rate_after": rates["after"]["inverse_probability"].get("estimate"),
+        "drift_rate_before": rates["before"]["judge_rate"].get("estimate"),
+        "drift_rate_after": rates["after"]["judge_rate"].get("estimate"),
         "reduction_vs_control": against.get("estimate"),
         "reduction_vs_control_low": low,
         "reduction_vs_control_high": high,

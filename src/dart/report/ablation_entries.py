@@ -10,10 +10,7 @@ from typing import Any, NamedTuple
 
 from dart.core.records import SEVERITIES
 from dart.metrics.run import Run, StudentRun
-from dart.report.cells import (
-    difference,
-    relative_change,
-)
+from dart.report.cells import difference
 from dart.report.table import NONE, NOT_RUN, Row, number, p_value, percent
 from dart.stats.harm import SCALE
 
@@ -95,11 +92,11 @@ def comparison(metrics: Entry, *path: str, against: str = "against_default") -> 
 
 
 def test_difference(test: Entry | None) -> str:
-    """Difference with its interval; for toxicity, the relative change of the median."""
+    """Difference with its interval; for toxicity, of the mean H x 1e5."""
     if test is None:
         return NONE
     if "median_change" in test:
-        return relative_change(test["median_change"])
+        return difference(None if test.get("mean") is None else test["mean"]["difference_x1e5"], 1)
     interval = test["difference"]
     return difference(interval)
 
