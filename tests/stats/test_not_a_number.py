@@ -13,7 +13,19 @@ import pytest
 import dart.stats
 from dart.core.errors import DataError
 from dart.core.schema.method import Statistics
-from dart.stats import agreement, bootstrap, calibration, equivalence, harm, location, paired, permutation, prevalence
+from dart.stats import (
+    agreement,
+    annotation,
+    bootstrap,
+    calibration,
+    cluster,
+    equivalence,
+    harm,
+    location,
+    paired,
+    permutation,
+    prevalence,
+)
 from dart.stats.checks import check_numbers, finite
 
 NAN = float("nan")
@@ -25,6 +37,8 @@ CALLS: dict[str, Callable[[], Any]] = {
     "agreement.auc_interval, weights": lambda: agreement.auc_interval(SIDE, LABELS, weights=BAD),
     "agreement.kappa_of_table": lambda: agreement.kappa_of_table([[NAN, 1], [1, 1]]),
     "agreement.share": lambda: agreement.share(NAN, 3),  # type: ignore[arg-type]
+    "annotation.weighted_agreement": lambda: annotation.weighted_agreement(LABELS, LABELS, BAD),
+    "cluster.cluster_robust": lambda: cluster.cluster_robust(BAD, LABELS, STATISTICS, 1),
     "bootstrap.paired_interval": lambda: bootstrap.paired_interval(
         SIDE, BAD, permutation.mean_difference, STATISTICS, 1
     ),

@@ -151,9 +151,7 @@ def _headline(run: Run, student: StudentRun, statistics: Statistics, seed: int) 
         for variant in ("base", "repaired")
     }
     rates = drift_rates(run.items, student, statistics, None, ())
-    return student_headline(
-        student, decision, rates, repair_metrics(run.items, audits, None, statistics, student.slot)
-    )
+    return student_headline(student, decision, rates, repair_metrics(run.items, audits, None, statistics, student.slot))
 
 
 def _rounded(decision: Mapping[str, Any]) -> dict[str, Any]:

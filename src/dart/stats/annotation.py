@@ -19,6 +19,7 @@ from dart.core.records import AuditRecord, Item, Record, Severity
 from dart.core.seeds import seed_for
 from dart.stats.agreement import auc_interval, detection, kappa_of_table
 from dart.stats.calibration import best_f1, operating_point, roc
+from dart.stats.checks import finite
 from dart.stats.prevalence import inverse_probability_rate
 
 _INTERVALS = ("precision_ci", "recall_ci", "kappa_ci")
@@ -83,6 +84,7 @@ def weighted_agreement(
     plain = agreement(predicted, reference)
     if not predicted:
         return plain
+    finite(weights, "agreement, weights")
     chance = [min(weights) / weight for weight in weights]  # Hajek's ratio needs probabilities up to a factor only
     sides = {"precision": (reference, predicted), "recall": (predicted, reference)}
     for name, (hits, among) in sides.items():

@@ -17,6 +17,7 @@ from dart.core.errors import DataError
 from dart.core.records import Generation, Item
 from dart.core.schema.method import Statistics
 from dart.stats.bootstrap import leave_one_out, resample_counts
+from dart.stats.checks import finite
 from dart.stats.decision import Floats
 from dart.stats.intervals import Interval, Jackknife, Method, interval, rounded
 
@@ -78,6 +79,7 @@ def cluster_robust(
         raise DataError(
             f"cluster interval: needs one cluster per item, got {len(differences)} items and {len(clusters)} clusters."
         )
+    finite(differences, "cluster interval")
     sums: dict[Hashable, float] = {}
     sizes: dict[Hashable, int] = {}
     for value, cluster in zip(differences, clusters, strict=True):
