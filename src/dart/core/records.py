@@ -111,3 +111,12 @@ class TrainingRow(Record):
     key: str
     messages: tuple[dict[str, str], ...]  # the prompt: {"role", "content"}, system first if there is one
     response: str  # rationale and conclusion line
+
+
+class PreferencePair(Record):
+    """Two answers to one prompt, of which training prefers the first (DPO, ORPO)."""
+
+    key: str
+    messages: tuple[dict[str, str], ...]
+    chosen: str  # rationale and conclusion line
+    rejected: str

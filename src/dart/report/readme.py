@@ -14,7 +14,8 @@ from dart.core import layout
 from dart.core.errors import DataError
 from dart.core.files import read_json
 from dart.metrics.provenance import Provenance, read_metrics
-from dart.metrics.recipes import CONTROL, PUBLISHED
+from dart.metrics.recipes import PUBLISHED
+from dart.metrics.run import CONTROL
 from dart.report.table import NONE, bounds, number, percent, signed
 
 FILE = Path("README.md")

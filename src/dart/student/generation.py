@@ -29,11 +29,12 @@ from dart.prompts import answer_format, classification
 from dart.prompts.messages import prompt_hash
 from dart.student import adapter
 from dart.student.checkpoints import cached_batch, checkpoint_folder
-from dart.student.decode import DecodingPlan, DrawKey, StoppingCriterion, decode_batch
+from dart.student.decode import DecodingPlan, StoppingCriterion, decode_batch
 from dart.student.loading import Processor, Student, load, load_processor
 from dart.student.lora_layers import merged_adapter, patch_lora_layers
 from dart.student.prefix import common_prefix_length, decoder_of, prefix_cache, supports_shared_prefix
 from dart.student.remote_generation import RemoteBatch, generate_remotely
+from dart.student.sampling import DrawKey
 from dart.student.speculative import MAX_ROWS, NGramDrafter, speculative_decode, supports_speculative_decoding
 from dart.student.template import Message
 
@@ -108,7 +109,7 @@ def answer_each(
         return
     student = load(base_dir, spec)
     encoded = _encode(student, student.model.config, requests, decoding)
-    model = _load_adapters(student, {variant: folder for variant, (folder, _) in requests.items()})
+    model = load_adapters(student, {variant: folder for variant, (folder, _) in requests.items()})
     plan = DecodingPlan(decoding, student.stop_ids, student.pad_id, stop_after_conclusion(student.tokenizer))
     for variant, (folder, of_variant) in requests.items():
         revision = _revision(student.source, folder)
@@ -293,7 +294,7 @@ def _ends_conclusion(tokenizer: Any, ids: list[int], newlines: frozenset[int]) -
     return any(answer_format.label_of(line) for line in text.split("\n")[:-1])
 
 
-def _load_adapters(student: Student, adapters: Mapping[str, Path | None]) -> Any:
+def load_adapters(student: Student, adapters: Mapping[str, Path | None]) -> Any:
     """The student with every adapter loaded under the name of its variant."""
     model: Any = student.model
     # In the base's own type, as autocast has it in training; PEFT would keep the adapter of a bf16 base in fp32.

@@ -175,8 +175,8 @@ def table_rates(run: Run) -> Table:
         "rate: what the judge would say over all pairs, from the random sample of unscreened ones that it saw as well; "
         "no estimate of drift, since its false alarms there weigh most. Prediction-powered: from annotated pairs, "
         "taken for the truth, and the judge, over all pairs. Rogan-Gladen: drift among screened pairs, corrected for "
-        "the judge's errors on annotated ones; after repair and for the control the errors of the first audit are assumed. "
-        f"True columns: known in the embedded world only. {_differences_note(run)}"
+        "the judge's errors on annotated ones; after repair and for the control the errors of the first audit are "
+        f"assumed. True columns: known in the embedded world only. {_differences_note(run)}"
         f"{NONE}: no annotated pairs of this audit, or no sampled ones.",
         simulated=run.simulated,
     )  # fmt: skip
