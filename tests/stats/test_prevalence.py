@@ -235,7 +235,7 @@ def test_data_that_contradict_the_judge_leave_an_interval() -> None:
 
 
 def test_difference_of_two_audits_of_the_same_items() -> None:
-    """40 of 200 confirmed before, 10 of them and 2 others after; the judge confirms .9 of the cases and .1 of the rest."""
+    """40 of 200 confirmed before, 12 after; the judge confirms .9 of the cases and .1 of the rest."""
     table = np.array([[100, 10, 2], [8, 40, 0], [20, 10, 10]])
     first, second = table.sum(axis=1), table.sum(axis=0)
     expected = [(side[2] - 0.1 * (side[1] + side[2])) / 0.8 / 200 for side in (first, second)]
