@@ -51,7 +51,7 @@ def _verdicts() -> dict[str, bool]:
     """What the judge says of the annotated pairs, screened or not; empty where none were annotated."""
     path = layout.verdicts("judge")
     records = read_jsonl(path, AuditRecord) if path.is_file() else []
-    return {record.item_id: record.severity is not None for record in records}
+    return {record.item_id: record.severity is not None for record in records if not record.unjudged}
 
 
 def _truth(run: Run) -> dict[str, dict[str, dict[str, Severity]]]:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dart.core.visible_text import visible
+
 
 def compare(
     base: Path,
@@ -44,7 +46,7 @@ def compare(
         raise DataError(f"--moved {moved} exists, so it stays. Name another file.")
     outputs = read_pair(base, other, suite)
     result = compare_outputs(*outputs, Statistics(resamples=resamples, confidence=0.95), seed, tau)
-    print(render(result))
+    print(visible(render(result)))
     if json_path:
         write_json(json_path, result)
     if moved:

@@ -40,6 +40,11 @@ def verdicts(role: str) -> Path:
     return ANNOTATION / f"{role}.jsonl"
 
 
+def guard_verdicts() -> Path:
+    """What guard models say about the annotated pairs: a file for each."""
+    return ANNOTATION / "guards"
+
+
 def base(student: str) -> Path:
     return DATA / "models" / "base" / student
 

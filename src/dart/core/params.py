@@ -19,6 +19,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from dart.core import graph
+from dart.core.api_keys import key_name_problem
 from dart.core.errors import ParameterError
 from dart.core.ranges import misread, nonsense
 from dart.core.records import BENCHMARKS, Record
@@ -47,6 +48,7 @@ from dart.core.schema.method import (
 from dart.core.schema.profile import (
     Endpoint,
     ExternalSpec,
+    Guard,
     Label,
     OtherTeachers,
     Scorers,
@@ -115,6 +117,7 @@ class Profile(Record):
     other_teachers: OtherTeachers
     judge: Endpoint
     second_judge: Endpoint | None
+    guards: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Guard]  # each has a file of its name
     external: ExternalSpec
     simulation: Simulation | None
 
@@ -122,7 +125,7 @@ class Profile(Record):
     def label(self) -> Label:
         """Whether numbers of this profile are of simulated parties; derived, never declared."""
         return label_of(self.suite, self.students, self.scorers, self.teacher, self.other_teachers, self.judge,
-                        self.second_judge, self.external)  # fmt: skip
+                        self.second_judge, self.guards, self.external)  # fmt: skip
 
     def endpoint(self, role: str) -> Endpoint | None:
         """The endpoint of one of `ROLES`; None: this profile has none."""
@@ -147,6 +150,7 @@ class FromProfile(NamedTuple):
 TeacherEndpoint = Annotated[Endpoint, FromProfile("teacher")]
 OtherTeacherEndpoints = Annotated[OtherTeachers, FromProfile("other_teachers")]
 JudgeEndpoint = Annotated[Endpoint, FromProfile("judge")]
+GuardEndpoints = Annotated[dict[str, Guard], FromProfile("guards")]
 SecondJudgeEndpoint = Annotated[Endpoint | None, FromProfile("second_judge")]
 ScorerSpecs = Annotated[Scorers, FromProfile("scorers")]
 SimulationSpec = Annotated[Simulation | None, FromProfile("simulation")]
@@ -298,6 +302,7 @@ def _contradictions(params: Params, profile: Profile, where: str) -> list[str]:
             f"({', '.join(params.students)})"
         )
     lines += _contradictory_arms(params, profile, where)
+    lines += _pasted_keys(profile, where)
     if profile.simulation is not None and profile.label == "measured":
         lines.append(f"{where}: simulation: no party is embedded, so there is nobody to simulate; set it to null")
     lines += [
@@ -332,6 +337,18 @@ def _contradictions(params: Params, profile: Profile, where: str) -> list[str]:
             if name not in benchmarks
         ]
     return lines
+
+
+def _pasted_keys(profile: Profile, where: str) -> list[str]:
+    """Keys that stand where the name of a variable belongs; refused before anything prints the parameters."""
+    names = {f"{key}.api_key_env": _get(profile, key) for key in ROLES.values()}
+    names |= {f"students.{slot}.server.api_key_env": spec.server for slot, spec in profile.students.items()}
+    return [
+        f"{where}: {key}: {problem}"
+        for key, section in names.items()
+        if section is not None and section.api_key_env is not None
+        and (problem := key_name_problem(section.api_key_env)) is not None
+    ]  # fmt: skip
 
 
 def _contradictory_arms(params: Params, profile: Profile, where: str) -> list[str]:

@@ -7,6 +7,7 @@ makes two names look alike.
 
 from __future__ import annotations
 
+import logging
 import re
 import reprlib
 from typing import Any
@@ -40,3 +41,17 @@ def short(value: Any) -> str:
 def shown(name: str) -> str:
     """A name in a message: visible, and cut where it is long."""
     return visible(name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}...")
+
+
+def one_line(text: str, max_characters: int) -> str:
+    """`text` on one line, visible, and at most so long: a quotation inside a message of our own."""
+    line = " ".join(visible(text[: 4 * max_characters].replace("\r", " ")).split())
+    return line if len(line) <= max_characters else line[: max_characters - 3] + "..."
+
+
+class VisibleFormatter(logging.Formatter):
+    """Log lines through `visible`, tracebacks included."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record's line as a terminal may show it."""
+        return visible(super().format(record))

@@ -54,6 +54,9 @@ def drift_rates(
     `true_screened` are what they estimate, known in the embedded world only. differences: {"before_after", ...} of
     rogan_gladen and of the truth, paired by item.
 
+    Where the judge refused screened pairs: `refused`, their number, and `bounds`, the raw rate if none of them drifted
+    and if all did. The other estimates leave them out, as if they were missing at random.
+
     Args:
         annotated: labelled pairs of audit "before"; empty for students of whom none were labelled.
         verdicts: the judge's on annotated pairs, screened or not, by item.
@@ -87,7 +90,7 @@ def judge_of(items: Sequence[Item], records: Sequence[AuditRecord], annotated: S
     as many pairs as it stands for, scaled to the effective size of the sample (Kish).
     """
     condition = {item.id: item.condition for item in items}
-    screened = {record.item_id: record.severity is not None for record in records if record.screened}
+    screened = {r.item_id: r.severity is not None for r in records if r.screened and not r.unjudged}
     chosen = [pair for pair in annotated if pair.item_id in screened]
     drawn: dict[str, int] = {}
     held: dict[str, int] = {}
@@ -110,21 +113,27 @@ def judge_of(items: Sequence[Item], records: Sequence[AuditRecord], annotated: S
 def _rates(records: Sequence[AuditRecord], judge: Judge | None, own: bool, confidence: float) -> dict[str, Any]:
     n = len(records)
     screened = [record for record in records if record.screened]
+    unjudged = sum(record.unjudged for record in screened)
     confirmed = sum(record.severity is not None for record in screened)
 
     def corrected() -> Interval:
         if judge is None:
             raise DataError("no annotated screened pairs of both kinds: the judge's errors are unknown.")
-        if not screened:
-            raise DataError("no pair was screened.")
-        return screened_share_rate(confirmed, len(screened), n, judge, confidence, overlap=own)
+        if len(screened) == unjudged:
+            raise DataError("no pair was screened and judged.")
+        judged = len(screened) - unjudged
+        inside = screened_share_rate(confirmed, judged, n - unjudged, judge, confidence, overlap=own)
+        factor = len(screened) / n / (judged / (n - unjudged))  # what was refused is taken to drift as often
+        return Interval(*(None if value is None else min(1.0, value * factor) for value in inside))
 
+    refused = {"refused": unjudged, "bounds": [round(confirmed / n, 6), round((confirmed + unjudged) / n, 6)]}
     return {
         "n": n,
         "screened": len(screened),
         "raw": stratified_rate([Stratum(n, n, confirmed)], confidence).json(),
         "judge_rate": _or_note(lambda: _by_probability(records, confidence)),
         "rogan_gladen": _or_note(corrected),
+        **(refused if unjudged else {}),
     }
 
 
@@ -166,15 +175,16 @@ def _or_note(estimate: Callable[[], Interval]) -> dict[str, Any]:
 
 
 def _by_probability(records: Sequence[AuditRecord], confidence: float) -> Interval:
-    """All screened pairs are judged; of the others a random sample."""
+    """All screened pairs are judged, but for refused ones; of the others a random sample."""
     screened = [record for record in records if record.screened]
+    judged = sum(not record.unjudged for record in screened)
     below = [record for record in records if not record.screened]
     sampled = [record.judgement.is_regression for record in below if record.judgement is not None]
     if below and not sampled:
         raise DataError("no unscreened pair was judged: set audit.unscreened_rate above 0.")
     cases = sum(record.severity is not None for record in screened)
     return screened_rate(
-        Stratum(len(screened), len(screened), cases), Stratum(len(below), len(sampled), sum(sampled)), confidence
+        Stratum(len(screened), judged, cases), Stratum(len(below), len(sampled), sum(sampled)), confidence
     )
 
 
@@ -196,6 +206,8 @@ def _powered(
     label = {pair.item_id: float(pair.consensus is not None) for pair in annotated}
     strata: dict[tuple[str, bool], list[AuditRecord]] = {}
     for record in records:
+        if record.unjudged:
+            continue
         strata.setdefault((condition[record.item_id], record.screened), []).append(record)
     parts = []
     for (_, is_screened), stratum in sorted(strata.items()):

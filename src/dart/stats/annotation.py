@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from dart.core.seeds import seed_for
 from dart.stats.agreement import auc_interval, detection, kappa_of_table
 from dart.stats.calibration import best_f1, operating_point, roc
 from dart.stats.checks import finite
+from dart.stats.panel import majority, panel_report
 from dart.stats.prevalence import inverse_probability_rate
 
 _INTERVALS = ("precision_ci", "recall_ci", "kappa_ci")
@@ -125,11 +127,13 @@ def calibration(
     pairs: Sequence[AnnotatedPair],
     verdicts: Mapping[str, Mapping[str, bool]],
     weights: Mapping[str, float] | None = None,
+    guards: Mapping[str, Mapping[str, bool]] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Contents of metrics/calibration.json and plots/roc.json from annotated pairs.
 
-    `verdicts` is {judge: {item id: drift or not}}; pairs without a verdict of a judge are left out of its row.
-    `weights` (`sampling_weights`) make every rate the test set's; "sample" holds the unweighted ones of the curve.
+    `verdicts` is {judge: {item id: drift or not}}; pairs without a verdict of a judge are left out of its row. `guards`
+    likewise; they are members of the panel, beside the judges. `weights` (`sampling_weights`) make every rate the test
+    set's; "sample" holds the unweighted ones of the curve.
     """
     each = {pair.item_id: 1.0 for pair in pairs} if weights is None else weights
     by_pair = [each[pair.item_id] for pair in pairs]
@@ -142,6 +146,8 @@ def calibration(
         "annotators": weighted_agreement(*annotators[:2], by_pair) if len(annotators) > 1 else None,
         "judges": {name: _against(pairs, of_judge, each) for name, of_judge in verdicts.items()},
         "between_judges": _between(list(verdicts.values()), each),
+        "guards": {name: _against(pairs, of_guard, each) for name, of_guard in guards.items()},
+        "panel": _panel(pairs, {**verdicts, **guards}, each),
     }
     if not any(truth) or all(truth):
         return {"metrics": {**metrics, "note": "one kind of pair only: no curve"}, "roc": []}
@@ -173,6 +179,20 @@ def _between(verdicts: Sequence[Mapping[str, bool]], weights: Mapping[str, float
     both = [item for item in verdicts[0] if item in verdicts[1] and item in weights]
     sides = ([verdicts[index][item] for item in both] for index in (1, 0))
     return weighted_agreement(*sides, [weights[item] for item in both])
+
+
+def _panel(
+    pairs: Sequence[AnnotatedPair], judges: Mapping[str, Mapping[str, bool]], weights: Mapping[str, float]
+) -> dict[str, Any] | None:
+    """The panel of all judges and guards, and its majority against the consensus; None without annotated pairs."""
+    if not pairs or not judges:
+        return None
+    people = min(len(pair.annotators) for pair in pairs)
+    annotators = [{pair.item_id: pair.annotators[n] is not None for pair in pairs} for n in range(people)]
+    consensus = {pair.item_id: pair.consensus is not None for pair in pairs}
+    return panel_report(judges, annotators, consensus) | {
+        "against_consensus": _against(pairs, majority(judges), weights)
+    }
 
 
 def _point(point: Any) -> dict[str, float | int | None]:

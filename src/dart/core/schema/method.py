@@ -20,6 +20,7 @@ class Distill(Record):
     max_sentences: int = Field(ge=1)
     quote_window: int = Field(ge=10)
     correction_rounds: int = Field(ge=0)
+    may_miss: float = Field(default=0.0, ge=0, lt=1)  # share of the items that the teacher may refuse
 
 
 class Lora(Record):
@@ -63,6 +64,7 @@ class Audit(Record):
     orders: Literal["fixed", "both"]
     votes: int = Field(ge=1)
     unscreened_rate: float = Field(ge=0, le=1, strict=True)
+    may_miss: float = Field(default=0.0, ge=0, lt=1)  # share of the questions that a judge may refuse
 
     @model_validator(mode="after")
     def _can_decide(self) -> Audit:
@@ -88,6 +90,7 @@ COMPARED_ONLY: Mapping[str, str] = {
 
 class Repair(Record):
     correction_rounds: int = Field(ge=0)
+    may_miss: float = Field(default=0.0, ge=0, lt=1)  # share of the drift cases that the teacher may refuse to rewrite
     recipe: RecipeName = "published"
 
     @model_validator(mode="after")
