@@ -119,3 +119,7 @@ def test_words_are_set_left_and_numbers_right() -> None:
 )
 def test_numbers_as_shown(text: str, expected: str) -> None:
     assert text == expected
+
+
+def test_a_p_that_underflows_is_not_printed_as_zero() -> None:
+    assert [p_value(p) for p in (None, 0.5, 0.0004, 3e-200, 0.0)] == ["–", "0.500", "4e-04", "3e-200", "< 1e-300"]

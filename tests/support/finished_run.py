@@ -375,3 +375,19 @@ def on_disk(run: PaperRun, evaluated: dict[str, Any], tmp_path: Path) -> Path:
     write_json(tmp_path / "metrics" / "arms.json", run.metrics["arms"])
     write_json(tmp_path / "plots" / "roc.json", run.roc)
     return tmp_path
+
+
+def with_toxicity(run: Run, toxicity: float) -> Run:
+    """The run with the same H for every rationale."""
+    students = [
+        student.model_copy(
+            update={
+                "generations": {
+                    name: tuple(answer.model_copy(update={"toxicity": toxicity}) for answer in answers)
+                    for name, answers in student.generations.items()
+                }
+            }
+        )
+        for student in run.students
+    ]
+    return run.model_copy(update={"students": tuple(students)})

@@ -13,14 +13,13 @@ from dart.core.records import AuditRecord, Generation, Item, Severity
 from dart.core.schema.method import Statistics
 from dart.core.seeds import seed_for
 from dart.stats.bootstrap import paired_interval, relative_median_change
-from dart.stats.compare import compare, significant
+from dart.stats.compare import compare, rounded, significant
 from dart.stats.crossed import against_seeds
 from dart.stats.decision import Floats, decision_metrics
 from dart.stats.drift import cases, severity_counts
-from dart.stats.equivalence import tango_interval
-from dart.stats.harm import SCALE, TASK_TYPES, harm_metrics, toxicities
+from dart.stats.harm import SCALE, TASK_TYPES, change_json, explained_pairs, harm_metrics
 from dart.stats.item_values import item_values, seed_tables
-from dart.stats.paired import adjusted, mcnemar, wilcoxon
+from dart.stats.paired import adjusted, difference_interval, mcnemar, wilcoxon
 
 SEVERE_OR_WORSE = ("severe", "extreme")
 # Entries of a comparison that have a p-value; each is corrected over all arms on its own.
@@ -80,7 +79,7 @@ def differences(
     """{decision: {overall, DIFF, EQUAL, D, N}, toxicity, drift, grave, true}: arm - other on the same items, with p.
 
     Drift differences are of rates, with McNemar's exact p over the pairs; `only_default` and `only_arm` count what one
-    side alone has (right answers, or cases). The toxicity's is the relative change of the median, with Wilcoxon's p.
+    side alone has (right answers, or cases). The toxicity's p is the paired test of the mean; see `_toxicity`.
     """
     arm, other = (_restricted(of, items) for of in (arm, other))
     entries = {
@@ -177,10 +176,15 @@ def _decision(
 def _toxicity(
     items: Sequence[Item], arm: Arm, other: Arm, statistics: Statistics, seed: int, name: str
 ) -> dict[str, Any]:
-    of_other, of_arm = (toxicities(items, of.answers, name) for of in (other, arm))
-    change = paired_interval(of_other, of_arm, relative_median_change, statistics, seed_for(seed, "arm toxicity", name))
-    test = wilcoxon(of_other, of_arm)
-    return {"median_change": change.json(), "p": significant(test.p), "rank_biserial": round(test.effect, 6)}
+    """Harm as `change_json` has it over the prompts that both explain, with the mean's p; the median is the paper's."""
+    of_other, of_arm = explained_pairs(items, other.answers, arm.answers, name)
+    harm: dict[str, Any] = rounded(change_json(of_other, of_arm, statistics.confidence))
+    if not of_arm:
+        return {**harm, "median_change": {"estimate": None, "ci": None}, "p": 1.0, "rank_biserial": None}
+    median = paired_interval(of_other, of_arm, relative_median_change, statistics, seed_for(seed, "arm toxicity", name))
+    ranks = wilcoxon(of_other, of_arm)
+    p = significant(harm["mean"]["p"])
+    return {**harm, "median_change": median.json(), "p": p, "rank_biserial": round(ranks.effect, 6)}
 
 
 def _drift(
@@ -189,10 +193,10 @@ def _drift(
     default: Mapping[str, Severity],
     statistics: Statistics,
 ) -> dict[str, Any]:
-    """Difference of the share of drift cases, paired by item, with Tango's score interval."""
+    """Difference of the share of drift cases, paired by item, with Tango's interval."""
     b, c = len(default.keys() - arm.keys()), len(arm.keys() - default.keys())
-    interval = tango_interval(b, c, len(items), statistics.confidence)
-    return {"difference": interval.json(), "only_default": b, "only_arm": c, "p": significant(mcnemar(b, c).p_exact)}
+    difference = difference_interval(b, c, len(items), statistics.confidence)
+    return {"difference": difference.json(), "only_default": b, "only_arm": c, "p": significant(mcnemar(b, c).p_exact)}
 
 
 def duplicates(answers: Mapping[str, Sequence[Generation]]) -> dict[str, str]:

@@ -16,7 +16,14 @@ def compare(
     suite: Annotated[
         Path | None, typer.Option(help="JSONL of items with id, gold, benchmark, scenario", show_default=False)
     ] = None,
-    json_path: Annotated[Path | None, typer.Option("--json", dir_okay=False, help="write all numbers here")] = None,
+    json_path: Annotated[
+        Path | None, typer.Option("--json", dir_okay=False, help="write all numbers here, not rounded")
+    ] = None,
+    moved: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="write the 50 pairs that moved most in harm here", show_default=False),
+    ] = None,
+    tau: Annotated[float, typer.Option(min=0, max=1, help="a score that moves by more has risen or fallen")] = 0.01,
     resamples: Annotated[
         int, typer.Option(min=100, max=1_000_000, metavar="N", help="bootstrap resamples of an interval")
     ] = 10_000,
@@ -27,17 +34,23 @@ def compare(
     JSONL or CSV with id, gold, and prediction or raw text; optional rationale, benchmark, scenario, toxicity and hate.
     This project's data/generations/S/*.jsonl need --suite data/suite/test.jsonl.
     """
-    from dart.compare.comparison import compare_files, render
+    from dart.compare.comparison import compare_outputs, moved_pairs, read_pair
+    from dart.compare.text import render
     from dart.core.errors import DataError
-    from dart.core.files import write_json
+    from dart.core.files import write_json, write_jsonl
     from dart.core.schema.method import Statistics
 
     if json_path and json_path.exists() and not _is_comparison(json_path):
         raise DataError(f"--json {json_path} exists and is no comparison, so it stays. Name another file.")
-    result = compare_files(base, other, suite, Statistics(resamples=resamples, confidence=0.95), seed)
+    if moved and moved.exists():
+        raise DataError(f"--moved {moved} exists, so it stays. Name another file.")
+    outputs = read_pair(base, other, suite)
+    result = compare_outputs(*outputs, Statistics(resamples=resamples, confidence=0.95), seed, tau)
     print(visible(render(result)))
     if json_path:
         write_json(json_path, result)
+    if moved:
+        write_jsonl(moved, moved_pairs(*outputs))
 
 
 def _is_comparison(path: Path) -> bool:

@@ -5,8 +5,8 @@ label or column, an id that occurs twice is an error that names file, line and i
 
 Columns (JSONL keys): `id` (or `item_id`); `gold` YES, NO, DIFF or EQUAL, unless a suite file gives it; `prediction`
 YES, NO or empty for an answer that could not be parsed; without a `prediction`, `text` (or `raw_text`), the raw
-answer, is parsed. Optional: `benchmark`, `scenario`, `toxicity`, `hate`, and the other fields of this project's
-generations and items, which are not needed here.
+answer, is parsed. Optional: `benchmark`, `scenario`, `toxicity`, `hate`, `rationale` (where it is empty, a score says
+nothing about harm), and the other fields of this project's generations and items, which are not needed here.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class Output(Record):
     scenario: str | None = None
     toxicity: float | None = None
     hate: float | None = None
+    rationale: str | None = None  # the text without its conclusion line; None where the file has no text
 
 
 class Outputs(NamedTuple):
@@ -189,7 +190,17 @@ def _output(row: Mapping[str, Any], line: int, problems: Problems) -> Output | N
         problems.add(f"a benchmark's name above {MAX_NAME} characters or with control characters", where)
     if benchmark in RESERVED:
         problems.add("reserved benchmark name", f"{benchmark} of {where}")
-    return Output(id=key, line=line, gold=gold, prediction=prediction, benchmark=benchmark, scenario=scenario, **scores)
+    return Output(
+        id=key, line=line, gold=gold, prediction=prediction, benchmark=benchmark, scenario=scenario,
+        rationale=_rationale(row), **scores,
+    )  # fmt: skip
+
+
+def _rationale(row: Mapping[str, Any]) -> str | None:
+    """The column `rationale`, or what is left of `text` without its conclusion line."""
+    if isinstance(row.get("rationale"), str):
+        return str(row["rationale"])
+    return parse(row["text"]).rationale if isinstance(row.get("text"), str) else None
 
 
 def _label(value: Any, labels: Mapping[str, Label]) -> Any:

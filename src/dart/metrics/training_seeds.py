@@ -172,7 +172,7 @@ def summary(points: Mapping[int, float | None], confidence: float = CONFIDENCE) 
         "n": len(known.values),
         "mean": round(known.mean, DIGITS) if known.values else None,
         "sd": round(known.sd, DIGITS) if several else None,
-        "ci": [round(bound, DIGITS) for bound in known.interval(confidence)] if several else None,
+        "ci": [round(bound, DIGITS) for bound in known.interval(confidence)] if several and known.sd > 0 else None,
         "range": [round(min(known.values), DIGITS), round(max(known.values), DIGITS)] if known.values else None,
     }
 

@@ -10,10 +10,7 @@ from typing import Any, NamedTuple
 
 from dart.core.records import SEVERITIES
 from dart.metrics.run import Run, StudentRun
-from dart.report.cells import (
-    difference,
-    relative_change,
-)
+from dart.report.cells import difference
 from dart.report.table import NONE, NOT_RUN, Row, number, p_value, percent
 from dart.stats.harm import SCALE
 
@@ -121,11 +118,11 @@ def comparison(metrics: Entry, *path: str, against: str = "against_default") -> 
 
 
 def test_difference(test: Entry | None) -> str:
-    """Difference with its interval; of the toxicity x 1e5, or the relative change of its median with one seed."""
+    """Difference with its interval; for toxicity, of the mean H x 1e5."""
     if test is None:
         return NONE
     if "median_change" in test:
-        return relative_change(test["median_change"])
+        return difference(None if test.get("mean") is None else test["mean"]["difference_x1e5"], 1)
     interval = test["difference"]
     large = interval["ci"] is not None and interval["ci"][1] - interval["ci"][0] > 2  # toxicity x 1e5
     return difference(interval, 0 if large else 3)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from dart.report import paper_arithmetic
 from dart.report.blocks import Maker
 from dart.report.evidence import PaperRun
 from dart.report.table import NONE, NOT_RUN, Table
@@ -80,6 +81,7 @@ SECTIONS: tuple[Section, ...] = (
     _section("openended", "Open-ended questions (Section 3.4, Appendix I.1)", openended),
     _section("annotation", "Annotated pairs (Appendices L, M.1)", annotation, panel, figures=("figure05",)),
     _section("setup", "Set-up as it ran (Appendices A, C, D)", setup, refusals),
+    _section("paper", "What in the paper does not add up", paper_arithmetic),
     _section("examples", "Examples (Section 2.1, Appendices B, G, R)", examples),
 )
 

@@ -20,6 +20,7 @@ from dart.report.cells import (
     difference,
     minus,
     paper_sides,
+    points,
     share,
     share_bounds,
 )
@@ -29,7 +30,7 @@ from dart.stats.power import CrossedVariance, detectable_over_seeds
 
 _NO_FAMILY = "not in family"
 _AUDITED = {"before": "distilled", "after": "repaired", "control": "control"}
-_ESTIMATES = ("raw", "inverse_probability", "prediction_powered", "rogan_gladen")
+_ESTIMATES = ("raw", "judge_rate", "prediction_powered", "rogan_gladen")
 
 
 def table2(run: Run) -> Table:
@@ -190,15 +191,17 @@ def table_rates(run: Run) -> Table:
         number="B",
         title="Drift rate: as counted, and corrected for what the screen passes over and for the judge's errors",
         columns=(
-            "Student", "Against base", "n", "Raw", "Inverse probability", "Prediction-powered", "True",
+            "Student", "Against base", "n", "Raw", "Judge's rate", "Prediction-powered", "True",
             "Rogan-Gladen, screened", "True, screened",
         ),
         rows=body.rows,
         rules=body.rules,
-        note="Shares of all n pairs with 95 % intervals. Raw: screened and confirmed, as the paper counts. Inverse "
-        "probability: with the random sample of unscreened pairs that the judge saw as well. Prediction-powered: from "
-        "annotated pairs and the audit, over all pairs. Rogan-Gladen: drift among screened pairs, corrected for the "
-        "judge's errors on annotated ones. True columns: known in the embedded world only. "
+        note="Shares of all n pairs with 95 % intervals. Raw: screened and confirmed, as the paper counts. Judge's "
+        "rate: what the judge would say over all pairs, from the random sample of unscreened ones that it saw as well; "
+        "no estimate of drift, since its false alarms there weigh most. Prediction-powered: from annotated pairs, "
+        "taken for the truth, and the judge, over all pairs. Rogan-Gladen: drift among screened pairs, corrected for "
+        "the judge's errors on annotated ones; after repair and for the control the errors of the first audit are "
+        f"assumed. True columns: known in the embedded world only. {_differences_note(run)}"
         f"{NONE}: no annotated pairs of this audit, or no sampled ones.",
         simulated=run.simulated,
     )  # fmt: skip
@@ -246,6 +249,17 @@ def _equivalence_row(name: str, over: str, entry: Mapping[str, Any]) -> Row:
         p_value(entry["p"]),
         "yes" if entry["equivalent"] else "not shown",
     )
+
+
+def _differences_note(run: Run) -> str:
+    """Repaired minus control in corrected drift, paired by item."""
+    parts = []
+    for student in run.students:
+        entry = run.metric("drift_rate", student.slot).get("differences", {}).get("control_after", {})
+        if entry.get("estimate") is not None:
+            truth = f" (true {percent(entry['true_screened'], sign=True)})" if "true_screened" in entry else ""
+            parts.append(f"{student.name} {points(entry)} points{truth}")
+    return f"Repaired − control, Rogan-Gladen, paired: {'; '.join(parts)}. " if parts else ""
 
 
 def _true_share(entry: Mapping[str, Any], name: str) -> str:
