@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,11 @@ NANO_SHAPE = {"vocab_size": 2000, "hidden_size": 128, "intermediate_size": 352, 
 
 
 def prepare(
-    folder: Path, shape: dict[str, int] = NANO_SHAPE, items: int = PROMPTS, device: str = "cpu", dtype: str = "float32"
+    folder: Path,
+    shape: Mapping[str, float] = NANO_SHAPE,
+    items: int = PROMPTS,
+    device: str = "cpu",
+    dtype: str = "float32",
 ) -> None:
     """The checkpoint, the rows and the items that every contender gets."""
     import torch

@@ -11,11 +11,13 @@ import importlib
 import logging
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 
 from dart.core import graph
 from dart.core.errors import DartError
+from dart.core.visible_text import visible
 
 WORKER = "DART_WORKER"
 QUIET_LIBRARIES = ("httpx", "dvc", "datasets", "matplotlib", "fontTools", "accelerate", "transformers")
@@ -33,6 +35,9 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     for library in QUIET_LIBRARIES:
         logging.getLogger(library).setLevel(logging.WARNING)
+    if not os.environ.get(WORKER):
+        for folder in graph.leftovers(arguments[0], arguments[1:]):
+            shutil.rmtree(folder, ignore_errors=True)
     code = _through_launcher(arguments)
     if code is not None:
         return code
@@ -40,7 +45,7 @@ def main(arguments: list[str]) -> int:
     try:
         importlib.import_module(f"stages.{name}").run(*slots)
     except DartError as error:
-        print(f"stage {'@'.join(arguments)}: {error}", file=sys.stderr)
+        print(f"stage {'@'.join(arguments)}: {visible(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"stage {'@'.join(arguments)}: interrupted; `dvc repro` continues from here", file=sys.stderr)

@@ -55,3 +55,21 @@ def test_a_silly_number_of_resamples_is_refused(tmp_path: Path, capsys: pytest.C
     message = capsys.readouterr().err
     assert "--resamples" in message
     assert "greater than or equal to 100" in message
+
+
+def test_no_file_of_the_reader_is_replaced_by_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base, other = (table(tmp_path / f"{name}.csv", ["YES"] * 20) for name in ("base", "other"))
+    thesis = tmp_path / "results" / "thesis.txt"
+    thesis.parent.mkdir()
+    thesis.write_text("precious", encoding="utf-8")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(SystemExit):
+        main(["compare", base, other, "--resamples", "100", "--json", str(thesis.parent)])
+    assert "is a directory" in capsys.readouterr().err
+    for name in (thesis, other):
+        assert main(["compare", base, other, "--resamples", "100", "--json", str(name)]) == 1
+        assert "exists and is no comparison" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    out = tmp_path / "numbers.json"
+    for _ in range(2):  # one's own is
+        assert main(["compare", base, other, "--resamples", "100", "--json", str(out)]) == 0

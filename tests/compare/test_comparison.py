@@ -221,10 +221,52 @@ def test_missing_and_binary_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a\.jsonl is missing"):
         read_outputs(tmp_path / "a.jsonl")
     (tmp_path / "b.jsonl").write_bytes(b'{"id": "\xff"}')
-    with pytest.raises(DataError, match="byte 8 is not UTF-8"):
+    with pytest.raises(DataError, match=r"is not UTF-8 \(byte 8\)"):
         read_outputs(tmp_path / "b.jsonl")
     with pytest.raises(DataError, match="1 x no column 'gold': line 1"):
         read_outputs(write(tmp_path / "c.jsonl", [{"id": "a", "prediction": "YES"}]), suite=True)
+
+
+HOSTILE_LINES = {
+    "[" * 100_000: "nested too deeply",
+    '{"id": "a", "gold": "YES", "prediction": "NO", "toxicity": ' + "1" * 5000 + "}": "damaged line",
+    '{"id": "a", "gold": "YES", "prediction": "NO", "toxicity": 1' + "0" * 400 + "}": "not a number in",
+    '{"id": "a", "gold": "YES", "prediction": "NO", "toxicity": "0_1"}': "not a number in",
+    '{"id": "a", "gold": "YES", "prediction": "NO", "toxicity": "١"}': "not a number in",
+    '{"id": "a", "gold": "YES", "prediction": "NO", "toxicity": NaN}': "not a number in",
+    '{"id": "a", "gold": "YES", "gold": "NO", "prediction": "NO"}': "a key occurs twice",
+    '{"id": "a", "gold": "YES", "prediction": "NO", "benchmark": "\\ud800"}': "half of a character",
+    '{"id": "a", "gold": "YES", "prediction": "NO", "benchmark": {"b": 1}}': "neither a text nor a number",
+    '{"id": "a", "gold": "YES", "prediction": "NO", "benchmark": "\\u001b[2J"}': "control characters",
+    '{"id": "a", "gold": "YES", "prediction": "NO", "benchmark": "' + "x" * 101 + '"}': "above 100 characters",
+    '{"id": "\\u001b[2J\\u202e", "gold": "maybe", "prediction": "NO"}': "[U+001B][2J[U+202E]",
+    '{"id": "' + "x" * 10_000 + '", "gold": "maybe", "prediction": "NO"}': "xxx... (line 1)",
+    '{"id": "a", "gold": "' + "x" * 10_000 + '", "prediction": "NO"}': "unknown gold label",
+}
+
+
+@pytest.mark.parametrize("line", HOSTILE_LINES)
+def test_a_hostile_line_is_one_short_message_without_control_characters(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(line, encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        read_outputs(path)
+    message = str(caught.value)
+    assert HOSTILE_LINES[line] in message
+    assert message.isprintable()
+    assert len(message) < 1000
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_csv_of_any_locale_is_read(encoding: str, delimiter: str, end: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    lines = [["id", "gold", "prediction", "text"], ["a", "YES", "NO", '"x; y,\tz|"'], ["ä", "NO", "", '"b"'], []]
+    path.write_bytes(end.join(delimiter.join(line) for line in lines).encode(encoding))
+    assert [(row.id, row.gold, row.prediction) for row in read_outputs(path).rows] == [
+        ("a", "YES", "NO"), ("ä", "NO", None),
+    ]  # fmt: skip
 
 
 def test_files_that_do_not_pair(tmp_path: Path) -> None:

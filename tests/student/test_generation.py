@@ -12,9 +12,10 @@ from dart.core.records import Generation, Item, TrainingRow
 from dart.core.schema.method import GenerationParams, Lora, Training
 from dart.prompts import classification, explanation_policy
 from dart.prompts.messages import prompt_hash
-from dart.student import decode, generation
+from dart.student import generation
 from dart.student.generation import GenerationRequest, VariantRequests, answer, generate
 from dart.student.loading import load
+from dart.student.sampling import choose_tokens
 from dart.student.train import train_adapter
 from tests.support.tiny_models import FAMILIES, spec, student
 
@@ -136,7 +137,7 @@ def test_draws_have_the_distribution_of_the_nucleus() -> None:
     probabilities = torch.tensor([0.5, 0.3, 0.15, 0.05])
     decoding = GenerationParams(max_new_tokens=1, temperature=1.0, top_p=0.75)
     names = [(number,) for number in range(4000)]
-    tokens = decode.choose_tokens(probabilities.log().expand(4000, -1), names, decoding)
+    tokens = choose_tokens(probabilities.log().expand(4000, -1), names, decoding)
     shares = torch.bincount(tokens, minlength=4) / 4000
     assert shares[2:].sum() == 0  # 0.5 + 0.3 reach 0.75
     assert shares[0].item() == pytest.approx(0.625, abs=0.03)
@@ -146,7 +147,7 @@ def test_a_low_temperature_sharpens() -> None:
     logits = torch.tensor([[1.0, 0.0]]).expand(2000, -1)
     names = [(number,) for number in range(2000)]
     hot, cold = (
-        decode.choose_tokens(logits, names, GenerationParams(max_new_tokens=1, temperature=t, top_p=1.0)).float().mean()
+        choose_tokens(logits, names, GenerationParams(max_new_tokens=1, temperature=t, top_p=1.0)).float().mean()
         for t in (1.0, 0.2)
     )
     assert hot.item() == pytest.approx(1 / (1 + torch.e), abs=0.03)

@@ -94,6 +94,38 @@ def test_drafter_prefers_the_longer_context_and_continues_its_own_draft() -> Non
     assert drafter.draft([1, 2, 3], 0) == []
 
 
+def test_drafts_are_as_long_as_they_are_accepted() -> None:
+    drafter = NGramDrafter()
+    for _ in range(40):
+        drafter.observe([[5], [5]], [[5], [5]])
+    assert drafter.draft_length == 4
+    for _ in range(40):
+        drafter.observe([[5], []], [[5], [5]])  # without a draft there is nothing to accept
+    assert drafter.draft_length == 2
+    for _ in range(40):
+        drafter.observe([[5], [5]], [[6], [5, 6]])
+    assert drafter.draft_length == 2
+    for _ in range(40):
+        drafter.observe([[5], [5]], [[6], [6]])
+    assert drafter.draft_length == 0
+
+
+def test_useless_drafts_are_soon_left_out(base: Path, items: list[Item], monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = []
+    original = RaggedCache.prepare
+
+    def counted(cache: RaggedCache, lengths: torch.Tensor, count: int) -> torch.Tensor:
+        counts.append(count)
+        return original(cache, lengths, count)
+
+    monkeypatch.setattr(RaggedCache, "prepare", counted)
+    monkeypatch.setattr(NGramDrafter, "draft", lambda _self, _ids, count: [7] * count)
+    generate(base, spec(), {"base": None}, items, GREEDY, 1)
+    decoding = counts[-40:]
+    assert len(decoding) == 40
+    assert set(decoding) == {1}
+
+
 @pytest.mark.parametrize("with_prefix", [False, True])
 def test_attention_is_that_of_torch(with_prefix: bool) -> None:
     torch.manual_seed(0)

@@ -16,6 +16,7 @@ from dart.core import layout, params
 from dart.core.errors import DataError
 from dart.core.files import read_jsonl, replacing
 from dart.core.records import AuditRecord, Generation, Item
+from dart.core.text_files import read_text
 
 ANNOTATORS = ("annotator_1", "annotator_2")
 
@@ -88,12 +89,9 @@ def _draw() -> AnnotationDraw:
 
 def _read(folder: Path, name: str, pairs: list[BlindedPair], seed: int) -> sheets.Sheet:
     path = folder / f"{name}.csv"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path} cannot be read ({error}). `dart annotate export {folder}` writes the sheets."
-        ) from None
+    if not path.is_file():
+        raise DataError(f"{path} is missing. `dart annotate export {folder}` writes the sheets.")
+    text = read_text(path, western=True)  # only ASCII cells are read: code, more_harmful and severity
     return sheets.read(text, str(path), pairs, name, seed)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dart.annotation.sheets import BlindedPair, Sheet
@@ -18,6 +18,8 @@ from dart.core.errors import DataError
 from dart.core.files import replacing
 from dart.core.records import SEVERITIES, AuditRecord, Severity
 from dart.core.seeds import digest
+from dart.core.text_files import csv_rows, read_text
+from dart.core.visible_text import shown
 from dart.stats.annotation import AnnotatedPair
 
 log = logging.getLogger(__name__)
@@ -57,10 +59,7 @@ def applicable(path: Path, pairs: Sequence[BlindedPair], records: Sequence[Audit
     deltas = {record.item_id: record.delta for record in records}
     applicable_pairs: dict[str, AnnotatedPair] = {}
     stale = 0
-    reader = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
-    if tuple(reader.fieldnames or ()) != COLUMNS:
-        raise DataError(f"{path}: the columns must be {', '.join(COLUMNS)}. Import the sheets again.")
-    for number, row in enumerate(reader, start=2):
+    for number, row in _rows(path):
         labels = [_severity(row[name], path, number) for name in COLUMNS[2:]]
         if (row["item_id"], row["texts"]) not in current or row["item_id"] not in deltas:
             stale += 1
@@ -74,10 +73,33 @@ def applicable(path: Path, pairs: Sequence[BlindedPair], records: Sequence[Audit
     return [applicable_pairs[record.item_id] for record in records if record.item_id in applicable_pairs]
 
 
-def _severity(value: str | None, path: Path, number: int) -> Severity | None:
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """(line, cells by column) of every label."""
+    try:
+        header, *rows = csv_rows(read_text(path), COLUMNS)
+    except DataError:
+        raise
+    except ValueError as error:  # quotes that do not match, or not one row
+        raise DataError(f"{path}: not a table ({error}). Import the sheets again.") from None
+    if tuple(header.cells) != COLUMNS:
+        raise DataError(f"{path}: the columns must be {', '.join(COLUMNS)}. Import the sheets again.")
+    seen: set[str] = set()
+    for line, cells in rows:
+        if len(cells) != len(COLUMNS):
+            raise DataError(f"{path}:{line}: {len(cells)} of {len(COLUMNS)} columns. Import the sheets again.")
+        row = dict(zip(COLUMNS, cells, strict=True))
+        if row["item_id"] in seen:
+            raise DataError(f"{path}:{line}: {shown(row['item_id'])} is labelled twice. Import the sheets again.")
+        seen.add(row["item_id"])
+        yield line, row
+
+
+def _severity(value: str, path: Path, number: int) -> Severity | None:
     if value == NONE:
         return None
     severity = next((severity for severity in SEVERITIES if severity == value), None)
     if severity is None:
-        raise DataError(f"{path}:{number}: the severity is '{value}' and must be {NONE}, {', '.join(SEVERITIES)}.")
+        raise DataError(
+            f"{path}:{number}: the severity is '{shown(value)}' and must be {NONE}, {', '.join(SEVERITIES)}."
+        )
     return severity

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from dart.cli import ablations, annotate, cache, check, compare, estimate, graph, readme, report, repro, summary, verify
 from dart.core.errors import DartError
+from dart.core.visible_text import visible
 
 
 class DartGroup(TyperGroup):
@@ -24,7 +25,7 @@ class DartGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except DartError as error:
-            print(f"dart {ctx.invoked_subcommand}: {error}", file=sys.stderr)
+            print(f"dart {ctx.invoked_subcommand}: {visible(str(error))}", file=sys.stderr)
             raise typer.Exit(1) from None
 
 

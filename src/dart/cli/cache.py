@@ -16,6 +16,7 @@ app = typer.Typer(
 
 Model = Annotated[str | None, typer.Option(help="only answers of this model")]
 BaseUrl = Annotated[str | None, typer.Option(help="only answers of this endpoint")]
+ArchiveFile = Annotated[Path, typer.Argument(dir_okay=False)]
 Stage = Annotated[str | None, typer.Option(help="only answers that this stage asked for first, e.g. distill")]
 
 
@@ -52,7 +53,7 @@ def stats() -> None:
 
 
 @app.command("export")
-def export(file: Path, model: Model = None, base_url: BaseUrl = None, stage: Stage = None) -> None:
+def export(file: ArchiveFile, model: Model = None, base_url: BaseUrl = None, stage: Stage = None) -> None:
     """Write answers to a .jsonl, .jsonl.gz, .jsonl.xz or .jsonl.bz2 file."""
     from dart.chat import archive
     from dart.chat.cache import ResponseCache

@@ -42,7 +42,9 @@ def estimate(
     chars_per_token: Annotated[
         float, typer.Option(metavar="N", help="characters that make a token")
     ] = CHARACTERS_PER_TOKEN,
-    json_path: Annotated[Path | None, typer.Option("--json", help="write the numbers here as well")] = None,
+    json_path: Annotated[
+        Path | None, typer.Option("--json", dir_okay=False, help="write the numbers here as well")
+    ] = None,
 ) -> None:
     """Forecast requests, tokens, USD and hours. One line per stage, before anything is sent."""
     from dart.core.files import write_json

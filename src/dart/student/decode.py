@@ -15,11 +15,10 @@ import torch
 from transformers import DynamicCache
 
 from dart.core.schema.method import GenerationParams
-from dart.core.seeds import unit_interval
 from dart.student.prefix import growing_cache
+from dart.student.sampling import DrawKey, choose_tokens
 
 StoppingCriterion = Callable[[list[int]], bool]  # the new tokens of a row (at least one) -> whether it is complete
-DrawKey = tuple[object, ...]  # what seeds the draws of a row; read only if the temperature is above 0
 _COMPACT_BELOW = 7 / 8  # leaving the batch copies the cache, so rows leave together, when fewer than this are active
 
 
@@ -91,22 +90,3 @@ def decode_batch(
         positions = positions[:, -1:] + 1
         mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
     return new
-
-
-def choose_tokens(logits: torch.Tensor, draw_keys: Sequence[DrawKey], params: GenerationParams) -> torch.Tensor:
-    """The next token of each row, (rows, vocabulary) -> (rows,): argmax at temperature 0, else a nucleus sample.
-
-    Args:
-        draw_keys: name the draw of each row, its number included; not read at temperature 0.
-    """
-    if params.temperature == 0:
-        return logits.argmax(-1)
-    # In double precision on the CPU: the draw must not depend on where the model runs more than its logits do.
-    probabilities = torch.softmax(logits.double().cpu() / params.temperature, dim=-1)
-    ordered, tokens = probabilities.sort(dim=-1, descending=True, stable=True)
-    mass_before = ordered.cumsum(-1) - ordered  # the nucleus keeps the tokens that start below top_p
-    ordered = ordered.masked_fill(mass_before >= params.top_p, 0.0)
-    draws = torch.tensor([[unit_interval("decode", *key)] for key in draw_keys], dtype=torch.float64)
-    cumulative = ordered.cumsum(-1)
-    index = torch.searchsorted(cumulative, draws * cumulative[:, -1:], right=True).clamp(max=ordered.shape[-1] - 1)
-    return tokens.gather(-1, index).squeeze(-1).to(logits.device)

@@ -29,11 +29,12 @@ from dart.prompts import answer_format, classification
 from dart.prompts.messages import prompt_hash
 from dart.student import adapter
 from dart.student.checkpoints import cached_batch, checkpoint_folder
-from dart.student.decode import DecodingPlan, DrawKey, StoppingCriterion, decode_batch
+from dart.student.decode import DecodingPlan, StoppingCriterion, decode_batch
 from dart.student.loading import Processor, Student, load, load_processor
 from dart.student.lora_layers import merged_adapter, patch_lora_layers
 from dart.student.prefix import common_prefix_length, decoder_of, prefix_cache, supports_shared_prefix
 from dart.student.remote_generation import RemoteBatch, generate_remotely
+from dart.student.sampling import DrawKey
 from dart.student.speculative import MAX_ROWS, NGramDrafter, speculative_decode, supports_speculative_decoding
 from dart.student.template import Message
 

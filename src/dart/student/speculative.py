@@ -4,7 +4,8 @@ A step of a small student costs little more for four tokens than for one: its ti
 are read once per step) and to Python. The rationales of one variant share most of their phrases, so what followed the
 last tokens elsewhere is a good draft of what follows here. One forward pass verifies a draft: the tokens that agree
 with the model's own choice are accepted, the first that does not is replaced by it. A draft thus decides how many
-passes a text takes, never its tokens.
+passes a text takes, never its tokens. A rejected draft costs, so the number of drafted tokens follows the share of
+drafts that were right so far: text that does not repeat itself is decoded token by token.
 
 Rows accept different numbers of tokens, so each has its own length in the cache; and the prefix of all prompts is
 stored as one row that all attend to, not as a copy per row.
@@ -21,10 +22,15 @@ from peft import PeftModel
 from transformers import AttentionInterface, DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from dart.student.decode import DecodingPlan, DrawKey, choose_tokens
+from dart.student.decode import DecodingPlan
 from dart.student.prefix import supports_shared_prefix
+from dart.student.sampling import DrawKey, choose_tokens
 
-NUM_DRAFT_TOKENS = 4  # drafted per pass; more are accepted less often, fewer save less
+# (acceptance rate, tokens drafted per pass from it on). With a rate p, k drafted tokens give 1 + p + ... + p^k tokens
+# per pass, and such a pass takes about 1 + k / 5 times as long as one of a single token.
+_DRAFT_LENGTHS = ((0.7, 4), (0.3, 2), (0.0, 0))
+_MAX_DRAFT = _DRAFT_LENGTHS[0][1]
+_RATE_PASSES = 16  # passes over which the acceptance rate is averaged
 MAX_ROWS = 64  # of one pass: keys and values of more rows do not stay in a processor's cache from one pass to the next
 _PREFILL_TOKENS = 32  # of each prompt per pass: bounds the memory of activations
 _CONTEXT_LENGTHS = (3, 2)  # tokens that must agree for a draft, the longer context first
@@ -48,10 +54,25 @@ def supports_speculative_decoding(model: Any) -> bool:
 
 
 class NGramDrafter:
-    """Drafts the token that last followed the same two or three tokens, in any row."""
+    """Drafts the token that last followed the same two or three tokens, in any row.
+
+    Attributes:
+        acceptance_rate: moving average, over passes, of the share of rows whose next token was drafted right.
+    """
 
     def __init__(self) -> None:
         self._next: dict[tuple[int, ...], int] = {}  # context -> the token that followed it most recently
+        self.acceptance_rate = 0.5  # until it has been seen
+
+    @property
+    def draft_length(self) -> int:
+        """Tokens worth drafting at this acceptance rate."""
+        return next(length for rate, length in _DRAFT_LENGTHS if self.acceptance_rate >= rate)
+
+    def observe(self, drafts: Sequence[Sequence[int]], choices: Sequence[Sequence[int]]) -> None:
+        """Update the acceptance rate by a pass: one draft and one list of the model's choices per row."""
+        right = sum(bool(draft) and draft[0] == choice[0] for draft, choice in zip(drafts, choices, strict=True))
+        self.acceptance_rate += (right / len(drafts) - self.acceptance_rate) / _RATE_PASSES
 
     def update(self, ids: Sequence[int]) -> None:
         """Record the last token of `ids` as the continuation of those before it."""
@@ -233,8 +254,7 @@ class _SpeculativeBatch:
     ) -> None:
         self.model, self.plan, self.prefix, self.drafter = model, plan, prefix, drafter
         self.prompts, self.draw_keys = prompts, draw_keys
-        sampling = plan.params.temperature > 0
-        self.n_draft = 0 if sampling else NUM_DRAFT_TOKENS  # the draft of a sampled token is too often wrong
+        self.sampling = plan.params.temperature > 0  # the draft of a sampled token is too often wrong
         self.n_prefix = prefix.get_seq_length() if prefix is not None else 0
         # Tokens of each row in the cache; the last token of a prompt is left out, it is the first to be continued.
         self.lengths = torch.tensor([len(prompt) - 1 - self.n_prefix for prompt in prompts])
@@ -242,7 +262,7 @@ class _SpeculativeBatch:
         self.new: list[list[int]] = [[] for _ in prompts]
         self.rows = list(range(len(prompts)))  # of the batch: index of the prompt
         self.stop_ids = frozenset(plan.stop_ids)
-        capacity = int(self.lengths.max()) + 1 + plan.params.max_new_tokens + self.n_draft
+        capacity = int(self.lengths.max()) + 1 + plan.params.max_new_tokens + _MAX_DRAFT
         self.cache = RaggedCache(model.config.num_hidden_layers, capacity)
 
     def decode(self) -> list[list[int]]:
@@ -250,7 +270,11 @@ class _SpeculativeBatch:
             self._prefill()
             while self.rows:
                 drafts = self._draft()
-                self._compact(self._accept(self._verify(drafts), drafts))
+                verified = self._cut(drafts)
+                choices = self._verify(verified)
+                if not self.sampling:
+                    self.drafter.observe(drafts, choices)
+                self._compact(self._accept(choices, verified))
         return self.new
 
     def _prefill(self) -> None:
@@ -261,19 +285,23 @@ class _SpeculativeBatch:
             self._forward(ids, torch.full_like(self.lengths, first - start), logits_to_keep=1)
 
     def _draft(self) -> list[list[int]]:
-        """Drafted tokens of each row, leaving room for the one that the model adds."""
-        max_new_tokens = self.plan.params.max_new_tokens
-        return [
-            self.drafter.draft(self.texts[row], min(self.n_draft, max_new_tokens - len(self.new[row]) - 1))
-            for row in self.rows
-        ]
+        """Tokens that may follow each row; at least one where there is a context, for the acceptance rate alone."""
+        if self.sampling:
+            return [[] for _ in self.rows]
+        length = max(self.drafter.draft_length, 1)
+        return [self.drafter.draft(self.texts[row], length) for row in self.rows]
+
+    def _cut(self, drafts: Sequence[Sequence[int]]) -> list[Sequence[int]]:
+        """The drafts that are worth a place in the next pass, leaving room for the token that the model adds."""
+        room = self.plan.params.max_new_tokens - 1
+        length = self.drafter.draft_length
+        return [draft[: min(length, room - len(self.new[row]))] for row, draft in zip(self.rows, drafts, strict=True)]
 
     def _verify(self, drafts: Sequence[Sequence[int]]) -> list[list[int]]:
         """The model's own choice behind the last token and behind each drafted token of every row."""
         ids = [[self.texts[row][-1], *draft] for row, draft in zip(self.rows, drafts, strict=True)]
         logits = self._forward(ids, self.lengths, logits_to_keep=0)
-        sampling = self.plan.params.temperature > 0
-        keys = [(*self.draw_keys[row], len(self.new[row]) + 1) for row in self.rows] if sampling else []
+        keys = [(*self.draw_keys[row], len(self.new[row]) + 1) for row in self.rows] if self.sampling else []
         choices: list[list[int]] = (
             choose_tokens(logits.flatten(0, 1), keys, self.plan.params).view(len(self.rows), -1).tolist()
         )

@@ -53,11 +53,12 @@ from dart.core.schema.method import GenerationParams, ToxicityTerm
 from dart.core.seeds import digest, seed_for, unit_interval
 from dart.harm.scores import Scorer
 from dart.prompts import answer_format
-from dart.student.decode import DecodingPlan, DrawKey, StoppingCriterion, decode_batch
+from dart.student.decode import DecodingPlan, StoppingCriterion, decode_batch
 from dart.student.generation import stop_after_conclusion
 from dart.student.loading import Student
 from dart.student.prefix import decoder_of, prefix_cache, supports_shared_prefix
 from dart.student.regulariser import Penalty, StepContext
+from dart.student.sampling import DrawKey, draw
 from dart.student.template import RowIds
 
 
@@ -215,15 +216,6 @@ def answer_log_probs(log_pi: torch.Tensor, rows: Sequence[RowIds], stops: Sequen
     stopping = log_pi[:, list(stops)].logsumexp(-1)
     each = torch.where(torch.isin(index, index.new_tensor(list(stops))), stopping, each)
     return torch.stack([part.sum() for part in each.split(lengths)])
-
-
-def draw(log_pi: torch.Tensor, samples: int, seed: int) -> torch.Tensor:
-    """(length, vocabulary) -> (length, samples): independent tokens of each position, a function of the seed."""
-    generator = torch.Generator().manual_seed(seed)  # on the CPU, so that the device does not decide the draw
-    uniform = torch.rand(log_pi.shape[0], samples, generator=generator, dtype=torch.float64)
-    below = log_pi.double().cpu().exp_().cumsum_(-1)
-    tokens = torch.searchsorted(below, uniform * below[:, -1:], right=True)
-    return tokens.clamp_(max=log_pi.shape[-1] - 1).to(log_pi.device)
 
 
 def _rationale(student: Student, ids: Sequence[int]) -> str:
