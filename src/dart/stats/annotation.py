@@ -126,8 +126,8 @@ def agreement(predicted: Sequence[bool], reference: Sequence[bool]) -> dict[str,
 def calibration(
     pairs: Sequence[AnnotatedPair],
     verdicts: Mapping[str, Mapping[str, bool]],
-    weights: Mapping[str, float] | None = None,
     guards: Mapping[str, Mapping[str, bool]] = MappingProxyType({}),
+    weights: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Contents of metrics/calibration.json and plots/roc.json from annotated pairs.
 
