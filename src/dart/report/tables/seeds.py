@@ -99,9 +99,12 @@ def _student_rows(run: Run, student: StudentRun, shown: Sequence[str], unknown: 
 def _spread(entry: Mapping[str, Any], text: Format, unknown: str) -> Row:
     if entry["sd"] is None:
         return (text(entry["mean"]), unknown, unknown)
-    low, high = (minus(text(bound)) for bound in entry["ci"])
     smallest, largest = (text(bound) for bound in entry["range"])
-    return (f"{text(entry['mean'])} [{low}, {high}]", text(entry["sd"]), f"{smallest} to {largest}")
+    spread = (text(entry["sd"]), f"{smallest} to {largest}")
+    if entry["ci"] is None:  # equal seeds: Student's t knows no interval
+        return (text(entry["mean"]), *spread)
+    low, high = (minus(text(bound)) for bound in entry["ci"])
+    return (f"{text(entry['mean'])} [{low}, {high}]", *spread)
 
 
 _MEASURES: Mapping[str, str] = {"correct": "right answers", "drift": "drift, audited", "true_drift": "drift, true"}
