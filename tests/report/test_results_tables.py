@@ -1,5 +1,4 @@
-"""Table 2 beyond its numbers: interval, p and n of the same pairs, and what a result that is not shown could "
-"have found."""
+"""Table 2 beyond its numbers: interval, p and n of the same pairs, and the least difference it could have shown."""
 
 from __future__ import annotations
 
@@ -10,6 +9,7 @@ import pytest
 from dart.metrics.registry import ALPHA, main_p, table2_name
 from dart.metrics.run import Run
 from dart.report.table import bounds, p_value
+from dart.report.tables import results
 from dart.report.tables.results import table2, table_unchanged
 from dart.stats.power import CrossedVariance, detectable_over_seeds
 
@@ -22,7 +22,11 @@ def test_a_result_that_is_not_shown_says_what_it_could_have_found(run: Run) -> N
         entry["sd"]["seeds"], hypot(entry["sd"]["items"], entry["sd"].get("scenarios", 0.0)), entry["sd"]["residual"]
     )
     smallest = detectable_over_seeds(sd, 2, 80, alpha=ALPHA / len(main_p(weak)))
-    assert row[5] == f"n.s. (detectable: {smallest:.3f})"
+    assert smallest > 1, "with two seeds, t has one degree of freedom"
+    assert row[5] == "n.s."
+    several = detectable_over_seeds(sd, 20, 80, alpha=ALPHA / 10)
+    assert several < 1
+    assert results._detectable({**entry, "n_seeds": 20}, 10) == f"n.s. (detectable: {several:.3f})"
 
 
 def _with_p(run: Run, p: float) -> dict[str, object]:

@@ -48,6 +48,11 @@ class Answer(NamedTuple):
     remark: str = ""
 
     @property
+    def of_main_path(self) -> bool:
+        """Whether the main path alone gives it; recipes or arms otherwise."""
+        return self.unit == "seeds and items" and self.prompts in (SEEN, TEST)
+
+    @property
     def key(self) -> tuple[str, str, str, str]:
         """What names the test in the registry of families."""
         return (self.student, self.question, self.estimand, self.prompts)

@@ -35,7 +35,7 @@ class Family(NamedTuple):
     paths: tuple[Path, ...] = ()
 
 
-MAIN, HARM, ABLATIONS = "main", "harm", "ablations"
+MAIN, BRANCHES, HARM, ABLATIONS = "main", "branches", "harm", "ablations"
 TABLE_2: Mapping[str, str] = {  # row of Table 2 -> measure in metrics/seeds.json
     "D1-D4": "D1-D4", "N1-N4": "N1-N4", "overall": "accuracy", "DIFF": "diff_accuracy", "EQUAL": "equal_accuracy",
 }  # fmt: skip
@@ -44,7 +44,9 @@ _SEEDS: Path = ("seeds", "students", ANY, "contrasts", ANY)
 _HARM_TESTS: Path = ("tests", "students", ANY, ANY, "harm", "wilcoxon")
 _EXTERNAL: Path = ("external", ANY, "students", ANY)
 FAMILIES: Mapping[str, Family] = {
-    MAIN: Family("rows of Table 2 and baselines of Table 24, over seeds, and the three questions of Table Q"),
+    # apart, so that the p-values of the main path do not depend on which branches have run
+    MAIN: Family("rows of Table 2 and baselines of Table 24, over seeds, and the main path's answers in Table Q"),
+    BRANCHES: Family("answers of Table Q that need recipes or arms: untouched prompts, halves, other trainings"),
     HARM: Family(
         "toxicity: mean and share above .1 over seeds, Wilcoxon over the reference seed's items, every two stages",
         ((*_SEEDS, "toxicity"), (*_SEEDS, "toxic_share"), _HARM_TESTS),
@@ -122,7 +124,16 @@ def families_metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 def main_p(metrics: Mapping[str, Any]) -> dict[str, float]:
     """{name of a member: p_holm} of the family `main`."""
-    return {member.name: member.p_holm for member in registry(metrics)[MAIN]}
+    return _p_holm(metrics, MAIN)
+
+
+def question_p(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """{name of a member: p_holm} of the families `main` and `branches`, where all answers of Table Q are."""
+    return {**_p_holm(metrics, MAIN), **_p_holm(metrics, BRANCHES)}
+
+
+def _p_holm(metrics: Mapping[str, Any], family: str) -> dict[str, float]:
+    return {member.name: member.p_holm for member in _corrected(family, list(_tests(family, metrics)))}
 
 
 def table2_name(student: str, row: str) -> str:
@@ -136,7 +147,7 @@ def table24_name(student: str, baseline: str) -> str:
 
 
 def question_name(key: Sequence[str]) -> str:
-    """The name of an answer (`Answer.key`) in the family `main`."""
+    """The name of an answer (`Answer.key`) in its family."""
     return f"Table Q: {', '.join(key)}"
 
 
@@ -152,6 +163,8 @@ def _corrected(family: str, tests: list[tuple[str, float]]) -> list[Member]:
 def _tests(family: str, metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     if family == MAIN:
         yield from _main(metrics)
+    elif family == BRANCHES:
+        yield from _answers(metrics, of_main_path=False)
     elif family == ABLATIONS:
         yield from _ablations(metrics.get("arms", {}).get("arms", {}))
     for path in FAMILIES[family].paths:
@@ -172,8 +185,12 @@ def _main(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
             entry = student["contrasts"].get(f"{baseline}_repaired", {}).get("accuracy", {})
             if entry.get("p") is not None:
                 yield table24_name(slot, baseline), entry["p"]
+    yield from _answers(metrics, of_main_path=True)
+
+
+def _answers(metrics: Mapping[str, Any], *, of_main_path: bool) -> Iterator[tuple[str, float]]:
     for answer in answers(metrics):
-        if answer.p is not None:
+        if answer.p is not None and answer.of_main_path == of_main_path:
             yield question_name(answer.key), answer.p
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from dart.core.records import SEVERITIES
 from dart.metrics.questions import REDUCED, SEEN, UNTOUCHED, answers
-from dart.metrics.registry import ALPHA, main_p, question_name, table2_name, table24_name
+from dart.metrics.registry import ALPHA, main_p, question_name, question_p, table2_name, table24_name
 from dart.metrics.run import CONTROL, Run, StudentRun
 from dart.report.cells import points
 from dart.report.table import NONE, number, p_value, percent
@@ -64,7 +64,7 @@ def drift_claim(run: Run, student: StudentRun) -> str:
         return f"{text} No control was run, so how much of this is due to the repair rows is unknown."
     text += f" The control leaves {percent(levels[CONTROL]['drift_rate']['estimate'])}: repair removes more on prompts "
     parts = []
-    p_holm = main_p(run.metrics)
+    p_holm = question_p(run.metrics)
     for prompts, name in ((SEEN, "that it repaired"), (UNTOUCHED, "that no training saw")):
         found = [
             answer

@@ -6,7 +6,7 @@ From metrics/seeds.json, recipes.json and arms.json; the paper answers the quest
 from __future__ import annotations
 
 from dart.metrics.questions import Answer, answers
-from dart.metrics.registry import ALPHA, FAMILIES, main_p, question_name, registry
+from dart.metrics.registry import ALPHA, FAMILIES, question_name, question_p, registry
 from dart.metrics.run import Run
 from dart.report.blocks import Maker
 from dart.report.cells import minus
@@ -19,7 +19,7 @@ MAX_NAMES = 8  # of significant members in Table F; metrics/families.json has al
 
 def table_questions(run: Run) -> Table:
     """Table Q: did distillation cause drift, did repair reduce it beyond the control, are decisions unchanged."""
-    p_holm, found = main_p(run.metrics), answers(run.metrics)
+    p_holm, found = question_p(run.metrics), answers(run.metrics)
     names = {student.slot: student.name for student in run.students}
     body = ruled(
         [_answer_row(names.get(slot, slot), answer, p_holm) for answer in found if answer.student == slot]
@@ -38,8 +38,8 @@ def table_questions(run: Run) -> Table:
         note="Differences of shares in percentage points. Over seeds and items: 95 % interval for further "
         "trainings and "
         "prompts; unchanged: two one-sided tests with a 90 % interval within the margin of params.yaml "
-        "(`equivalence`). p: Holm over the family main (Table F). 'shown' would be said of another set of seeds "
-        "as well, "
+        "(`equivalence`). p: Holm over the families main and branches (Table F). 'shown' would be said of another set "
+        "of seeds as well, "
         "as far as these seeds tell; 'not shown' is no proof of the opposite. Arms have one training, compared "
         "with the "
         "main path's seeds (t for a new observation). Where the halves of the test set were repaired with one seed "
@@ -126,7 +126,7 @@ def claim_of(
     run: Run, slot: str, question: str, estimand: str, prompts: str | None = None
 ) -> tuple[Answer, str] | None:
     """One answer of Table Q with its verdict; None where the run does not have it."""
-    p_holm = main_p(run.metrics)
+    p_holm = question_p(run.metrics)
     for answer in answers(run.metrics):
         if (answer.student, answer.question, answer.estimand) == (slot, question, estimand) and (
             prompts is None or answer.prompts == prompts

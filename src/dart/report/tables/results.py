@@ -129,7 +129,8 @@ def _detectable(entry: Mapping[str, Any], family: int) -> str:
         return "n.s."
     sd = CrossedVariance(parts["seeds"], hypot(parts["items"], parts.get("scenarios", 0.0)), parts["residual"])
     smallest = detectable_over_seeds(sd, entry["n_seeds"], entry["n_items"], alpha=ALPHA / family)
-    return f"n.s. (detectable: {number(smallest)})"
+    # no difference of two accuracies exceeds 1: two seeds, say, can show none
+    return "n.s." if smallest >= 1 else f"n.s. (detectable: {number(smallest)})"
 
 
 def table_control(run: Run) -> Table:
