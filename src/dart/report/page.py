@@ -17,6 +17,7 @@ from dart.report.contents import SECTIONS, Section
 from dart.report.evidence import PaperRun
 from dart.report.figures import CAPTIONS, TITLES
 from dart.report.markdown import escaped, markdown
+from dart.report.row_links import Viewer, row_links
 from dart.report.summary import claims, label, summary
 from dart.report.table import NOT_RUN, Table
 from dart.report.tables.examples import real_suite
@@ -45,7 +46,7 @@ WARNING = (
 def html_fragment(table: Table) -> str:
     """A <figure> with the table; styles come from the page. Texts of a real suite open on a click."""
     template = _ENVIRONMENT.get_template("table.html.j2")
-    return str(template.module.figure(table, NOT_RUN))  # type: ignore[attr-defined]
+    return str(template.module.figure(table, NOT_RUN, {}))  # type: ignore[attr-defined]
 
 
 class Part(NamedTuple):
@@ -122,9 +123,18 @@ def page_markdown(run: PaperRun, content: Sequence[Part], coverage: Table, state
 
 
 def page_html(
-    run: PaperRun, content: Sequence[Part], coverage: Table, images: Mapping[str, bytes], state: str = ""
+    run: PaperRun,
+    content: Sequence[Part],
+    coverage: Table,
+    images: Mapping[str, bytes],
+    state: str = "",
+    viewer: Viewer | None = None,
 ) -> str:
-    """index.html, whole in one file: templates/page.html.j2 with everything escaped."""
+    """index.html, whole in one file: templates/page.html.j2 with everything escaped.
+
+    Args:
+        viewer: the page of samples beside it, which counts link to.
+    """
     template = _ENVIRONMENT.get_template("page.html.j2")
     return template.render(
         title=TITLE,
@@ -135,6 +145,8 @@ def page_html(
         vocabulary=VOCABULARY,
         parts=[(part, [_figure(run, name, images) for name in part.figures]) for part in content],
         coverage=coverage,
+        links={table.stem: row_links(run, table, viewer) for part in content for table in part.tables},
+        viewer=viewer.file if viewer else "",
         not_run=NOT_RUN,
     )
 
