@@ -1,4 +1,4 @@
-"""Stage `paper`: tables and figures of the run as Markdown, LaTeX, PNG, SVG, PDF, one page, its samples, the coverage."""
+"""Stage `paper`: tables and figures as Markdown, LaTeX, PNG, SVG, PDF, one page, every sample, and the coverage."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from dart.core.seeds import digest
 from dart.stats.annotation import AnnotatedPair
 
 log = logging.getLogger(__name__)
-COLUMNS = ("item_id", "texts", "annotator_1", "annotator_2", "consensus")
+FIRST, LAST = ("item_id", "texts"), "consensus"  # between them a column for each annotator
 NONE = "none"
 
 
@@ -31,16 +31,17 @@ def texts_hash(pair: BlindedPair) -> str:
 
 
 def write(
-    path: Path, pairs: Sequence[BlindedPair], first: Sheet, second: Sheet, consensus: Mapping[str, Severity | None]
+    path: Path, pairs: Sequence[BlindedPair], sheets: Mapping[str, Sheet], consensus: Mapping[str, Severity | None]
 ) -> None:
-    """Write merged labels, sorted by item; `consensus` holds the pairs that the two label differently."""
+    """Write merged labels, sorted by item; `consensus` holds the pairs that the annotators label differently."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow([*FIRST, *sheets, LAST])
     for pair in sorted(pairs, key=lambda pair: pair.item.id):
         item = pair.item.id
-        agreed = first[item] if first[item] == second[item] else consensus[item]
-        writer.writerow([item, texts_hash(pair), *(label or NONE for label in (first[item], second[item], agreed))])
+        said = [sheet[item] for sheet in sheets.values()]
+        agreed = said[0] if len(set(said)) == 1 else consensus[item]
+        writer.writerow([item, texts_hash(pair), *(label or NONE for label in (*said, agreed))])
     with replacing(path) as temporary:
         temporary.write_text(stream.getvalue(), encoding="utf-8")
 
@@ -49,7 +50,7 @@ def applicable(path: Path, pairs: Sequence[BlindedPair], records: Sequence[Audit
     """The labels of `path` whose two texts are those of the current run, in the order of `records`; [] without a file.
 
     Raises:
-        DataError: the columns are not COLUMNS, or a label is unknown (the line is named).
+        DataError: the columns are others, or a label is unknown (the line is named).
     """
     if not path.is_file():
         return []
@@ -58,16 +59,19 @@ def applicable(path: Path, pairs: Sequence[BlindedPair], records: Sequence[Audit
     applicable_pairs: dict[str, AnnotatedPair] = {}
     stale = 0
     reader = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
-    if tuple(reader.fieldnames or ()) != COLUMNS:
-        raise DataError(f"{path}: the columns must be {', '.join(COLUMNS)}. Import the sheets again.")
+    columns = tuple(reader.fieldnames or ())
+    if columns[:2] != FIRST or columns[-1:] != (LAST,) or len(columns) < 4:
+        raise DataError(
+            f"{path}: the columns must be {', '.join(FIRST)}, one for each annotator, {LAST}. Import the sheets again."
+        )
     for number, row in enumerate(reader, start=2):
-        labels = [_severity(row[name], path, number) for name in COLUMNS[2:]]
+        *said, consensus = (_severity(row[name], path, number) for name in columns[2:])
         if (row["item_id"], row["texts"]) not in current or row["item_id"] not in deltas:
             stale += 1
             continue
         item = row["item_id"]
         applicable_pairs[item] = AnnotatedPair(
-            item_id=item, delta=deltas[item], annotators=(labels[0], labels[1]), consensus=labels[2]
+            item_id=item, delta=deltas[item], annotators=tuple(said), consensus=consensus
         )
     if stale:
         log.warning("%s: %d labels belong to answers that are not in this run, and are not used", path, stale)

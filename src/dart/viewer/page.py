@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dart.viewer.archive import script_json
 
-_ENVIRONMENT = Environment(
+ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
@@ -30,4 +30,4 @@ def viewer_html(runs: Sequence[dict[str, Any]], title: str = "Samples of this ru
     Args:
         runs: one archive, or two to show side by side: this run, and the one it is compared with.
     """
-    return _ENVIRONMENT.get_template("viewer.html.j2").render(title=title, samples=script_json({"runs": list(runs)}))
+    return ENVIRONMENT.get_template("viewer.html.j2").render(title=title, samples=script_json({"runs": list(runs)}))
