@@ -13,7 +13,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from dart.cli import ablations, annotate, cache, check, compare, estimate, graph, readme, report, repro, summary, verify
+from dart.cli import ablations, annotate, cache, check, compare, estimate, graph, readme, report, repro, summary, verify, viewer
 from dart.core.errors import DartError
 
 
@@ -42,6 +42,7 @@ app.command("check")(check.check)
 app.command("graph")(graph.graph)
 app.command("summary")(summary.summary)
 app.command("report")(report.report)
+app.command("viewer")(viewer.viewer)
 app.command("readme")(readme.readme)
 app.command("repro")(repro.repro)
 app.command("verify")(verify.verify)
