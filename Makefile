@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: setup repro quick test browser lint clean
+.PHONY: setup repro quick test browser lint mutants stress clean
 
 setup: $(STAMP)
 
@@ -44,6 +44,14 @@ test: lint
 # pages in a real browser: chromium (or DART_BROWSER), offline; skipped where there is none
 browser: setup
 	pytest -m browser -rs
+
+# faults of the method, one at a time in a copy of the tree: the tests must notice each of them
+mutants: setup
+	python -m tests.mutants --jobs 2
+
+# hostile input, endpoints with faults, and kills: nothing may be lost, crash or hang
+stress: setup
+	python -m tests.stress
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -3,7 +3,7 @@
 For each kill a fresh cache: the stage is killed after a random share of its time, then run again to its end. The
 server's log tells which requests were answered validly, and so paid, more than once.
 
-    python benchmarks/chat_kills.py --kills 20
+    python benchmarks/chat_kills.py --kills 20 --faults 0.3
 """
 
 from __future__ import annotations
@@ -28,17 +28,24 @@ CALLS, CONCURRENCY, LATENCY_S = 300, 16, 0.1
 def stage(port: str, out: str) -> None:
     """The process that is killed: ask, then write the output."""
     from dart.chat.client import ChatClient
-    from dart.chat.tasks import Task
+    from dart.chat.tasks import Rejected, Task
     from dart.core.files import write_json
     from dart.core.schema.profile import Endpoint
 
     endpoint = Endpoint(
         base_url=f"http://127.0.0.1:{port}/v1", model="m", api_key_env=None, temperature=0.0, top_p=None,
-        max_tokens=100, concurrency=CONCURRENCY, requests_per_minute=None, tokens_per_minute=None, timeout_s=60,
+        max_tokens=100, concurrency=CONCURRENCY, requests_per_minute=None, tokens_per_minute=None, timeout_s=5,
         usd_per_million_prompt_tokens=0.27, usd_per_million_completion_tokens=1.1, budget_usd=None,
     )  # fmt: skip
+
+    def check(text: str) -> str:
+        if not text.startswith("Answer to question "):
+            raise Rejected("Give the answer alone.")
+        return text
+
     tasks = [
-        Task(f"{i}", [{"role": "user", "content": f"question {i}"}], check=str, max_corrections=0) for i in range(CALLS)
+        Task(f"{i}", [{"role": "user", "content": f"question {i}"}], check=check, max_corrections=4)
+        for i in range(CALLS)
     ]
     outcome = ChatClient(endpoint, stage="killed").ask(tasks)
     outcome.require_complete("killed")
@@ -83,6 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--faults", type=float, default=0.0, help="share of the requests that the server fails")
     parser.add_argument("--stage", nargs=2, metavar=("PORT", "OUT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.stage:
@@ -92,7 +100,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         log = Path(scratch) / "log"
         server = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.fake_server", "--latency-s", str(LATENCY_S), "--log", str(log)],
+            [
+                sys.executable,
+                "-m",
+                "tests.support.fake_server",
+                "--latency-s",
+                str(LATENCY_S),
+                "--log",
+                str(log),
+                "--faults",
+                str(options.faults),
+            ],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
             stdout=subprocess.PIPE,

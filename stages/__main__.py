@@ -11,11 +11,14 @@ import importlib
 import logging
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 
 from dart.core import graph
 from dart.core.errors import DartError
+from dart.core.visible_text import VisibleFormatter, visible
+from dart.preflight.checks import before_stage
 
 WORKER = "DART_WORKER"
 QUIET_LIBRARIES = ("httpx", "dvc", "datasets", "matplotlib", "fontTools", "accelerate", "transformers")
@@ -30,17 +33,24 @@ def _through_launcher(arguments: list[str]) -> int | None:
 
 
 def main(arguments: list[str]) -> int:
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(VisibleFormatter("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     for library in QUIET_LIBRARIES:
         logging.getLogger(library).setLevel(logging.WARNING)
+    if not os.environ.get(WORKER):
+        for folder in graph.leftovers(arguments[0], arguments[1:]):
+            shutil.rmtree(folder, ignore_errors=True)
     code = _through_launcher(arguments)
     if code is not None:
         return code
     name, slots = arguments[0], arguments[1:]
     try:
+        for finding in before_stage(name, slots):
+            logging.info("check: %s: %s", finding.subject, finding.text)
         importlib.import_module(f"stages.{name}").run(*slots)
     except DartError as error:
-        print(f"stage {'@'.join(arguments)}: {error}", file=sys.stderr)
+        print(f"stage {'@'.join(arguments)}: {visible(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"stage {'@'.join(arguments)}: interrupted; `dvc repro` continues from here", file=sys.stderr)

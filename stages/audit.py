@@ -45,8 +45,11 @@ def _audit_teacher(stage: str, params: Params, student: str) -> tuple[Cost, Cost
     rationales, written = write_rationales(items, teacher, params.distill)
     written.require_complete(stage)
     classifier = Classifier.load(layout.SCORERS / "toxicity", params.toxicity)
-    answers = score_generations([as_generation(rationale) for rationale in rationales], classifier)
+    written_ids = {rationale.item_id for rationale in rationales if rationale.text}  # what it refused has no text
+    answers = score_generations([as_generation(each) for each in rationales if each.text], classifier)
+    items = [item for item in items if item.id in written_ids]
     base = read_jsonl(layout.generations(student, "base", params.seeds[0]), Generation)
+    base = [answer for answer in base if answer.item_id in written_ids]
     records, judged = audit(
         items, base, answers, params.tau_delta, judge_client(stage, params), params.audit, params.seed
     )

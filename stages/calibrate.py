@@ -5,14 +5,16 @@ from __future__ import annotations
 from dart.annotation.sample import primary
 from dart.core import layout
 from dart.core.files import read_jsonl, write_json
-from dart.core.params import StageParams
-from dart.core.records import AuditRecord
+from dart.core.params import StageParams, TrainingSeeds
+from dart.core.records import AuditRecord, Item
+from dart.harm.guards import GuardVerdict
 from dart.metrics.provenance import load_provenance, write_metrics
-from dart.stats.annotation import AnnotatedPair, calibration
+from dart.stats.annotation import AnnotatedPair, calibration, sampling_weights
 
 
 class Params(StageParams):
     students: tuple[str, ...]
+    seeds: TrainingSeeds
 
 
 def run() -> None:
@@ -22,8 +24,15 @@ def run() -> None:
     for role in ("judge", "second_judge"):
         if layout.verdicts(role).is_file():
             records = read_jsonl(layout.verdicts(role), AuditRecord)
-            verdicts[role] = {record.item_id: record.severity is not None for record in records}
-    result = calibration(pairs, verdicts)
+            verdicts[role] = {r.item_id: r.severity is not None for r in records if not r.unjudged}
+    guards = {
+        path.stem: {r.item_id: r.drift for r in read_jsonl(path, GuardVerdict) if r.drift is not None}
+        for path in sorted(layout.guard_verdicts().glob("*.jsonl"))
+    }
+    student = primary(params.students)
+    audit = read_jsonl(layout.audit(student, "before", params.seeds[0]), AuditRecord)
+    items = read_jsonl(layout.split("test"), Item)
+    result = calibration(pairs, verdicts, sampling_weights(items, audit, pairs), guards)
     write_json(layout.PLOTS / "roc.json", result["roc"])
-    content = {"student": primary(params.students), **result["metrics"]}
+    content = {"student": student, **result["metrics"]}
     write_metrics(layout.metric("calibration"), content, load_provenance())

@@ -38,13 +38,16 @@ def chat_client(
         raise ParameterError(
             f"stage '{stage}' asks the {role}, but the profile has none. Name an endpoint there, as for teacher."
         )
+    fallback = None
+    if endpoint.fallback is not None:
+        fallback = chat_client(stage, f"fallback of the {role}", endpoint.fallback, params, items)
     transport = None
     if endpoint.base_url.startswith("embedded:"):
         from dart.simulation.transport import transport_for  # no part of a run whose parties are real
 
         labels = {item.prompt: item.gold for item in items} if items else None
         transport = transport_for(endpoint, params.simulation, params.seed, labels)
-    return ChatClient(endpoint, stage=stage, transport=transport)
+    return ChatClient(endpoint, stage=stage, transport=transport, fallback=fallback)
 
 
 def write_cost(stage: str, *costs: Cost) -> None:

@@ -5,7 +5,7 @@ Not in the paper: without it, a drop in drift could be the effect of further tra
 
 from __future__ import annotations
 
-from dart.core.schema.method import Lora, SeverityWeights, Training
+from dart.core.schema.method import Lora, Objectives, SeverityWeights, Training
 from stages.answers import AnsweringParams, answer_test_set
 from stages.training import RepairRecipe, TrainingSet, control_rows, train_seeds
 
@@ -15,6 +15,7 @@ class Params(AnsweringParams):
     training: Training
     severity_weights: SeverityWeights  # with the recipe, they decide how many steps repair takes
     recipe: RepairRecipe
+    objectives: Objectives  # in control and repair alike
 
 
 def run(student: str) -> None:

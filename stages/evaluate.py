@@ -9,9 +9,10 @@ from dart.annotation.sample import primary
 from dart.core import layout
 from dart.core.files import read_jsonl
 from dart.core.params import SimulationSpec, StageParams, TrainingSeeds
-from dart.core.records import Severity
+from dart.core.records import AuditRecord, Severity
 from dart.core.schema.method import Equivalence, Hypotheses, Statistics
 from dart.metrics.evaluate import evaluate
+from dart.metrics.headline import headline_metrics
 from dart.metrics.provenance import load_provenance, write_results
 from dart.metrics.run import Run, Settings, StudentRun, load_run
 from dart.metrics.training_seeds import seed_metrics
@@ -40,11 +41,19 @@ def run() -> None:
     finished, truth = runs[reference], None if truths is None else truths[reference]
     annotated = {primary(params.students): read_jsonl(layout.ANNOTATED_PAIRS, AnnotatedPair)}
     metrics = evaluate(
-        finished, params.statistics, params.seed, truth, params.hypotheses, params.equivalence, annotated
+        finished, params.statistics, params.seed, truth, params.hypotheses, params.equivalence, annotated, _verdicts()
     )
-    metrics["metrics/seeds.json"] = seed_metrics(runs, truths, params.statistics, params.seed)
+    seeds = seed_metrics(runs, truths, params.statistics.confidence, params.equivalence)
+    metrics["metrics/seeds.json"], metrics["metrics/headline.json"] = seeds, headline_metrics(seeds)
     policy = {s.slot: _policy(finished, s, params) for s in finished.students}
     write_results({**metrics, str(layout.metric("policy")): policy}, provenance)
+
+
+def _verdicts() -> dict[str, bool]:
+    """What the judge says of the annotated pairs, screened or not; empty where none were annotated."""
+    path = layout.verdicts("judge")
+    records = read_jsonl(path, AuditRecord) if path.is_file() else []
+    return {record.item_id: record.severity is not None for record in records if not record.unjudged}
 
 
 def _truth(run: Run) -> dict[str, dict[str, dict[str, Severity]]]:

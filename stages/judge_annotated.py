@@ -11,10 +11,11 @@ from dart.annotation import labels
 from dart.annotation.sample import drawn_pairs, labelled, primary
 from dart.core import layout
 from dart.core.files import read_jsonl, replacing, write_jsonl
-from dart.core.params import JudgeEndpoint, SecondJudgeEndpoint, TrainingSeeds
+from dart.core.params import GuardEndpoints, JudgeEndpoint, SecondJudgeEndpoint, TrainingSeeds
 from dart.core.records import AuditRecord, Generation, Item
 from dart.core.schema.method import Annotation, Audit
 from dart.harm.audit import audit
+from dart.harm.guards import read_pairs
 from dart.harm.screen import SCREEN_ALL
 from dart.simulation.annotation import annotate_pairs
 from stages.clients import AskingParams, chat_client, write_cost
@@ -30,6 +31,7 @@ class Params(AskingParams):
     annotation: Annotation
     judge: JudgeEndpoint
     second_judge: SecondJudgeEndpoint
+    guards: GuardEndpoints
 
 
 def run() -> None:
@@ -56,6 +58,8 @@ def run() -> None:
             params.seed,
         )
     ids = {pair.item_id for pair in annotated}
+    shown = [item for item in items if item.id in ids]
+    one, other = ([answer for answer in written if answer.item_id in ids] for written in (base, distilled))
     judges = {"judge": params.judge, "second_judge": params.second_judge} if annotated else {}
     costs = []
     with replacing(layout.ANNOTATION) as folder:
@@ -64,9 +68,9 @@ def run() -> None:
             if endpoint is None:
                 continue
             verdicts, outcome = audit(
-                [item for item in items if item.id in ids],
-                [answer for answer in base if answer.item_id in ids],
-                [answer for answer in distilled if answer.item_id in ids],
+                shown,
+                one,
+                other,
                 SCREEN_ALL,
                 chat_client(STAGE, role.replace("_", " "), endpoint, params),
                 params.audit,
@@ -75,4 +79,10 @@ def run() -> None:
             outcome.require_complete(STAGE)
             costs.append(outcome.usage.cost)
             write_jsonl(folder / f"{role}.jsonl", verdicts)
+        for name, guard in params.guards.items() if annotated else ():
+            client = chat_client(STAGE, f"guard {name}", guard.endpoint, params)
+            read, asked = read_pairs(shown, one, other, guard.format, client, params.audit.may_miss)
+            asked.require_complete(STAGE)
+            costs.append(asked.usage.cost)
+            write_jsonl(folder / layout.guard_verdicts().name / f"{name}.jsonl", read)
     write_cost(STAGE, *costs)

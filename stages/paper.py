@@ -12,6 +12,7 @@ from dart.core.files import read_json, replacing
 from dart.core.params import SimulationSpec, StageParams, TrainingSeeds
 from dart.core.schema.method import SeverityWeights
 from dart.metrics.provenance import Provenance, load_provenance, write_metrics
+from dart.metrics.registry import families_metrics
 from dart.metrics.run import Settings
 from dart.report.evidence import load_paper_run
 from dart.report.row_links import Viewer
@@ -35,8 +36,9 @@ def run() -> None:
     params = Params.load("paper")
     provenance = load_provenance()
     settings = Settings(label=provenance.label, tau_delta=params.tau_delta, severity_weights=params.severity_weights)
-    paper_run = load_paper_run(Path(), params.students, params.seeds[0], settings)
-    coverage = write_paper(paper_run, layout.REPORT, viewer=_viewer(params, provenance))
+    finished = load_paper_run(Path(), params.students, params.seeds[0], settings)
+    coverage = write_paper(finished, layout.REPORT, viewer=_viewer(params, provenance))
+    write_metrics(layout.metric("families"), families_metrics(finished.metrics), provenance)
     write_metrics(layout.metric("coverage"), coverage, provenance)
     write_metrics(layout.metric("cost"), _costs(), provenance)
     with replacing(layout.PLOTS / "figures") as folder:  # in git, so that README and a review can show them

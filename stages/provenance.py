@@ -69,8 +69,9 @@ def _parties(params: Params) -> dict[str, Party]:
         "judge": params.judge,
         "second_judge": params.second_judge,
     }
+    named = {role: endpoint for role, endpoint in endpoints.items() if endpoint is not None}
+    fallbacks = {f"{role}_fallback": each.fallback for role, each in named.items() if each.fallback is not None}
     return {
         role: Party(model=endpoint.model, endpoint=endpoint.base_url)
-        for role, endpoint in endpoints.items()
-        if endpoint is not None
+        for role, endpoint in {**named, **fallbacks}.items()
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stages.training import Stage3Params, TrainingSet, repair_rows, train_seeds
+from stages.training import Stage3Params, TrainingSet, recipe_set, train_seeds
 
 
 class Params(Stage3Params):
@@ -13,6 +13,6 @@ def run(student: str) -> None:
     params = Params.load("repair", student=student)
 
     def rows(seed: int) -> TrainingSet:
-        return TrainingSet(repair_rows(student, seed, params.severity_weights, params.recipe))
+        return recipe_set(params.recipe, student, seed, params)
 
     train_seeds("repair", params, student, "repaired", rows, start="distilled")

@@ -44,7 +44,7 @@ def run() -> None:
         toxreg=params.toxreg,
         folds=params.folds,
         seed=params.seed,
-        reference_seed=params.seeds[0],
+        seeds=tuple(params.seeds),
         truth=true_drift if params.simulation is not None else None,
         teachers={role: endpoint.model for role, endpoint in endpoints.items() if endpoint is not None},
     )

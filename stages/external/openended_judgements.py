@@ -11,13 +11,14 @@ from dart.core.records import Generation
 from dart.core.schema.method import OpenEnded
 from dart.metrics.provenance import load_provenance, write_metrics
 from dart.openended.evaluation import openended_report
-from dart.openended.judging import SIDES, QuestionVerdicts, Side, draw_questions, judge_answers
+from dart.openended.judging import SIDES, QuestionVerdicts, Side, draw_questions, judge_answers, refused_questions
 from dart.openended.questions import load
 from stages.clients import AskingParams, chat_client, write_cost
 
 
 class Params(AskingParams):
     openended: OpenEnded
+    may_miss: Annotated[float, FromParams("audit.may_miss")]  # as a judge may refuse pairs
     confidence: Annotated[float, FromParams("statistics.confidence")]
     judge: JudgeEndpoint
     second_judge: SecondJudgeEndpoint
@@ -32,15 +33,16 @@ def run(student: str) -> None:
         side: [answer for answer in written if answer.variant == side] for side in SIDES
     }
     judgements: dict[str, list[QuestionVerdicts]] = {}
-    costs = []
+    costs, refused = [], {}
     for role, endpoint in {"judge": params.judge, "second_judge": params.second_judge}.items():
         if endpoint is None:
             continue
         client = chat_client(stage, role.replace("_", " "), endpoint, params)
-        judgements[role], outcome = judge_answers(questions, answers, client, role)
+        judgements[role], outcome = judge_answers(questions, answers, client, role, params.may_miss)
+        refused[role] = refused_questions(outcome)
         outcome.require_complete(stage)
         costs.append(outcome.usage.cost)
-    report = openended_report(questions, answers, judgements, params.confidence)
+    report = openended_report(questions, answers, judgements, params.confidence, refused)
     write_jsonl(layout.openended_judgements(student), [record for each in judgements.values() for record in each])
     write_metrics(layout.openended_metrics(student), {"student": student, **report}, load_provenance())
     write_cost(stage, *costs)

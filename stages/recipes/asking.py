@@ -10,7 +10,7 @@ from dart.core.records import AuditRecord, Generation, Item, RepairTarget
 from dart.core.schema.method import Audit, Distill, Repair
 from dart.harm.audit import audit
 from dart.harm.classifier import Classifier
-from dart.repair.targets import safe_targets
+from dart.repair.targets import refused_target, safe_targets
 from stages.clients import AskingParams, chat_client
 
 
@@ -45,4 +45,10 @@ def audit_and_rewrite(
     teacher = chat_client(stage, "teacher", params.teacher, params)
     targets, written = safe_targets(items, records, candidate, teacher, classifier, params.repair, params.distill)
     written.require_complete(stage)
+    # of a pair that the judge refused nobody knows whether it drifted: no recipe rehearses it
+    targets += [
+        refused_target(record.item_id, "mild", record.toxicity_candidate, record.refusal)
+        for record in records
+        if record.unjudged and record.refusal is not None
+    ]
     return records, targets, (judged.usage.cost, written.usage.cost)

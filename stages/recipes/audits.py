@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dart.core import layout
 from dart.core.files import read_jsonl, replacing, write_json, write_jsonl
-from dart.core.records import Generation, Item
-from dart.core.schema.method import Recipes
+from dart.core.records import Generation
+from dart.core.schema.method import RecipeComparison, Recipes
 from dart.harm.audit import audit
 from stages.audits import AuditParams, judge_client
 from stages.clients import write_cost
-from stages.recipes import SPLITS, answer_files
+from stages.recipes import answer_files, items_of, splits_of
 
 
 class Params(AuditParams):
     recipes: Recipes
+    recipe_comparison: RecipeComparison
 
 
 def run(student: str) -> None:
@@ -24,9 +25,9 @@ def run(student: str) -> None:
     with replacing(layout.recipe_audits(student)) as folder:
         names = params.recipes.get(student, ())
         write_json(folder / "recipes.json", list(names))  # so that the folder is there without any
-        for split in SPLITS if names else ():
-            items = read_jsonl(layout.split(split), Item)
-            files = answer_files(student, split, names, params.seeds)
+        for split in splits_of(params.recipe_comparison) if names else ():
+            items = items_of(split, params.recipe_comparison, params.seed)
+            files = answer_files(student, split, names, params.seeds, params.recipe_comparison)
             base = read_jsonl(files.pop(("base", None)), Generation)
             for (variant, _), file in files.items():
                 candidate = read_jsonl(file, Generation)

@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from dart.ablations.comparison import Arm, arm_report, contrast, corrected, differences
+from dart.ablations.comparison import (
+    Arm,
+    arm_report,
+    contrast,
+    corrected,
+    corrected_over_seeds,
+    differences,
+    duplicates,
+    seed_differences,
+)
 from dart.core.records import AuditRecord, Generation, Item, Judgement, Label, Severity
 from dart.core.schema.method import Statistics
 
@@ -107,14 +116,15 @@ def test_a_comparison_may_be_left_out_of_an_arm() -> None:
     assert "p_holm" not in found["a"]["against_default"]["drift"]
 
 
-def test_toxicity_is_compared_by_its_median() -> None:
+def test_toxicity_is_compared_by_its_mean_and_the_paper_s_median() -> None:
     safer = OTHER._replace(
         answers=[answer.model_copy(update={"toxicity": 0.05 + 0.0001 * n}) for n, answer in enumerate(OTHER.answers)]
     )
     found = differences(ITEMS, safer, DEFAULT, STATISTICS, 1, "arm")["toxicity"]
     assert found["median_change"]["estimate"] == pytest.approx(0.05495 / 0.1 - 1, abs=1e-6)
     assert found["median_change"]["ci"][1] < 0
-    assert found["p"] < 1e-10
+    assert found["p"] == found["mean"]["p"] < 1e-10
+    assert found["mean"]["difference_x1e5"]["ci"][1] < 0
     assert found["rank_biserial"] == -1.0
 
 
@@ -130,3 +140,55 @@ def test_what_an_arm_gained_over_base() -> None:
     assert set(found) == {"accuracy", "equal_accuracy", "parse_rate", "toxicity"}
     half = contrast(ITEMS[:40], OTHER, base, STATISTICS, 1, "arm")
     assert half["accuracy"]["estimate"] == pytest.approx(0.75)
+
+
+def test_one_training_against_several_is_the_t_test_of_a_new_observation() -> None:
+    seeds = [arm(dict.fromkeys(range(n), "severe"), set(range(n))) for n in (10, 14, 18)]
+    found = seed_differences(ITEMS, OTHER, seeds, STATISTICS, "arm")
+    sd = 0.04  # of the rates .10, .14, .18
+    for measure, own, mean in (("drift_rate", 0.20, 0.14), ("accuracy", 0.90, 0.86)):
+        entry = found[measure]
+        assert entry["estimate"] == pytest.approx(own - mean)
+        assert entry["se"] == pytest.approx(sd * (4 / 3) ** 0.5, abs=1e-6)
+        assert entry["reference"] == pytest.approx(mean)
+    assert found["equal_accuracy"]["n_items"] == 50
+    assert "true_rate" not in found
+    unaudited = [each._replace(audit=[]) for each in seeds]
+    assert "drift_rate" not in seed_differences(ITEMS, OTHER, unaudited, STATISTICS, "arm")
+
+
+def test_runs_with_equal_answers_are_one_hypothesis() -> None:
+    same = duplicates({"default": DEFAULT.answers, "a": OTHER.answers, "b": DEFAULT.answers, "c": OTHER.answers})
+    assert same == {"b": "default", "c": "a"}
+
+    def report(p: float) -> dict[str, Any]:
+        test = {"p": p}
+        return {"against_default": {"drift": test}, "against_seeds": {"drift_rate": {"p": p}, "grave_rate": {"p": p}}}
+
+    reports = {name: report(p) for name, p in (("a", 0.01), ("c", 0.01), ("b", 1.0), ("d", 0.02), ("control", 0.001))}
+    reports["c"]["same_as"], reports["b"]["same_as"] = "a", "default"
+    reports["control"]["context"] = True
+    corrected(reports)
+    found = {name: each["against_default"]["drift"].get("p_holm") for name, each in reports.items()}
+    assert found == {"a": 0.02, "c": 0.02, "b": None, "d": 0.02, "control": None}
+
+
+def test_the_family_over_seeds_is_one_over_arms_and_measures() -> None:
+    def seeds(**p_values: float) -> dict[str, Any]:
+        return {measure: {"p": p} for measure, p in p_values.items()}
+
+    reports: dict[str, Any] = {
+        "uniform": {"against_seeds": seeds(accuracy=0.01, drift_rate=0.02, grave_rate=0.001)},
+        "label_only": {
+            "against_seeds": seeds(accuracy=0.5, drift_rate=0.001),
+            "against_distilled_seeds": seeds(drift_rate=0.3),
+        },
+    }
+    corrected_over_seeds(reports)
+    uniform, label_only = (reports[name]["against_seeds"] for name in ("uniform", "label_only"))
+    assert uniform["accuracy"]["p_holm"] == pytest.approx(0.04)  # of four
+    assert uniform["drift_rate"]["p_holm"] == pytest.approx(0.06)
+    assert "p_holm" not in uniform["grave_rate"]
+    assert label_only["accuracy"]["p_holm"] == pytest.approx(0.6)
+    assert "p_holm" not in label_only["drift_rate"], "without repair it is compared with the distilled student"
+    assert reports["label_only"]["against_distilled_seeds"]["drift_rate"]["p_holm"] == pytest.approx(0.6)

@@ -32,15 +32,18 @@ def test_a_cut_or_empty_text_is_kept_for_a_student_only(
     assert len(server.requests) == 1
     assert client(server, cache, fast).count_uncached(truncatable) == 0
     failed = client(server, cache, fast).ask(tasks(1, max_corrections=0))  # found under the very same key: asked anew
-    assert "t0" in failed.failures
+    assert "t0" in failed.missing
     assert len(server.requests) == 2
     assert len(cache) == 0
 
 
 def test_another_end_is_no_answer_for_anyone(cache: ResponseCache, fast: Backoff) -> None:
-    server = ScriptedTransport(lambda body, nth: reply("half a sen", "content_filter"))
-    assert client(server, cache, fast).ask(tasks(1, max_corrections=0, allow_truncated=True)).failures
-    assert len(cache) == 0
+    batch = tasks(1, max_corrections=0, allow_truncated=True)
+    withheld = ScriptedTransport(lambda body, nth: reply("half a sen", "content_filter"))
+    assert client(withheld, cache, fast).ask(batch).refusals["t0"].kind == "moderation"
+    interrupted = ScriptedTransport(lambda body, nth: reply("half a sen", "interrupted"))
+    assert client(interrupted, ResponseCache(cache.path.parent / "other"), fast).ask(batch).missing
+    assert len(ResponseCache(cache.path.parent / "other")) == 0
 
 
 def test_what_a_task_adds_is_sent_and_in_the_key_and_cannot_replace_what_is_there() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dart.chat import archive
-from dart.chat.archive import ImportResult, Selection
+from dart.chat.archive import ExportResult, ImportResult, Selection
 from dart.chat.cache import ResponseCache
 from dart.chat.client import ChatClient
 from dart.chat.retry import Backoff
@@ -21,7 +21,7 @@ from tests.support.fake_endpoint import ScriptedTransport, endpoint, tasks
 def test_an_archive_reproduces_a_run_without_a_call(
     name: str, filled: ResponseCache, tmp_path: Path, fast: Backoff
 ) -> None:
-    assert archive.export(filled, tmp_path / name, Selection()) == 8
+    assert archive.export(filled, tmp_path / name, Selection()) == ExportResult(8, 0)
     other = ResponseCache(tmp_path / "other" / "answers.sqlite")
     assert archive.load(other, tmp_path / name) == ImportResult(8, 0, 0)
     assert archive.load(other, tmp_path / name) == ImportResult(0, 8, 0)

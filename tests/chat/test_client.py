@@ -152,9 +152,9 @@ def test_rounds_are_bounded_and_a_last_rejection_is_an_answer_without_a_value_or
 
 
 def test_a_rejection_that_failed_a_task_is_not_found_again(cache: ResponseCache, fast: Backoff) -> None:
-    assert ask(ScriptedTransport(stubborn(9)), cache, fast, tasks(2, check=short)).failures.keys() == {"t0", "t1"}
+    assert ask(ScriptedTransport(stubborn(9)), cache, fast, tasks(2, check=short)).missing.keys() == {"t0", "t1"}
     cured = ask(ScriptedTransport(stubborn(1)), cache, fast, tasks(2, check=short))
-    assert not cured.failures
+    assert not cured.missing
 
 
 def test_a_defect_in_a_check_is_not_hidden(cache: ResponseCache, fast: Backoff) -> None:
@@ -209,7 +209,7 @@ def test_a_fault_that_stays_is_a_failure_and_is_not_kept(kind: str, cache: Respo
     transport = ScriptedTransport(lambda body, nth: FIRST_FAULT[kind]() if "1" in question(body) else echo(body, nth))
     outcome = ask(transport, cache, fast, tasks(4))
     assert list(outcome.answers) == ["t0", "t2", "t3"]
-    assert list(outcome.failures) == ["t1"]
+    assert [*outcome.failures, *outcome.missing] == ["t1"]
     assert len(cache) == 3
     with pytest.raises(IncompleteError, match="1 of 4"):
         outcome.require_complete("s")
@@ -224,7 +224,8 @@ def test_a_cut_answer_is_told_so(cache: ResponseCache, fast: Backoff) -> None:
     assert len(transport.requests) == 3
     assert [message["role"] for message in transport.requests[1]["messages"]] == ["user", "assistant", "user"]
     assert "cut off" in transport.requests[1]["messages"][2]["content"]
-    assert "length" in outcome.failures["t0"]
+    assert outcome.refusals["t0"].kind == "unreadable"
+    assert "length" in outcome.refusals["t0"].words
     assert outcome.usage.calls == 3, "replies that are no answers are paid as well"
 
 
@@ -315,9 +316,8 @@ def test_reasons_are_grouped(cache: ResponseCache, fast: Backoff) -> None:
     outcome = ask(transport, cache, fast, tasks(10))
     with pytest.raises(IncompleteError) as caught:
         outcome.require_complete("judge")
-    assert "judge: 10 of 10 tasks have no answer (first: t0, t1, t2)" in str(caught.value)
-    assert "8 x asked 3 times without a complete answer: finish_reason is 'content_filter'" in str(caught.value)
-    assert "2 x given up after 8 tries: HTTP 503" in str(caught.value)
+    assert "judge: 2 of 10 tasks have no answer (first: t1, t2)" in str(caught.value)
+    assert "2 x given up after 8 tries: HTTP 503: no\nBesides, 8 were refused." in str(caught.value)
 
 
 def test_task_keys_are_unique(cache: ResponseCache, fast: Backoff) -> None:
@@ -326,7 +326,7 @@ def test_task_keys_are_unique(cache: ResponseCache, fast: Backoff) -> None:
 
 
 def test_no_tasks_no_requests(cache: ResponseCache, fast: Backoff) -> None:
-    assert ask(ScriptedTransport(), cache, fast, []) == Outcome({}, {}, Usage())
+    assert ask(ScriptedTransport(), cache, fast, []) == Outcome({}, {}, Usage(), {})
 
 
 def test_it_works_where_a_loop_is_running(cache: ResponseCache, fast: Backoff) -> None:

@@ -20,6 +20,14 @@ def key(json_object: bool = False, repeat: int = 0, fingerprint: str | None = No
 
 
 CHANGED: dict[str, Any] = {
+    "dialect": "together",
+    "max_tokens_field": "max_completion_tokens",
+    "extra_body": {"thinking": {"type": "disabled"}},
+    "json_mode": "none",
+    "seed_field": None,
+    "complete_reasons": ("done",),
+    "refusal_markers": ("not with me",),
+    "fallback": endpoint(),
     "base_url": "https://elsewhere.example/v1",
     "model": "another",
     "api_key_env": "ANOTHER",
@@ -45,7 +53,8 @@ def test_every_field_of_an_endpoint_is_classified() -> None:
 
 @pytest.mark.parametrize("field", sorted(Endpoint.model_fields))
 def test_the_classification_is_what_the_key_does(field: str) -> None:
-    changed = key(**{field: CHANGED[field]}) != key()
+    question: dict[str, Any] = {"json_object": True, "repeat": 1}  # so that every field has something to decide
+    changed = key(**question, **{field: CHANGED[field]}) != key(**question)
     assert changed == (field in ENDPOINT_FIELDS_IN_KEY)
 
 

@@ -44,8 +44,7 @@ def test_a_body_cut_anywhere_is_no_reply(cut: int) -> None:
 @pytest.mark.parametrize(
     "body",
     [b"", b"<html>", b"null", b"[]", b"{}", b'{"choices": []}', b'{"choices": [{}]}', b'{"choices": [{"message": 1}]}',
-     b'{"choices": [{"message": {"content": 5}}]}', b'{"error": {"message": "x"}}', b"\xff\xfe", b"[" * 100_000,
-     b'{"choices": [{"message": {"content": "a"}}], "usage": {"prompt_tokens": Infinity}}'],
+     b'{"choices": [{"message": {"content": 5}}]}', b'{"error": {"message": "x"}}', b"\xff\xfe", b"[" * 100_000],
 )  # fmt: skip
 def test_a_malformed_body_is_no_reply(body: bytes) -> None:
     with pytest.raises(TransientError):

@@ -12,7 +12,7 @@ from dart.cli.app import app, main
 from dart.cli.estimate import repeat_flag
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ["check", "graph", "summary", "repro", "verify", "arms", "annotate", "cache", "compare", "estimate"]
+COMMANDS = ["check", "graph", "summary", "repro", "verify", "arms", "annotate", "cache", "compare", "power", "estimate"]
 HEAVY = {"dvc", "httpx", "matplotlib", "numpy", "pydantic", "scipy", "torch", "transformers", "yaml"}
 
 

@@ -207,9 +207,9 @@ def test_spreads_are_those_of_each_student_and_need_two_seeds() -> None:
     assert seed_spreads(one) == {}
 
 
-def test_the_limit_is_the_t_interval_of_a_difference_of_two_seeds() -> None:
+def test_the_limit_is_the_t_interval_of_a_difference_of_two_means() -> None:
     # t(0.975, 3) = 3.18245 (Table of Student's distribution), one number
-    assert largest_difference(Spread(0.02, 4), 1) == pytest.approx(3.18245 * 2**0.5 * 0.02, rel=1e-5)
+    assert largest_difference(Spread(0.02, 4), 1) == pytest.approx(3.18245 * 0.5**0.5 * 0.02, rel=1e-5)
     assert largest_difference(Spread(0.02, 4), 10) > largest_difference(Spread(0.02, 4), 1)
 
 

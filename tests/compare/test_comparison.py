@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats as scipy_stats
 
-from dart.compare.comparison import align, compare_files, compare_outputs, read_outputs, render
+from dart.compare.comparison import align, compare_files, compare_outputs, moved_pairs, read_outputs
+from dart.compare.text import render
 from dart.core.errors import DataError
 from dart.core.files import write_jsonl
 from dart.core.records import Generation, Item
 from dart.core.schema.method import Statistics
-from dart.stats.compare import compare
-from dart.stats.harm import harm_tests
+from dart.stats.compare import exact_comparison
+from dart.stats.harm import exact_harm_tests
 from dart.stats.paired import mcnemar
 
 STATISTICS = Statistics(resamples=300, confidence=0.95)
@@ -68,10 +70,10 @@ def test_comparison_has_every_part(tmp_path: Path) -> None:
         assert row["n"] == n
         for key in ("accuracy", "macro_f1", "parse_rate"):
             change = row[f"{key}_difference"]
-            assert change["estimate"] == pytest.approx(row[f"{key}_other"] - row[f"{key}_base"], abs=2e-6)
+            assert change["estimate"] == pytest.approx(row[f"{key}_other"] - row[f"{key}_base"], abs=1e-12)
             assert change["ci"][0] <= change["estimate"] <= change["ci"][1]
         test = row["mcnemar"]
-        assert test["p_exact"] == pytest.approx(mcnemar(test["b"], test["c"]).p_exact, rel=1e-5)
+        assert test == mcnemar(test["b"], test["c"])._asdict()
         assert {"cohens_g", "minimum_detectable_difference", "accuracy_difference_by_scenario"} <= row.keys()
     overall = result["overall"]
     assert overall is not None
@@ -136,8 +138,8 @@ def test_this_project_s_generations_with_the_suite(tmp_path: Path) -> None:
         write_jsonl(path, side)
     write_jsonl(tmp_path / "test.jsonl", items)
     result = compare_files(*paths, tmp_path / "test.jsonl", STATISTICS, 7)["overall"]
-    expected = compare(items, *sides, STATISTICS, 7, "overall")
-    expected["harm"] = {"toxicity": harm_tests(items, *sides, STATISTICS, 7, "toxicity")}
+    expected = exact_comparison(items, *sides, STATISTICS, 7, "overall")
+    expected["harm"] = {"toxicity": exact_harm_tests(items, *sides, STATISTICS, 7, "toxicity")}
     assert result == expected
     assert compare_files(*paths, tmp_path / "test.jsonl", STATISTICS, 7)["EQUAL"] is None
     with pytest.raises(DataError, match=r"20 x no gold label: D1-DIFF-0 \(line 1\).*and 15 more.*--suite"):
@@ -221,10 +223,52 @@ def test_missing_and_binary_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a\.jsonl is missing"):
         read_outputs(tmp_path / "a.jsonl")
     (tmp_path / "b.jsonl").write_bytes(b'{"id": "\xff"}')
-    with pytest.raises(DataError, match="byte 8 is not UTF-8"):
+    with pytest.raises(DataError, match=r"is not UTF-8 \(byte 8\)"):
         read_outputs(tmp_path / "b.jsonl")
     with pytest.raises(DataError, match="1 x no column 'gold': line 1"):
         read_outputs(write(tmp_path / "c.jsonl", [{"id": "a", "prediction": "YES"}]), suite=True)
+
+
+HOSTILE_LINES = {
+    "[" * 100_000: "nested too deeply",
+    '{"id": "a", "gold": "YES", "prediction": "NO", "toxicity": ' + "1" * 5000 + "}": "damaged line",
+    '{"id": "a", "gold": "YES", "prediction": "NO", "toxicity": 1' + "0" * 400 + "}": "not a number in",
+    '{"id": "a", "gold": "YES", "prediction": "NO", "toxicity": "0_1"}': "not a number in",
+    '{"id": "a", "gold": "YES", "prediction": "NO", "toxicity": "١"}': "not a number in",
+    '{"id": "a", "gold": "YES", "prediction": "NO", "toxicity": NaN}': "not a number in",
+    '{"id": "a", "gold": "YES", "gold": "NO", "prediction": "NO"}': "a key occurs twice",
+    '{"id": "a", "gold": "YES", "prediction": "NO", "benchmark": "\\ud800"}': "half of a character",
+    '{"id": "a", "gold": "YES", "prediction": "NO", "benchmark": {"b": 1}}': "neither a text nor a number",
+    '{"id": "a", "gold": "YES", "prediction": "NO", "benchmark": "\\u001b[2J"}': "control characters",
+    '{"id": "a", "gold": "YES", "prediction": "NO", "benchmark": "' + "x" * 101 + '"}': "above 100 characters",
+    '{"id": "\\u001b[2J\\u202e", "gold": "maybe", "prediction": "NO"}': "[U+001B][2J[U+202E]",
+    '{"id": "' + "x" * 10_000 + '", "gold": "maybe", "prediction": "NO"}': "xxx... (line 1)",
+    '{"id": "a", "gold": "' + "x" * 10_000 + '", "prediction": "NO"}': "unknown gold label",
+}
+
+
+@pytest.mark.parametrize("line", HOSTILE_LINES)
+def test_a_hostile_line_is_one_short_message_without_control_characters(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(line, encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        read_outputs(path)
+    message = str(caught.value)
+    assert HOSTILE_LINES[line] in message
+    assert message.isprintable()
+    assert len(message) < 1000
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_csv_of_any_locale_is_read(encoding: str, delimiter: str, end: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    lines = [["id", "gold", "prediction", "text"], ["a", "YES", "NO", '"x; y,\tz|"'], ["ä", "NO", "", '"b"'], []]
+    path.write_bytes(end.join(delimiter.join(line) for line in lines).encode(encoding))
+    assert [(row.id, row.gold, row.prediction) for row in read_outputs(path).rows] == [
+        ("a", "YES", "NO"), ("ä", "NO", None),
+    ]  # fmt: skip
 
 
 def test_files_that_do_not_pair(tmp_path: Path) -> None:
@@ -280,8 +324,58 @@ def test_the_table_shows_what_the_json_holds(tmp_path: Path) -> None:
     assert f"{overall['accuracy_difference']['estimate']:+.3f}" in first
     assert f"{overall['minimum_detectable_difference']:.3f}" in first
     assert "45 scenarios resampled whole" in text
-    assert "toxicity x 1e5: median" in text
-    assert max(map(len, text.splitlines())) < 160
+    harm = overall["harm"]["toxicity"]
+    assert f"mean {harm['mean']['base_x1e5']:.2f} > {harm['mean']['other_x1e5']:.2f}" in text
+    assert text.index("above 0.1:") < text.index("the paper's: median")
+    assert max(map(len, text.splitlines())) < 170
+
+
+def test_numbers_are_not_rounded(tmp_path: Path) -> None:
+    """300 prompts, 1 of 7 right before and 6 of 7 after: p and rates to 1e-10 of scipy and of counting."""
+    gold = ["YES" if k % 2 else "NO" for k in range(300)]
+    wrong = {"YES": "NO", "NO": "YES"}
+    sides = ([g if k % 7 == 0 else wrong[g] for k, g in enumerate(gold)],
+             [g if k % 7 else wrong[g] for k, g in enumerate(gold)])  # fmt: skip
+    rng = np.random.default_rng(5)
+    scores = rng.random((2, 300)) / 3
+    paths = [
+        write(tmp_path / f"{name}.jsonl", [
+            {"id": k, "gold": gold[k], "prediction": side[k], "toxicity": float(score[k])} for k in range(300)
+        ])
+        for name, side, score in zip("ab", sides, scores, strict=True)
+    ]  # fmt: skip
+    found = json.loads(json.dumps(compare_files(*paths, statistics=STATISTICS)["overall"]))
+    b = sum(one == g != two for one, two, g in zip(*sides, gold, strict=True))
+    c = sum(two == g != one for one, two, g in zip(*sides, gold, strict=True))
+    assert found["mcnemar"]["p_exact"] == pytest.approx(scipy_stats.binomtest(b, b + c).pvalue, rel=1e-10)
+    assert found["mcnemar"]["p_exact"] < 1e-30
+    assert found["accuracy_base"] == pytest.approx(43 / 300, abs=1e-15)
+    assert found["accuracy_difference"]["estimate"] == pytest.approx((c - b) / 300, abs=1e-15)
+    harm = found["harm"]["toxicity"]
+    assert harm["mean"]["difference_x1e5"]["estimate"] == pytest.approx(1e5 * (scores[1] - scores[0]).mean(), rel=1e-10)
+    assert harm["wilcoxon"]["p"] == pytest.approx(scipy_stats.wilcoxon(scores[1] - scores[0]).pvalue, rel=1e-10)
+    assert harm["mann_whitney"]["p"] == pytest.approx(scipy_stats.mannwhitneyu(*scores).pvalue, rel=1e-10)
+    gained, lost = (int(((one > 0.1) & (two <= 0.1)).sum()) for one, two in (scores[::-1], scores))
+    assert harm["share_above"]["p"] == pytest.approx(scipy_stats.binomtest(lost, lost + gained).pvalue, rel=1e-10)
+
+
+def test_the_pairs_that_moved_most(tmp_path: Path) -> None:
+    base = [{"id": k, "gold": "YES", "prediction": "YES", "toxicity": 0.5, "rationale": f"r{k}"} for k in range(6)]
+    other = [{**row, "toxicity": 0.5 + (-1) ** k * k / 10} for k, row in enumerate(base)]
+    other[5]["rationale"] = " "  # writes nothing: no harm
+    outputs = [read_outputs(write(tmp_path / f"{name}.jsonl", rows)) for name, rows in (("a", base), ("b", other))]
+    moved = moved_pairs(*outputs, most=3)
+    assert [(row.id, round(row.change, 6)) for row in moved] == [("4", 0.4), ("3", -0.3), ("2", 0.2)]
+    assert (moved[0].rationale_base, moved[0].score, moved[0].benchmark) == ("r4", "toxicity", None)
+    found = compare_outputs(*outputs, STATISTICS, tau=0.15)["overall"]
+    assert found is not None
+    harm = found["harm"]["toxicity"]
+    assert (harm["n"], harm["without_rationale"]) == (5, 1)
+    assert (harm["rise"]["rose_count"], harm["rise"]["fell_count"]) == (2, 1)
+    silent = [{**row, "rationale": ""} for row in base]
+    paths = [write(tmp_path / f"{name}.jsonl", rows) for name, rows in (("c", base), ("d", silent))]
+    result = compare_files(*paths, statistics=STATISTICS)
+    assert "no pair has a rationale on both sides" in render(result)
 
 
 @settings(max_examples=40, deadline=None)

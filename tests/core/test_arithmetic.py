@@ -25,15 +25,22 @@ def test_this_machine_computes_the_committed_bytes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("precision", "obstacle"), [("fp32", None), ("bf16", "own.yaml has students in half precision")]
+    ("name", "precision", "obstacle"),
+    [
+        ("own", "fp32", None),
+        ("own", "bf16", "own.yaml has students in half precision"),
+        ("'own'", "bf16", "own.yaml has students in half precision"),
+        ("my-own.2", "bf16", "my-own.2.yaml has students in half precision"),
+    ],
 )
 def test_students_in_half_precision_keep_the_arithmetic_of_the_libraries(
-    precision: str, obstacle: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, precision: str, obstacle: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "profiles").mkdir()
-    (tmp_path / "params.yaml").write_text("profile: own\n", encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(f"profile: {name}\n", encoding="utf-8")
     students = {"small": {"precision": "fp32"}, "base": {"precision": precision}}
-    (tmp_path / "profiles" / "own.yaml").write_text(yaml.safe_dump({"students": students}), encoding="utf-8")
+    file = tmp_path / "profiles" / f"{name.strip(chr(39))}.yaml"
+    file.write_text(yaml.safe_dump({"students": students}), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(arithmetic.SWITCH, raising=False)
     monkeypatch.setattr(arithmetic, "missing_instructions", lambda: None)

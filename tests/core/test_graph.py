@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dart.core.graph import feeds, mermaid, outs, params, stages, uses_launcher
+from dart.core.graph import feeds, leftovers, mermaid, outs, params, stages, uses_launcher
 from dart.core.schema.profile import StudentSpec
 from dart.external.items import SUITES
 
@@ -151,3 +151,26 @@ def test_a_stage_that_trains_or_answers_may_use_a_launcher() -> None:
 def test_compiled_python_does_not_enter_the_hash_of_a_dep() -> None:
     """Deps are folders; with __pycache__ in their hash, a clone that has run anything would re-run everything."""
     assert "__pycache__" in (ROOT / ".dvcignore").read_text(encoding="utf-8").split()
+
+
+def test_what_a_killed_run_has_left_is_found_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text(
+        "stages:\n"
+        "  train:\n    matrix: {student: [a, b]}\n    cmd: python -m stages train ${item.student}\n"
+        "    outs: ['data/adapters/${item.student}/distilled', {data/cost/train.json: {cache: false}}]\n"
+        "  other:\n    cmd: python -m stages other\n    outs: [data/other]\n",
+        encoding="utf-8",
+    )
+    names = {
+        "data/adapters/a/.distilled.k3x_9abc": True,
+        "data/cost/.train.json.abcdefgh": True,
+        "data/adapters/b/.distilled.k3x_9abc": False,  # another slot's
+        "data/adapters/a/.distilled.old": False,
+        "data/adapters/a/.hidden.k3x_9abc": False,
+        "data/.other.k3x_9abc": False,  # another stage's
+    }
+    for name in names:
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "data/adapters/a/.distilled.12345678").write_text("a file", encoding="utf-8")
+    found = {str(path.relative_to(tmp_path)) for path in leftovers("train", ["a"], tmp_path)}
+    assert found == {name for name, left in names.items() if left}

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from dart.core import params
 from dart.core.errors import ParameterError
 from dart.core.schema.ablations import Variant
-from dart.core.schema.method import Lora
+from dart.core.schema.method import Lora, Recipes
 from dart.core.schema.profile import StudentSpec, TrainedStudent
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -168,6 +168,22 @@ def test_a_stage_gets_what_it_states_from_where_it_stands(example: Path) -> None
     assert set(type(loaded.student).model_fields) == set(TrainedStudent.model_fields)
     assert loaded.answering == profile.students[checked.arms.student]
     assert loaded.judge == profile.judge
+
+
+class Comparing(params.StageParams):
+    recipes: Recipes
+
+
+def test_recipes_of_a_slot_that_the_profile_does_not_have_are_named_and_not_refused(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (repository / "dvc.yaml").write_text("stages: {example: {cmd: 'true', params: [recipes]}}", encoding="utf-8")
+    _edit(repository / "params.yaml", lambda content: content["recipes"].update(huge=["own"]))
+    monkeypatch.chdir(repository)
+    assert Comparing.load("example").recipes["huge"] == ("own",)
+    assert [line.getMessage() for line in caplog.records if line.levelname == "WARNING"] == [
+        "params.yaml: recipes: profile embedded has no slot huge: nothing is compared there"
+    ]
 
 
 def test_what_no_field_states_cannot_be_read(example: Path) -> None:

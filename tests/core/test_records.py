@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dart.core.errors import DataError
-from dart.core.files import read_jsonl, replacing, write_json, write_jsonl
+from dart.core.files import read_json, read_jsonl, replacing, write_json, write_jsonl
 from dart.core.records import Item
 from dart.core.seeds import seed_for, unit_interval
 
@@ -33,6 +33,20 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
         read_jsonl(file, Item)
     with pytest.raises(DataError, match=r"nothing\.jsonl is missing"):
         read_jsonl(tmp_path / "nothing.jsonl", Item)
+
+
+@pytest.mark.parametrize(
+    "line", [b"\xff\xfe", b"[" * 5000, b'{"id": ' + b"9" * 5000 + b"}", b'{"id": "\\ud800"}', b"", b"null", b"\x00"]
+)
+def test_what_is_no_record_is_one_message(line: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "items.jsonl"
+    file.write_bytes(ITEM.model_dump_json().encode() + b"\n" + line + b"\n")
+    with pytest.raises(DataError, match=r"items\.jsonl:2: not a valid Item"):
+        read_jsonl(file, Item)
+    file.write_bytes(line)
+    if not line.startswith(b'{"id": "'):
+        with pytest.raises(DataError, match=r"items\.jsonl"):
+            read_json(file, dict)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path: Path) -> None:
@@ -59,6 +73,36 @@ def test_a_folder_replaces_a_folder(tmp_path: Path) -> None:
             folder.mkdir()
             (folder / content).write_text(content, encoding="utf-8")
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["second"]
+
+
+def test_a_file_never_replaces_a_folder_nor_a_folder_a_file(tmp_path: Path) -> None:
+    thesis = tmp_path / "results" / "thesis.txt"
+    thesis.parent.mkdir()
+    thesis.write_text("precious", encoding="utf-8")
+    with pytest.raises(DataError, match="results is a folder, and a file would replace it"):
+        write_json(tmp_path / "results", {})
+
+    def a_folder_in_its_place() -> None:
+        with replacing(thesis) as folder:
+            folder.mkdir()
+
+    with pytest.raises(DataError, match=r"thesis\.txt is a file, and a folder would replace it"):
+        a_folder_in_its_place()
+    for name in (Path("/"), tmp_path / ".."):
+        with pytest.raises(DataError, match="is no name for a file"):
+            write_json(name, {})
+    assert thesis.read_text(encoding="utf-8") == "precious"
+    assert [path.name for path in tmp_path.rglob("*")] == ["results", "thesis.txt"]
+
+
+def test_a_link_to_a_folder_is_replaced_and_what_it_points_to_stays(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "weights").write_text("kept", encoding="utf-8")
+    (tmp_path / "model").symlink_to(tmp_path / "elsewhere")
+    with replacing(tmp_path / "model") as folder:
+        folder.mkdir()
+    assert not (tmp_path / "model").is_symlink()
+    assert (tmp_path / "elsewhere" / "weights").read_text(encoding="utf-8") == "kept"
 
 
 @given(st.lists(st.text(), min_size=1, max_size=4))

@@ -95,7 +95,7 @@ def test_what_a_stage_asks_is_what_was_estimated_and_costs_nothing_afterwards(tm
 
 def test_what_is_asked_anew_with_every_training_seed_is_counted_for_each(tmp_path: Path) -> None:
     settings, profile = params.check(ROOT, profile="embedded")
-    settings = settings.model_copy(update={"variants": {}, "students": ("small",)})
+    settings = settings.model_copy(update={"variants": {}, "students": ("small",), "recipes": {}})
 
     def requests(*seeds: int) -> dict[tuple[str, str], float]:
         world = profile.model_copy(update={"seeds": seeds})

@@ -80,8 +80,7 @@ def test_the_judge_sees_base_as_a_and_candidate_as_b_and_json_mode_is_on(tmp_pat
     assert body["response_format"] == {"type": "json_object"}
 
 
-@pytest.mark.parametrize("answer", [500, 429, '{"is_regression": fal', f"My verdict: {json.dumps(SAFE)}", "{}",
-                                    json.dumps({**SAFE, "is_regression": "false"})])  # fmt: skip
+@pytest.mark.parametrize("answer", [500, 429])
 def test_a_failed_judgement_is_a_failure_and_no_record(tmp_path, answer):
     talk = FakeClient(
         lambda messages: answer if question({"messages": messages}) == "Q 2?" else json.dumps(SAFE), tmp_path
@@ -91,6 +90,27 @@ def test_a_failed_judgement_is_a_failure_and_no_record(tmp_path, answer):
     assert [record.item_id for record in records] == ["N1-EQUAL-0", "N1-EQUAL-1", "N1-EQUAL-3"]
     with pytest.raises(IncompleteError, match="1 of"):
         outcome.require_complete("audit")
+
+
+@pytest.mark.parametrize("answer", ['{"is_regression": fal', f"My verdict: {json.dumps(SAFE)}", "{}",
+                                    json.dumps({**SAFE, "is_regression": "false"})])  # fmt: skip
+def test_a_verdict_that_stays_unreadable_is_a_refusal_and_no_verdict(tmp_path, answer):
+    talk = FakeClient(
+        lambda messages: answer if question({"messages": messages}) == "Q 2?" else json.dumps(SAFE), tmp_path
+    )
+    records, outcome = run(talk)
+    [refused] = [record for record in records if record.refusal is not None]
+    assert (refused.item_id, refused.screened, refused.judgement, refused.severity) == ("N1-EQUAL-2", True, None, None)
+    assert refused.unjudged
+    assert (refused.refusal.kind, refused.refusal.by) == ("unreadable", "asked")
+    with pytest.raises(IncompleteError, match="1 of 2 tasks were refused, and may_miss allows 0"):
+        outcome.require_complete("audit")
+    outcome._replace(may_miss=0.1).require_complete("audit")
+
+
+def test_a_pair_without_a_refusal_has_no_such_field_in_its_file(tmp_path):
+    records, _ = run(FakeClient(lambda messages: json.dumps(SAFE), tmp_path))
+    assert all("refusal" not in record.model_dump(mode="json") for record in records)
 
 
 def test_the_next_run_asks_only_for_what_is_missing(tmp_path):

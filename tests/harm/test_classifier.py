@@ -153,6 +153,24 @@ def test_generations_get_the_score_of_their_rationale_and_nothing_else_changes(b
     assert [each.model_copy(update={"toxicity": None}) for each in scored] == records
 
 
+def test_the_whole_rationale_is_scored_and_nothing_but_it() -> None:
+    class Recorder:
+        texts: tuple[str, ...] = ()
+
+        def score(self, texts: list[str]) -> list[float]:
+            self.texts = tuple(texts)
+            return [0.5] * len(texts)
+
+    rationale = "word " * 2000
+    answer = Generation(
+        item_id="D1-DIFF-0", variant="base", text=f"{rationale}\nConclusion: YES", rationale=rationale,
+        prediction="YES", new_tokens=2003, model="m", revision="r", prompt_hash="h",
+    )  # fmt: skip
+    recorder = Recorder()
+    assert score_generations([answer], recorder)[0].toxicity == 0.5  # type: ignore[arg-type]
+    assert recorder.texts == (rationale,)
+
+
 def test_weights_that_are_no_safetensors_are_refused(bert: Path, tmp_path: Path) -> None:
     for path in bert.iterdir():
         if path.suffix != ".safetensors":

@@ -58,15 +58,15 @@ def rates(run: Run, annotated: tuple[AnnotatedPair, ...] = (), true: Any = None)
 def test_the_sample_below_the_screen_enters_with_its_weight(unevaluated: Run) -> None:
     found = rates(unevaluated)
     assert found["raw"]["estimate"] == 60 / N
-    assert found["inverse_probability"]["estimate"] == pytest.approx((60 + 300 * 3 / 30) / N)
-    low, high = found["inverse_probability"]["ci"]
+    assert found["judge_rate"]["estimate"] == pytest.approx((60 + 300 * 3 / 30) / N)
+    low, high = found["judge_rate"]["ci"]
     assert low < 0.225 < high
     assert "true" not in found
 
 
 def test_rates_are_the_students_and_not_the_teachers(unevaluated: Run) -> None:
     both = student(unevaluated).model_copy(update={"audits": {"before": RECORDS, "teacher": RECORDS}})
-    assert drift_rates(ITEMS, both, STATISTICS, {"distilled": {}}, ()).keys() == {"before"}
+    assert drift_rates(ITEMS, both, STATISTICS, {"distilled": {}}, ()).keys() == {"before", "differences"}
 
 
 def test_without_a_sample_or_labels_it_says_so(unevaluated: Run) -> None:
@@ -75,7 +75,7 @@ def test_without_a_sample_or_labels_it_says_so(unevaluated: Run) -> None:
     )
     only = unevaluated.students[0].model_copy(update={"audits": {"before": bare}})
     found = drift_rates(ITEMS, only, STATISTICS, None, ())["before"]
-    assert "unscreened_rate" in found["inverse_probability"]["note"]
+    assert "unscreened_rate" in found["judge_rate"]["note"]
     assert "annotated" in found["rogan_gladen"]["note"]
     assert "annotate" in found["prediction_powered"]["note"]
 
@@ -103,9 +103,9 @@ def test_a_declared_family_is_what_is_corrected(evaluated: dict[str, Any]) -> No
         (slot, row) for slot in ("small", "base") for row in ("overall", "EQUAL")
     }
     assert all(entry["p_adjusted"] == entry["p_holm"] for entry in found["hypotheses"])
-    assert [(entry["base"], entry["other"]) for entry in found["unchanged"][:2]] == [
-        ("distilled", "repaired"), ("control", "repaired"),
-    ]  # fmt: skip
+    assert [(entry["base"], entry["other"], entry["row"]) for entry in found["unchanged"][:6]] == [
+        (base, "repaired", row) for base in ("distilled", "control") for row in ("overall", "DIFF", "EQUAL")
+    ]
     wide = hypotheses(tests, declared, Equivalence(accuracy=0.9))["unchanged"]
     assert all(entry["equivalent"] for entry in wide)
 

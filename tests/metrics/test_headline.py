@@ -1,21 +1,16 @@
-"""metrics/headline.json: few numbers, each the same as in the file it comes from, and absent where it is unknown."""
+"""metrics/headline.json: few numbers, means over all seeds, as in seeds.json, and absent where unknown."""
 
 from __future__ import annotations
 
+from statistics import fmean
 from typing import Any
 
 import pytest
 
-from dart.core.schema.method import Statistics
-from dart.metrics.evaluate import evaluate
-from dart.metrics.headline import MAX_LEAVES, TOXIC_ABOVE, headline_metrics, toxic_share
+from dart.metrics.headline import MAX_LEAVES, headline_metrics
 from dart.metrics.run import CONTROL, Run
-
-STATISTICS = Statistics(resamples=200, confidence=0.95)
-
-
-def by_name(evaluated: dict[str, Any]) -> dict[str, Any]:
-    return {path[8:-5]: content for path, content in evaluated.items() if path.startswith("metrics/")}
+from dart.metrics.training_seeds import seed_metrics
+from tests.support.finished_run import OTHER_SEED, REFERENCE_SEED, run_of_seed
 
 
 def test_it_is_flat_small_and_rounded(evaluated: dict[str, Any]) -> None:
@@ -26,43 +21,51 @@ def test_it_is_flat_small_and_rounded(evaluated: dict[str, Any]) -> None:
         assert all(isinstance(value, int | float) and value == round(value, 4) for value in leaves.values())
 
 
-def test_numbers_are_those_of_the_other_files(run: Run, evaluated: dict[str, Any]) -> None:
-    leaves, metrics = evaluated["metrics/headline.json"]["base"], by_name(evaluated)
-    repaired = metrics["decision"]["base"]["repaired"]
-    assert leaves["n"] == len(run.items)
-    for name in ("accuracy", "equal_accuracy", "diff_accuracy", "parse_rate"):
-        assert leaves[name] == repaired[name]
-    base = metrics["decision"]["base"]["base"]["accuracy"]
-    assert leaves["accuracy_gain"] == pytest.approx(leaves["accuracy"] - base)
-    audited = metrics["repair"]["base"]["audited"]
-    for when in ("before", "after"):
-        assert leaves[f"drift_cases_{when}"] == audited["repair"][when]
-    against = audited["difference"]["reduction"]
-    assert leaves["reduction_vs_control"] == round(against["estimate"], 4)
-    low, high = against["ci"]
-    assert (leaves["reduction_vs_control_low"], leaves["reduction_vs_control_high"]) == (round(low, 4), round(high, 4))
+def test_numbers_are_means_over_the_seeds(run: Run, evaluated: dict[str, Any]) -> None:
+    leaves = evaluated["metrics/headline.json"]["base"]
+    students = [run_of_seed(seed).students[1] for seed in (REFERENCE_SEED, OTHER_SEED)]
+    assert (leaves["n"], leaves["n_seeds"]) == (len(run.items), 2)
+
+    def accuracy(variant: str) -> float:
+        return fmean(
+            answer.prediction == item.gold
+            for student in students
+            for item, answer in zip(run.items, student.generations[variant], strict=True)
+        )
+
+    assert leaves["accuracy"] == pytest.approx(accuracy("repaired"), abs=5e-5)
+    assert leaves["accuracy_gain"] == pytest.approx(accuracy("repaired") - accuracy("base"), abs=1e-4)
+    cases = {
+        when: sum(r.severity is not None for student in students for r in student.audits[when])
+        for when in ("before", "after", "control")
+    }
+    assert leaves["drift_rate_before"] == pytest.approx(cases["before"] / 2 / len(run.items), abs=5e-5)
+    assert leaves["reduction_vs_control"] == pytest.approx(
+        (cases["control"] - cases["after"]) / cases["before"], abs=5e-5
+    )
+    assert leaves["reduction_vs_control_low"] < leaves["reduction_vs_control"] < leaves["reduction_vs_control_high"]
 
 
-def test_the_tail_is_counted_by_hand(unevaluated: Run) -> None:
-    answers = unevaluated.students[0].generations["distilled"][:4]
-    scores = (0.0, TOXIC_ABOVE, 0.11, 0.9)
-    scored = [answer.model_copy(update={"toxicity": score}) for answer, score in zip(answers, scores, strict=True)]
-    assert toxic_share(scored) == 0.5, "a score at the threshold is not above it"
-    assert toxic_share([]) is None
+def test_bounds_are_those_of_the_interval_over_seeds_and_items(evaluated: dict[str, Any]) -> None:
+    leaves = evaluated["metrics/headline.json"]["small"]
+    student = evaluated["metrics/seeds.json"]["students"]["small"]
+    for name, entry in (
+        ("accuracy_gain", student["contrasts"]["base_repaired"]["accuracy"]),
+        ("reduction_vs_control", student["reductions"]["audited"]["difference"]),
+    ):
+        assert [leaves[f"{name}_{side}"] for side in ("low", "high")] == [round(bound, 4) for bound in entry["ci"]]
 
 
-def test_without_a_control_or_a_judged_sample_keys_are_absent(unevaluated: Run, evaluated: dict[str, Any]) -> None:
-    student = unevaluated.students[0]
+def test_without_a_control_or_a_second_seed_keys_are_absent() -> None:
+    run = run_of_seed(REFERENCE_SEED)
+    student = run.students[0]
     alone = student.model_copy(
         update={
             "generations": {name: answers for name, answers in student.generations.items() if name != CONTROL},
             "audits": {name: records for name, records in student.audits.items() if name != CONTROL},
         }
     )
-    headline = evaluate(unevaluated.model_copy(update={"students": (alone,)}), STATISTICS, 3)["metrics/headline.json"]
-    assert not [name for name in headline["small"] if name.startswith("reduction_vs_control")]
-    assert "drift_rate_before" not in headline["small"], "these audits judged no pair below the screen"
-    metrics = by_name(evaluated)
-    rates = {"inverse_probability": {"estimate": 0.25, "ci": [0.2, 0.3]}}
-    corrected = {slot: {"before": rates, "after": rates} for slot in ("small", "base")}
-    assert headline_metrics(unevaluated, metrics | {"drift_rate": corrected})["small"]["drift_rate_after"] == 0.25
+    leaves = headline_metrics(seed_metrics({42: run.model_copy(update={"students": (alone,)})}, None))["small"]
+    assert leaves["n_seeds"] == 1
+    assert not [name for name in leaves if name.startswith("reduction_vs_control") or name.endswith(("_low", "_high"))]
+    assert leaves["accuracy"] > 0

@@ -20,6 +20,7 @@ from dart.openended.judging import (
     judge_answers,
     parse_assessment,
     parse_preference,
+    refused_questions,
     tasks_of,
 )
 from dart.openended.questions import DOMAINS, Question, load
@@ -142,7 +143,7 @@ def test_a_fence_inside_an_answer_opens_nothing(questions: list[Question]) -> No
     assert judging.quoted(user)[ANSWER_BLOCK] == attack
 
 
-def test_an_unreadable_verdict_is_asked_again_and_then_a_failure(
+def test_an_unreadable_verdict_is_asked_again_and_then_a_refusal(
     questions: list[Question], cache: ResponseCache
 ) -> None:
     asked = [question for question in questions if not question.harmful_premise][:2]
@@ -161,8 +162,8 @@ def test_an_unreadable_verdict_is_asked_again_and_then_a_failure(
     assert [(record.question_id, record.winner, record.model) for record in found] == [
         (asked[0].id, "tie", "served-model")
     ]
-    assert len(outcome.failures) == 4
-    assert all(key.startswith(asked[1].id) for key in outcome.failures)
+    assert len(outcome.missing) == 4
+    assert refused_questions(outcome) == {asked[1].id}
 
 
 @pytest.mark.parametrize("broken", ["missing", "foreign", "doubled"])

@@ -7,10 +7,12 @@ from collections import Counter
 import pytest
 
 from dart.core.errors import DataError
-from dart.core.records import AuditRecord, Generation, Item, Judgement, Rationale, RepairTarget, Severity
-from dart.core.schema.method import Audit, Repair, SeverityWeights
+from dart.core.records import Item, Rationale, RepairTarget, Severity
+from dart.core.schema.method import COMPARED_ONLY, Audit, RecipeComparison, Repair, SampledAnswers, SeverityWeights
+from dart.repair.comparison import halved, repeat_answers, sampled_items, untouched, variants_of
 from dart.repair.mix import mix
-from dart.repair.recipes import RECIPES, Material, recipe_rows
+from dart.repair.recipes import RECIPES, Material, preference_pairs, recipe_rows
+from tests.support.drift_records import answer
 
 WEIGHTS = SeverityWeights(mild=1, moderate=2, severe=3, extreme=4)
 
@@ -26,29 +28,10 @@ def rationale(item_id: str) -> Rationale:
     )
 
 
-def answer(item_id: str, conclusion: str = "YES") -> Generation:
-    return Generation(
-        item_id=item_id, variant="distilled", text=f"Own {item_id}.\nConclusion: {conclusion}",
-        rationale=f"Own {item_id}.",
-        prediction="YES" if conclusion == "YES" else "NO", new_tokens=3, model="m", revision="", prompt_hash="h",
-    )  # fmt: skip
-
-
 def target(item_id: str, severity: Severity, accepted: bool = True) -> RepairTarget:
     return RepairTarget(
         item_id=item_id, severity=severity, text=f"Safe {item_id}.\nConclusion: YES", toxicity=0.1,
         toxicity_distilled=0.5, accepted=accepted, problems=(), model="m", prompt_hash="h",
-    )  # fmt: skip
-
-
-def record(item_id: str, severity: Severity | None) -> AuditRecord:
-    judgement = Judgement(
-        is_regression=severity is not None, severity=severity or "none",
-        regression_type="harmful_reasoning" if severity else "none", reason="r", a_correct=True, b_correct=True,
-    )  # fmt: skip
-    return AuditRecord(
-        item_id=item_id, toxicity_base=0.1, toxicity_candidate=0.5, delta=0.4, screened=True, judgement=judgement,
-        severity=severity,
     )  # fmt: skip
 
 
@@ -69,10 +52,22 @@ EXPECTED = {
     "mended": Counter({"Taught clean.": 1, "Safe harmful.": 1, "Safe test.": 3}),
     "mended_training": Counter({"Taught clean.": 1, "Safe harmful.": 1}),
     "own": Counter({"Own clean.": 1, "Safe harmful.": 2}),
+    "kl_anchored": Counter({"Own clean.": 1, "Safe harmful.": 2}),
+    "sham": TAUGHT + Counter({"Safe test.": 3}),
+    "two_rounds": TAUGHT + Counter({"Safe test.": 3}),
+    "control_twice": TAUGHT,
 }
+COMPARISON = RecipeComparison(
+    halves=("published", "mended"), sampled=SampledAnswers(prompts=3, answers=2, temperature=1.0),
+    task_arithmetic_weights=(0.5, 2.0),
+)  # fmt: skip
 
 
-@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_that_trains_on_rows_is_counted_here() -> None:
+    assert set(EXPECTED) == {name for name, recipe in RECIPES.items() if recipe.rehearsal != "none"}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
 def test_a_recipe_rehearses_and_repairs_what_it_says(name: str) -> None:
     rows = recipe_rows(RECIPES[name], MATERIAL, ITEMS, WEIGHTS)  # type: ignore[index]
     assert Counter(row.response.partition("\n")[0] for row in rows) == EXPECTED[name]
@@ -94,6 +89,50 @@ def test_everything_flagged_leaves_nothing_to_rehearse() -> None:
     flagged = [target(name, "mild", accepted=False) for name in TRAINING]
     with pytest.raises(DataError, match="nothing to train on"):
         recipe_rows(RECIPES["cleared"], MATERIAL._replace(rationale_targets=flagged), ITEMS, WEIGHTS)
+
+
+def test_pairs_prefer_safe_targets_to_the_students_own_drifted_answers() -> None:
+    pairs = preference_pairs(MATERIAL, ITEMS, WEIGHTS)
+    assert [(pair.key, pair.chosen.split("\n")[0], pair.rejected.split("\n")[0]) for pair in pairs] == [
+        ("harmful#repair-1", "Safe harmful.", "Own harmful."),
+        ("harmful#repair-2", "Safe harmful.", "Own harmful."),
+    ]
+    with pytest.raises(DataError, match="no pair"):
+        preference_pairs(MATERIAL._replace(own_targets=[target("harmful", "mild", accepted=False)]), ITEMS, WEIGHTS)
+    with pytest.raises(DataError, match="no answer"):
+        preference_pairs(MATERIAL._replace(own_answers=[]), ITEMS, WEIGHTS)
+    with pytest.raises(DataError, match="no rows"):
+        recipe_rows(RECIPES["dpo"], MATERIAL, ITEMS, WEIGHTS)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_main_path_takes_every_recipe_but_those_of_the_comparison(name: str) -> None:
+    if name in COMPARED_ONLY:
+        with pytest.raises(ValueError, match=f"{name} cannot be repair.recipe: .*under `recipes`"):
+            Repair(correction_rounds=1, recipe=name)  # type: ignore[arg-type]
+    else:
+        assert Repair(correction_rounds=1, recipe=name).recipe == name  # type: ignore[arg-type]
+
+
+def test_drawn_answers_are_of_equally_many_prompts_per_benchmark_under_names_of_their_own() -> None:
+    items = [item(f"{benchmark}-{n}").model_copy(update={"benchmark": benchmark}) for benchmark in "ab" for n in "123"]
+    sampled = SampledAnswers(prompts=4, answers=2, temperature=1.0)
+    drawn = sampled_items(items, sampled, 1)
+    assert len({each.id for each in drawn}) == 8
+    assert Counter(each.benchmark for each in drawn) == {"a": 4, "b": 4}
+    assert Counter(each.id.partition("#")[2] for each in drawn) == {"1": 4, "2": 4}
+    assert len({each.id for each in sampled_items(items, sampled, 2)} & {each.id for each in drawn}) < 8
+    repeated = repeat_answers([answer(each.id) for each in items], drawn)
+    assert [each.item_id for each in repeated] == [each.id for each in drawn]
+    assert all(each.text.startswith(f"Own {each.item_id.partition('#')[0]}.") for each in repeated)
+
+
+def test_variants_of_the_comparison() -> None:
+    names = ("sham", "own", "task_arithmetic", "mended")
+    assert variants_of(names, COMPARISON) == ["sham", "own", "task_arithmetic-50", "task_arithmetic-200", "mended"]
+    assert halved(("own",), COMPARISON) == {"repaired": "published"}  # mended is not trained here
+    assert halved(names, COMPARISON) == {"repaired": "published", "mended": "mended"}
+    assert untouched(names) == ["own"]
 
 
 def test_the_two_sided_recipe_is_a_setting_of_the_audit_on_the_main_path() -> None:

@@ -46,7 +46,7 @@ def test_table4_compares_each_component_with_what_it_is_added_to(run: Run) -> No
     gain = entry["decision"]["overall"]["accuracy_difference"]["estimate"]
     row = rows["Stage I: distillation", "base"]
     assert row[2] == f"✓ +{gain:.3f}"
-    assert row[4] == f"✗ +{100 * entry['harm']['median_change']['estimate']:.1f} %"
+    assert row[4] == f"✗ +{100 * entry['harm']['mean']['change']:.1f} %"
     label_only = run.metric("arms", "arms", "label_only", "against_base", "accuracy", "estimate")
     assert rows["label-only SFT", "base"][2].endswith(f"+{label_only:.3f}")
     assert rows["toxicity-regularised SFT", "base"][2:6] == (NOT_RUN,) * 4
@@ -63,7 +63,7 @@ def _policy(accuracy: float) -> dict[str, Any]:
     def flips(low: float, high: float) -> dict[str, Any]:
         return {"difference": {"estimate": (low + high) / 2, "ci": [low, high]}, "lost": 1, "gained": 2, "p": 0.5}
 
-    change = {"median_change": {"estimate": -0.2, "ci": [-0.3, -0.1]}}
+    change = {"harm": {"mean": {"change": -0.2, "difference_x1e5": {"estimate": -80.0, "ci": [-120.0, -40.0]}}}}
     return {
         "n": 160,
         "accuracy": {"all": share(accuracy), "EQUAL": share(0.2), "DIFF": share(0.6)},
@@ -112,7 +112,7 @@ def test_table21_splits_by_task_type(run: Run) -> None:
     row = rows["full DART (repaired)"]
     assert row[6:8] == (f"{accuracies['D']:.3f}", f"{accuracies['N']:.3f}")
     assert row[8:12] == (NONE,) * 4
-    test = run.metric("arms", "arms", "distilled", "against_default", "decision", "N", "difference", "estimate")
+    test = run.metric("arms", "arms", "distilled", "against_seeds", "normative_accuracy", "estimate")
     assert rows["Stage I (distilled)"][10].split()[0] in (f"+{abs(test):.3f}", f"−{abs(test):.3f}")
 
 

@@ -29,7 +29,7 @@ def test_a_row_shows_the_arm_s_own_numbers(run: Run) -> None:
     row = _row(table30(run).rows, "uniform")
     metrics = run.metric("arms", "arms", "uniform")
     assert row[8].startswith(f"{metrics['drift']['total']} (")
-    estimate = metrics["against_default"]["drift"]["difference"]["estimate"]
+    estimate = metrics["against_seeds"]["drift_rate"]["estimate"]
     assert row[10].startswith(("+" if estimate > 0 else "−") + f"{abs(estimate):.3f}")
     assert row[14].startswith(f"{metrics['true']['total']} (")
 

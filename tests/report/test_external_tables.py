@@ -193,7 +193,7 @@ def test_table_5_weights_the_correlations_by_size(full: PaperRun, external: dict
     table = table5(full)
     [row] = [row for row in table.rows if row[:2] == ("nano_small", "all, weighted")]
     assert row[2] == str(n)
-    assert row[5] == f"{weighted:+.2f}".replace("-", "−")
+    assert row[7] == f"{weighted:+.2f}".replace("-", "−")
 
 
 def test_scores_are_medians_of_the_answers(full: PaperRun) -> None:

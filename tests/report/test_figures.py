@@ -7,10 +7,9 @@ import struct
 
 import pytest
 
-from dart.metrics.annotation import false_positive_rate
 from dart.report.evidence import PaperRun
 from dart.report.figures import COLOURS, COLUMN_WIDTH_IN, STYLE, TITLES, figures
-from dart.stats.calibration import OperatingPoint, operating_point
+from dart.stats.calibration import operating_point
 
 OKABE_ITO = {"#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999"}
 FORMATS = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}
@@ -53,8 +52,9 @@ def test_no_roc_without_annotations(unannotated: PaperRun) -> None:
 
 
 def test_operating_point_lies_on_the_curve(run: PaperRun) -> None:
-    point = operating_point(*run.annotations, 0.01)
-    rate = false_positive_rate(point, sum(run.annotations.drift), len(run.pairs))
-    false_positives = sum(pair.delta > 0.01 and pair.consensus is None for pair in run.pairs)
-    assert rate == pytest.approx(false_positives / sum(pair.consensus is None for pair in run.pairs))
-    assert false_positive_rate(OperatingPoint(0.0, 3, 2 / 3, 0.5, 0.5), 4, 8) == pytest.approx(1 / 4)
+    deltas, drift, weights = run.annotations
+    point = operating_point(deltas, drift, 0.01, weights)
+    others = [(weight, delta > 0.01) for delta, case, weight in zip(deltas, drift, weights, strict=True) if not case]
+    flagged = sum(weight for weight, above in others if above)
+    assert point.false_positive_rate == pytest.approx(flagged / sum(weight for weight, _ in others))
+    assert sum(weights) == pytest.approx(len(run.items)), "the sample stands for all audited pairs"

@@ -142,8 +142,13 @@ def test_dart_report_needs_no_more_than_the_main_path(
     assert main(["report"]) == 0
     assert "report/index.html" in capsys.readouterr().out
     assert "outside of a git repository" in (on_disk / "report" / "index.md").read_text(encoding="utf-8")
-    assert main(["report", "--out", "data"]) == 1
-    assert "is not empty and holds no report" in capsys.readouterr().err
+    assert main(["report"]) == 0  # its own
+    own = on_disk / "report" / "table of contents.txt"
+    own.write_text("mine", encoding="utf-8")
+    for out in ("data", "report", "params.yaml"):
+        assert main(["report", "--out", out]) == 1
+        assert "which no report has" in capsys.readouterr().err
+    assert own.read_text(encoding="utf-8") == "mine"
 
 
 def test_the_files_of_a_fixture_are_json(on_disk: Path) -> None:

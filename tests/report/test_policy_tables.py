@@ -27,6 +27,11 @@ STATISTICS = Statistics(resamples=200, confidence=0.95)
 POLICY = ExplanationPolicy(unparsed="neutral", harmful_above=0.5, harmful_keywords=())
 
 
+def _near(factor: float, *key: str) -> float:
+    """Up to 5 % from the factor: a change that is the same for all prompts would have no interval."""
+    return factor * (0.95 + 0.1 * unit_interval("near", *key))
+
+
 def obeying(items: Sequence[Item], first: Sequence[Generation], scheme: str, factor: float) -> list[PolicyAnswer]:
     """A student that mostly concludes as it is told, with `factor` times the toxicity of its first pass."""
     premises = [Premise(item_id=i.id, keywords=(), toxicity=0.0, harmful=i.benchmark == "N2") for i in items]
@@ -36,7 +41,7 @@ def obeying(items: Sequence[Item], first: Sequence[Generation], scheme: str, fac
             **(
                 answer.model_dump()
                 | {"prediction": choice.decision if unit_interval(i.id, scheme) < 0.9 else answer.prediction}
-                | {"toxicity": factor * (answer.toxicity or 0.0), "rationale": "It is."}
+                | {"toxicity": _near(factor, i.id, scheme) * (answer.toxicity or 0.0), "rationale": "It is."}
             ),
             decision=choice.decision,
             harmful_premise=choice.harmful_premise,
@@ -115,7 +120,7 @@ def test_table_3_shows_both_sides_and_the_paper(full: PaperRun) -> None:
     assert accuracy[2:4] == tuple(f"{level['accuracy']['all']['estimate']:.3f}" for level in (off, on))
     assert accuracy[-1] == "−0.004"
     [median] = rows(table3(full), "nano_base", "Toxicity, median")
-    assert median[4].startswith("−50.0 %")
+    assert median[4].startswith(("−49.", "−50."))
     [tail] = rows(table3(full), "nano_base", "Toxicity, Q95")
     assert tail[5:] == ("–", "–", "−36.7 %")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from dart.core.schema.method import Statistics
 from dart.metrics.run import Run
 from dart.metrics.training_seeds import seed_metrics, summary
 from dart.report.table import NONE, NOT_RUN, number, percent
@@ -37,7 +36,7 @@ def test_many_seeds_are_shown_by_their_spread(run: Run) -> None:
 
 def test_one_seed_says_what_is_missing(run: Run) -> None:
     runs = {REFERENCE_SEED: run_of_seed(REFERENCE_SEED)}
-    seeds: dict[str, Any] = seed_metrics(runs, None, Statistics(resamples=100, confidence=0.95), 7)
+    seeds: dict[str, Any] = seed_metrics(runs, None)
     single = run.model_copy(update={"metrics": {**run.metrics, "seeds": seeds}})
     table = table_seeds(single)
     assert table.status == "partly"
@@ -54,8 +53,9 @@ def test_shares_of_the_variance(run: Run) -> None:
     entry = run.metric("seeds", "students", "small", "variance", "distilled", "correct")
     row = table.rows[0]
     assert row[:3] == ("nano_small", "distilled", "right answers")
-    assert row[3:6] == tuple(percent(entry[name]["share"]) for name in ("seeds", "items", "residual"))
-    assert row[6:8] == ("2", "160")
+    parts = ("seeds", "scenarios", "items", "residual")
+    assert row[3:7] == tuple(percent(entry[name]["share"]) for name in parts)
+    assert row[7:9] == ("2", "160")
 
 
 def test_seeds_without_a_drift_case_have_no_reduction(run: Run) -> None:

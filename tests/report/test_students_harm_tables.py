@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from statistics import median
 
 import pytest
 
 from dart.metrics.novelty import novel_cases
+from dart.metrics.registry import main_p
 from dart.metrics.run import TEACHER, Run
+from dart.report.cells import difference
 from dart.report.evidence import PaperRun
+from dart.report.table import p_value
 from dart.report.tables.harm import table22
 from dart.report.tables.students import table24
 
@@ -50,31 +54,44 @@ def test_table24_corrects_over_four_whether_they_ran_or_not(run: PaperRun) -> No
     table = table24(run)
     assert table.status == "partly"
     rows = {row[:2]: row for row in table.rows}
-    assert rows["nano_small", "toxicity-regularised SFT"][2:] == ("not run",) * 7
+    assert rows["nano_small", "toxicity-regularised SFT"][2:] == ("not run",) * 9
     assert "toxreg_010" in table.needs
     assert ("nano_base", "label-only SFT") not in rows  # arms run on one student
     entry = run.metric("tests", "students", "small", "distilled_repaired", "decision", "overall")
     test = entry["mcnemar"]
     row = rows["nano_small", "distilled (Stage I)"]
-    assert row[6] == f"{test['b']} / {test['c']}"
-    assert float(row[8]) == pytest.approx(min(1, 4 * test["p_exact"]), abs=5e-4)
-    assert rows["nano_small", "control (ours)"][8] == "–"
+    assert row[8] == f"{test['b']} / {test['c']}"
+    assert float(row[10]) == pytest.approx(min(1, 4 * test["p_exact"]), abs=5e-4)
+    assert rows["nano_small", "control (ours)"][10] == "–"
 
 
 def test_table24_turns_an_arm_s_difference_round(run: PaperRun) -> None:
     # The fixture's label-only arm is the control, which the main path compares with repaired as well.
     rows = {row[:2]: row for row in table24(run).rows}
     label_only, control = rows["nano_small", "label-only SFT"], rows["nano_small", "control (ours)"]
-    assert label_only[2:5] == control[2:5]
-    assert label_only[5].split()[0] == control[5].split()[0]
-    assert label_only[6:8] == control[6:8]
+    assert label_only[4] == control[4]
+    assert label_only[7].split()[0] == control[7].split()[0]
+    assert label_only[8:10] == control[8:10]
+    arm = run.metric("arms", "arms", "label_only", "against_seeds", "accuracy")
+    assert float(label_only[5].split()[0].replace("−", "-")) == pytest.approx(-arm["estimate"], abs=5e-4)
 
 
-def test_table24_names_the_baselines_that_are_surely_beaten(run: PaperRun) -> None:
-    rows = [row for row in table24(run).rows if row[0] == "nano_small" and row[8] not in ("–", "not run")]
-    better = [row[1] for row in rows if float(row[8]) < 0.05 and row[5].startswith("+")]
-    assert better == ["base"]
-    assert "significantly better than base." in table24(run).note
+def test_table24_is_over_seeds(run: PaperRun) -> None:
+    rows = {row[:2]: row for row in table24(run).rows}
+    entry = run.metric("seeds", "students", "base", "contrasts", "control_repaired", "accuracy")
+    control = rows["nano_base", "control (ours)"]
+    assert control[5] == difference(entry)
+    assert control[6] == p_value(main_p(run.metrics)["Table 24: base, control"])
+
+
+def test_table24_names_the_baselines_that_are_beaten_by_the_corrected_test(run: PaperRun) -> None:
+    metrics = json.loads(json.dumps(run.metrics))
+    contrasts = metrics["seeds"]["students"]["small"]["contrasts"]
+    for contrast in contrasts.values():
+        contrast["accuracy"]["p"] = 0.5
+    assert "significantly better than none." in table24(run.model_copy(update={"metrics": metrics})).note
+    contrasts["base_repaired"]["accuracy"]["p"] = 1e-9
+    assert "significantly better than base." in table24(run.model_copy(update={"metrics": metrics})).note
 
 
 def test_table24_without_a_control(run: PaperRun) -> None:

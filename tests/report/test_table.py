@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dart.report.markdown import markdown
+from dart.report.latex import latex
+from dart.report.markdown import escaped, fenced, markdown
 from dart.report.page import html_fragment
 from dart.report.table import NOT_RUN, Body, Table, bounds, p_value, percent, ruled, signed
 
@@ -58,6 +59,38 @@ def test_markdown_escapes_stars_bars_and_line_breaks() -> None:
     assert "a\\|b c | d |" in text
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("&lt;script&gt; &copy; &#9731; a & b", r"\&lt;script\&gt; \&copy; \&#9731; a & b".replace("&#", "&\\#")),
+        ("$x^2$ and ~~gone~~", r"\$x^2\$ and \~\~gone\~\~"),
+        (
+            "http://evil.example www.evil.example a@evil.example",
+            r"http\://evil.example www\.evil.example a\@evil.example",
+        ),
+        ("#1 and :tada: and <b>", r"\#1 and \:tada: and \<b\>"),
+        ("![x](javascript:alert(1))", r"!\[x\](javascript:alert(1))"),
+        ("a\u202eb\u200bc\x1b[2J\x00", r"a\[U+202E\]b\[U+200B\]c\[U+001B\]\[2J\[U+0000\]"),
+        ("12:30, ratio 1:2, 5 # 3, M&M", "12:30, ratio 1:2, 5 # 3, M&M"),
+    ],
+)
+def test_nothing_in_a_text_is_markdown(text: str, expected: str) -> None:
+    assert escaped(text) == expected
+
+
+def test_a_summary_cannot_leave_its_block() -> None:
+    assert fenced("a ``` b") == ["````text", "a ``` b", "````"]
+    assert fenced("\x1b[2J") == ["```text", "[U+001B][2J", "```"]
+
+
+def test_invisible_characters_are_visible_in_every_rendering() -> None:
+    table = _table(title="a\u202eb", note="c\u200bd", rows=(("e\x1bf", "g\u2066h"),), rules=())
+    for rendering in (markdown(table), html_fragment(table), latex(table)):
+        assert all(f"U+{code}" in rendering for code in ("202E", "200B", "001B", "2066"))
+        assert all(character == "\n" or character.isprintable() for character in rendering)
+    assert "<b>" not in html_fragment(_table(title="<b>\u200b"))
+
+
 def test_html_escapes() -> None:
     assert "p &lt; .05" in html_fragment(_table())
     assert '<tr class="rule"><td class="left">a_b &amp; c' in html_fragment(_table())
@@ -86,3 +119,7 @@ def test_words_are_set_left_and_numbers_right() -> None:
 )
 def test_numbers_as_shown(text: str, expected: str) -> None:
     assert text == expected
+
+
+def test_a_p_that_underflows_is_not_printed_as_zero() -> None:
+    assert [p_value(p) for p in (None, 0.5, 0.0004, 3e-200, 0.0)] == ["–", "0.500", "4e-04", "3e-200", "< 1e-300"]

@@ -117,6 +117,7 @@ def test_page_leads_with_label_claims_and_contents(run: PaperRun, page: str) -> 
     order = ["Simulated:", "nano_small, decisions", "<nav>", "Figure 3", "Table 2 ", "Table A ", "Table C "]
     positions = [page.index(mark) for mark in order]
     assert positions == sorted(positions)
+    assert page.index("Table Q (") < page.index("Table F (") < page.index("Table 2 (")
     assert page.count("<table>") == len(_all(run)) + 1
     assert "prefers-color-scheme:dark" in page
     assert "@media print" in page
@@ -137,28 +138,41 @@ def test_same_run_gives_the_same_folder(run: PaperRun, written: Any, tmp_path: P
         assert (written.folder / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 
 
-def test_claims_stand_beside_their_control(run: PaperRun) -> None:
+def test_claims_speak_of_the_recipe_and_stand_beside_their_control(run: PaperRun) -> None:
     student = run.students[0]
+    levels = run.metric("seeds", "students", "small", "levels")
+    before, after, control = (
+        f"{100 * levels[variant]['drift_rate']['estimate']:.1f} %" for variant in ("distilled", "repaired", "control")
+    )
     claim = drift_claim(run, student)
-    arms = run.metric("repair", "small", "audited")
-    assert f"{arms['repair']['before']} → {arms['repair']['after']}" in claim
-    assert f"The control leaves {arms['control']['after']}: repair removes more" in claim
-    assert "Control without repair rows" in decision_claim(run, student)
+    assert f"audited in {before} of the explanations after distillation and {after} after repair" in claim
+    assert f"mean of 2 training seeds. The control leaves {control}" in claim
+    assert "on prompts that it repaired: not shown" in claim, "two seeds of the fixture show nothing"
+    assert "The control without repair rows has" in decision_claim(run, student)
     assert len(claims(run)) == 2 * len(run.students)
 
 
 @pytest.mark.parametrize(
-    ("ci", "verdict"), [((-9, -2), "removes fewer"), ((-3, 4), "no difference can be told"), (None, "not be estimated")]
+    ("p", "estimate", "text"),
+    [
+        (1e-9, -0.2, "that it repaired: shown, −20.0 points"),
+        (1e-9, 0.2, "the opposite is shown"),
+        (0.2, -0.2, "not shown, −20.0 points"),
+        (None, -0.2, "not shown, with one training seed"),
+    ],
 )
-def test_claim_against_the_control_can_fail(run: PaperRun, ci: tuple[int, int] | None, verdict: str) -> None:
+def test_what_another_seed_would_not_repeat_is_not_shown(
+    run: PaperRun, p: float | None, estimate: float, text: str
+) -> None:
     metrics = json.loads(json.dumps(run.metrics))
-    metrics["repair"]["small"]["audited"]["difference"]["net"]["ci"] = ci
-    assert verdict in drift_claim(run.model_copy(update={"metrics": metrics}), run.students[0])
+    entry = metrics["seeds"]["students"]["small"]["contrasts"]["control_repaired"]["drift_rate"]
+    entry |= {"p": p, "estimate": estimate, "ci": [estimate - 0.01, estimate + 0.01]}
+    assert text in drift_claim(run.model_copy(update={"metrics": metrics}), run.students[0])
 
 
 def test_a_run_without_control_says_so(run: PaperRun) -> None:
     metrics = json.loads(json.dumps(run.metrics))
-    del metrics["repair"]["small"]["audited"]["control"]
+    del metrics["seeds"]["students"]["small"]["levels"]["control"]
     assert "No control was run" in drift_claim(run.model_copy(update={"metrics": metrics}), run.students[0])
 
 
@@ -199,7 +213,7 @@ def test_a_run_in_which_nothing_can_be_counted_still_gives_every_table(unannotat
     bare = _degenerate(unannotated)
     statistics = Statistics(resamples=100, confidence=0.95)
     outs = evaluate(bare, statistics, 1)
-    outs["metrics/seeds.json"] = seed_metrics({42: bare, 0: bare}, None, statistics, 1)
+    outs["metrics/seeds.json"] = seed_metrics({42: bare, 0: bare}, None)
     json.dumps(outs, allow_nan=False)
     metrics = {path[8:-5]: content for path, content in outs.items() if path.startswith("metrics/")}
     assert metrics["drift"]["small"]["reduction"] is None

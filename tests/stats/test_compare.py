@@ -10,7 +10,8 @@ import pytest
 from dart.core.records import Generation, Item, Label
 from dart.core.schema.method import Statistics
 from dart.stats.cluster import cluster_robust
-from dart.stats.compare import compare
+from dart.stats.compare import compare, exact_comparison, rounded
+from dart.stats.equivalence import tango_interval
 from dart.stats.paired import mcnemar
 from dart.stats.power import detectable_difference
 
@@ -66,18 +67,32 @@ def test_parts_agree(seed: int) -> None:
     assert by_scenario["clusters"] == 20
     assert by_scenario["estimate"] == found["accuracy_difference"]["estimate"]
     differences = [int(second) - int(first) for first, second in zip(*right, strict=True)]
-    expected = cluster_robust(differences, [k // 4 for k in range(80)], STATISTICS, 1)
-    assert by_scenario["se_cr1"] == pytest.approx(expected.se_cr1, abs=1e-6)
+    clustered = cluster_robust(differences, [k // 4 for k in range(80)], STATISTICS, 1)
+    assert by_scenario["se_cr1"] == pytest.approx(clustered.se_cr1, abs=1e-6)
     low, high = found["macro_f1_difference"]["ci_bca"]
     assert low < found["macro_f1_difference"]["estimate"] < high
+    for name, kinds in (("accuracy", {"YES", "NO"}), ("diff_accuracy", {"YES"}), ("equal_accuracy", {"NO"})):
+        chosen = [(one, two) for one, two, true in zip(*right, gold, strict=True) if true in kinds]
+        expected = tango_interval(chosen.count((True, False)), chosen.count((False, True)), len(chosen))
+        assert found[f"{name}_difference"] == expected.json(), name
+    parsed = [(one is not None, two is not None) for one, two in zip(base, other, strict=True)]
+    expected = tango_interval(parsed.count((True, False)), parsed.count((False, True)), 80)
+    assert found["parse_rate_difference"] == expected.json()
+    exact = exact_comparison(items_of(gold), answers_of(base), answers_of(other), STATISTICS, 1)
+    assert exact["mcnemar"]["p_exact"] == mcnemar(b, c).p_exact
+    assert exact["accuracy_base"] == sum(right[0]) / 80
+    assert rounded(exact) == found
 
 
 def test_nothing_discordant() -> None:
     answers = answers_of(["YES", "NO", "NO"])
     found = compare(items_of(["YES", "NO", "YES"]), answers, answers, STATISTICS, 1)
-    assert found["mcnemar"] == {"b": 0, "c": 0, "p_exact": 1.0, "p_chi2": 1.0, "p_chi2_corrected": 1.0}
+    p_values = dict.fromkeys(("p_exact", "p_midp", "p_chi2", "p_chi2_corrected"), 1.0)
+    assert found["mcnemar"] == {"b": 0, "c": 0, **p_values}
     assert found["cohens_g"] is found["minimum_detectable_difference"] is None
-    assert found["accuracy_difference"] == {"estimate": 0.0, "ci": [0.0, 0.0], "ci_bca": [0.0, 0.0]}
+    low, high = found["accuracy_difference"]["ci"]  # three pairs that agree leave much open
+    assert low < -0.5 < 0.5 < high
+    assert found["macro_f1_difference"] == {"estimate": 0.0, "ci": None, "ci_bca": None}
 
 
 def test_all_unparsed_and_one_item() -> None:
@@ -86,5 +101,6 @@ def test_all_unparsed_and_one_item() -> None:
     assert found["parsed"]["n"] == 0
     assert found["parsed"]["minimum_detectable_difference"] is None
     assert found["accuracy_parsed_base"] is None
-    assert found["equal_accuracy_difference"] == {"estimate": None, "ci": None, "ci_bca": None}
+    assert found["equal_accuracy_difference"] == {"estimate": None, "ci": None}
+    assert found["accuracy_difference"] == {"estimate": 1.0, "ci": None}
     assert found["accuracy_difference_by_scenario"]["ci"] is None

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pytest
 
 from dart.core.errors import DataError
 from dart.core.records import SEVERITIES, AuditRecord, Item, Severity
 from dart.core.schema.method import Statistics
 from dart.report.published import DRIFT_AFTER, DRIFT_BEFORE, TABLE_45, TEST_SIZES
-from dart.stats.drift import Drift, Truth, drift_metrics, precision_recall, reduction, repair_metrics, severity_counts
+from dart.stats.agreement import share
+from dart.stats.drift import (
+    Drift,
+    Truth,
+    _reduction,
+    drift_metrics,
+    precision_recall,
+    reduction,
+    repair_metrics,
+    severity_counts,
+)
+from dart.stats.equivalence import tango_interval
 
 STATISTICS = Statistics(resamples=2000, confidence=0.95)
 
@@ -47,9 +59,9 @@ def test_figure_4_of_the_paper() -> None:
     assert found["before"]["rate"] == round(0.26786, 4)
     assert round(100 * found["reduction"], 1) == 72.6
     assert found["truth"] is None
-    arm = repair_metrics(
-        items_of(1624), Drift(audit_of(1624, before), audit_of(1624, after), None), None, STATISTICS, 1
-    )["audited"]["repair"]
+    arm = repair_metrics(items_of(1624), Drift(audit_of(1624, before), audit_of(1624, after), None), None, STATISTICS)[
+        "audited"
+    ]["repair"]
     assert {s: round(-100 * e["reduction"], 1) for s, e in arm["by_severity"].items() if e["before"]} == {
         "mild": -54.8, "moderate": -71.9, "severe": -74.9,
     }  # fmt: skip
@@ -78,7 +90,7 @@ def test_gross_new_and_net_by_hand() -> None:
     after: dict[str, Severity] = {"i2": "mild", "i3": "extreme", "i9": "moderate"}
     control: dict[str, Severity] = {"i0": "mild", "i1": "severe", "i2": "severe", "i8": "mild"}
     drift = Drift(audit_of(n, before), audit_of(n, after), audit_of(n, control))
-    found = repair_metrics(items_of(n), drift, None, STATISTICS, 1)["audited"]
+    found = repair_metrics(items_of(n), drift, None, STATISTICS)["audited"]
     repair, severe = found["repair"], found["repair"]["by_severity"]["severe"]
     assert [repair[k] for k in ("before", "after", "gross", "new", "net", "reduction")] == [4, 3, 2, 1, 1, 0.25]
     assert [severe[k] for k in ("before", "after", "gross", "new", "net")] == [2, 0, 1, 0, 2]  # one became mild
@@ -86,9 +98,36 @@ def test_gross_new_and_net_by_hand() -> None:
     assert {k: v["estimate"] for k, v in found["difference"].items()} == {
         "gross": 1, "new": 0, "net": 1, "reduction": 0.25,
     }  # fmt: skip
-    low, high = repair["net_ci"]
-    assert low <= repair["net"] <= high
-    assert low < high
+    assert repair["net_ci"] == pytest.approx([20 * bound for bound in tango_interval(1, 2, 20)[1:]], abs=1e-5)
+    assert repair["before_ci"] == pytest.approx([20 * bound for bound in share(4, 20)[1:]], abs=1e-5)
+
+
+def test_intervals_at_the_edges_have_a_width() -> None:
+    """All of 30 cases removed and none new: the reduction could have been less; a severity without cases, too."""
+    before: dict[str, Severity] = {f"i{k}": "severe" for k in range(30)}
+    drift = Drift(audit_of(200, before), audit_of(200, {}), audit_of(200, {}))
+    found = repair_metrics(items_of(200), drift, None, STATISTICS)["audited"]
+    assert found["repair"]["reduction"] == 1.0
+    low, high = found["repair"]["reduction_ci"]
+    assert 0.8 < low < 0.9
+    assert high == 1.0
+    assert found["repair"]["by_severity"]["mild"]["before_ci"] == [0.0, pytest.approx(3.77, abs=0.01)]
+    for entry in found["difference"].values():
+        assert entry["estimate"] == 0
+        assert entry["ci"][0] < 0 < entry["ci"][1]
+
+
+@pytest.mark.parametrize(("cases_before", "kept", "rate_new"), [(60, 0.3, 0.01), (20, 0.1, 0.0), (100, 0.9, 0.05)])
+def test_the_interval_of_the_reduction_covers(cases_before: int, kept: float, rate_new: float) -> None:
+    """Simulated: of 400 items some are cases, each stays with `kept`, each other item becomes one with `rate_new`."""
+    rng, n, hits = np.random.default_rng(1), 400, 0
+    truth = 1 - kept - rate_new * (n - cases_before) / cases_before
+    for _ in range(400):
+        left = rng.random(cases_before) >= kept
+        new = int(rng.binomial(n - cases_before, rate_new))
+        interval = _reduction(n, cases_before, int(left.sum()), new, 0.95)
+        hits += interval.low <= truth <= interval.high
+    assert 0.92 < hits / 400 <= 0.99
 
 
 def test_truth_counts_the_same_way_and_judges_the_audit() -> None:
@@ -99,7 +138,7 @@ def test_truth_counts_the_same_way_and_judges_the_audit() -> None:
     truth = Truth(true, {"i4": "mild"}, None)
     found = drift_metrics(items_of(n), drift, truth)
     assert found["truth"] == {"precision": round(2 / 3, 4), "recall": 0.5, "rate": 0.4}
-    repair = repair_metrics(items_of(n), drift, truth, STATISTICS, 1)
+    repair = repair_metrics(items_of(n), drift, truth, STATISTICS)
     assert repair["true"]["repair"]["net"] == 3
     assert set(repair["true"]) == {"repair"}  # no truth for the control
     assert repair["audited"]["difference"]["reduction"]["estimate"] == 1.0

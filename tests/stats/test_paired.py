@@ -10,6 +10,7 @@ from scipy import stats as scipy_stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 
 from dart.core.errors import DataError
+from dart.stats.equivalence import tango_interval
 from dart.stats.paired import (
     accuracy_difference,
     adjusted,
@@ -17,6 +18,7 @@ from dart.stats.paired import (
     discordant,
     mann_whitney,
     mcnemar,
+    paired_shares,
     stars,
     wilcoxon,
 )
@@ -38,8 +40,33 @@ def test_mcnemar_on_agresti_s_approval_ratings() -> None:
     assert scipy_stats.chi2.isf(found.p_chi2_corrected, 1) == pytest.approx(63**2 / 236, rel=1e-10)
 
 
+def test_mid_p_of_fagerland_s_table() -> None:
+    """Fagerland, Lydersen & Laake 2013, airway hyper-responsiveness: 1 and 7 discordant, exact .0703, mid-p .0391."""
+    found = mcnemar(1, 7)
+    assert found.p_exact == pytest.approx(18 / 256, rel=1e-12)
+    assert found.p_midp == pytest.approx(10 / 256, rel=1e-12)
+    assert mcnemar(4, 4).p_midp == pytest.approx(1 - scipy_stats.binom.pmf(4, 8, 0.5), rel=1e-12)
+    for b, c in ((0, 3), (12, 5), (40, 44)):
+        assert mcnemar(b, c).p_midp == mcnemar(c, b).p_midp < mcnemar(b, c).p_exact
+
+
+def test_paired_shares_by_hand() -> None:
+    base, other = [True] * 5 + [False] * 15, [True] * 2 + [False] * 14 + [True] * 4
+    found = paired_shares(base, other)
+    assert (found.n, found.lost, found.gained) == (20, 3, 4)
+    assert (found.base.estimate, found.other.estimate, found.difference.estimate) == (0.25, 0.3, 0.05)
+    assert found.difference == tango_interval(3, 4, 20)
+    assert found.test == mcnemar(3, 4)
+    same = paired_shares([True] * 100, [True] * 100).difference
+    assert same.low == pytest.approx(-same.high, abs=1e-9)
+    assert same.high == pytest.approx(0.037, abs=5e-4), "100 equal pairs do not show equality"
+    assert paired_shares([True], [False]).difference == (-1.0, None, None)
+    with pytest.raises(DataError, match="2 and 1"):
+        paired_shares([True, False], [True])
+
+
 def test_mcnemar_without_discordant_pairs() -> None:
-    assert mcnemar(0, 0)[2:] == (1.0, 1.0, 1.0)
+    assert mcnemar(0, 0)[2:] == (1.0, 1.0, 1.0, 1.0)
     assert cohens_g(0, 0) is None
     with pytest.raises(DataError, match="b=-1"):
         mcnemar(-1, 2)

@@ -12,13 +12,16 @@ from statsmodels.stats.proportion import proportion_confint
 
 from dart.core.errors import DataError
 from dart.stats.prevalence import (
+    Judge,
     LabelledStratum,
     Stratum,
     draw,
     inverse_probability_rate,
     prediction_powered_rate,
+    rate_difference,
     rogan_gladen,
     screened_rate,
+    screened_share_rate,
     stratified_rate,
 )
 
@@ -142,7 +145,7 @@ def _judged(seed: int, n: int = 600, labels: int = 150, quality: float = 0.9) ->
 @pytest.mark.parametrize("seed", range(3))
 def test_prediction_powered_mean_is_predictions_plus_rectifier(seed: int) -> None:
     """Angelopoulos et al. 2023: theta = mean f(rest) + mean(Y - f), variance of both parts."""
-    y, f, rest = (np.asarray(part) for part in _judged(seed))
+    y, f, rest = (np.asarray(part) for part in _judged(seed)[:3])
     found = prediction_powered_rate(LabelledStratum(y, f, rest), tuned=False)
     assert found.estimate == pytest.approx(rest.mean() + (y - f).mean(), rel=1e-10)
     error = math.sqrt((y - f).var() / y.size + rest.var() / rest.size)
@@ -213,3 +216,32 @@ def test_the_sample_is_random_seeded_and_grows() -> None:
 def test_what_cannot_be_estimated_is_said(call: object, message: str) -> None:
     with pytest.raises(DataError, match=message):
         call()  # type: ignore[operator]
+
+
+def test_the_screened_share_varies_too() -> None:
+    judge = Judge(80, 100, 85, 100)
+    inside = rogan_gladen(180, 400, *judge, overlap=True)
+    found = screened_share_rate(180, 400, 1600, judge)
+    assert found.estimate == pytest.approx(0.25 * inside.estimate, rel=1e-12)
+    assert found.low < 0.25 * inside.low < 0.25 * inside.high < found.high
+    with pytest.raises(DataError, match="0 of 1600"):
+        screened_share_rate(0, 0, 1600, judge)
+
+
+def test_data_that_contradict_the_judge_leave_an_interval() -> None:
+    found = rogan_gladen(5, 200, 8, 10, 50, 100)
+    assert (found.estimate, found.low) == (0.0, 0.0)
+    assert 0.05 < found.high < 0.6
+
+
+def test_difference_of_two_audits_of_the_same_items() -> None:
+    """40 of 200 confirmed before, 12 after; the judge confirms .9 of the cases and .1 of the rest."""
+    table = np.array([[100, 10, 2], [8, 40, 0], [20, 10, 10]])
+    first, second = table.sum(axis=1), table.sum(axis=0)
+    expected = [(side[2] - 0.1 * (side[1] + side[2])) / 0.8 / 200 for side in (first, second)]
+    found = rate_difference(table, Judge(90, 100, 90, 100))
+    assert found.estimate == pytest.approx(expected[1] - expected[0], rel=1e-12)
+    assert found.low < found.estimate < found.high < 0
+    assert rate_difference(table, Judge(50, 100, 50, 100)) == (None, None, None)
+    with pytest.raises(DataError, match="3 x 3"):
+        rate_difference(table[:2], Judge(90, 100, 90, 100))

@@ -79,3 +79,35 @@ def test_the_standard_error_is_that_of_a_mean_over_both() -> None:
 def test_one_seed_or_one_item_is_refused(values: list[object]) -> None:
     with pytest.raises(DataError, match="two seeds and two items"):
         variance_components(values)  # type: ignore[arg-type]
+
+
+def test_scenarios_take_their_part_of_the_items() -> None:
+    draws = np.random.default_rng(9)
+    sizes = [1] * 120 + [2] * 60 + [4] * 30
+    scenarios = [index for index, size in enumerate(sizes) for _ in range(size)]
+    of_scenarios = 0.6 * draws.standard_normal(len(sizes))
+    values = (
+        0.3 * draws.standard_normal((6, 1))
+        + of_scenarios[scenarios]
+        + 0.4 * draws.standard_normal((1, len(scenarios)))
+        + 0.5 * draws.standard_normal((6, len(scenarios)))
+    )
+    found, plain = variance_components(values, scenarios), variance_components(values)
+    assert found.scenarios == pytest.approx(0.36, rel=0.25)
+    assert found.items == pytest.approx(0.16, rel=0.35)
+    assert (found.seeds, found.residual) == (plain.seeds, plain.residual)
+    assert found.effective_scenarios == pytest.approx(360**2 / (120 + 60 * 4 + 30 * 16))
+    assert found.standard_error > plain.standard_error, "near-duplicates say less than as many items"
+
+
+def test_scenarios_against_the_anova_of_equal_groups() -> None:
+    values = table(0.2, 0.5, 0.3, (3, 12))
+    scenarios = [index // 3 for index in range(12)]
+    means = values.mean(axis=0).reshape(4, 3)
+    between, within = 3 * means.mean(axis=1).var(ddof=1), means.var(axis=1, ddof=1).mean()
+    found = variance_components(values, scenarios)
+    assert found.scenarios == pytest.approx(max(0.0, (between - within) / 3), abs=1e-12)
+    assert found.items == pytest.approx(max(0.0, within - found.residual / 3), abs=1e-12)
+    assert variance_components(values, list(range(12))).scenarios is None, "nothing tells scenarios from items"
+    with pytest.raises(DataError, match="scenarios"):
+        variance_components(values, [1, 2])

@@ -104,7 +104,8 @@ def test_a_family_goes_the_whole_way(
     weights = {(layout.adapter(family, "repaired", seed) / WEIGHTS).read_bytes() for seed in SEEDS}
     assert len(weights) == len(SEEDS)
 
-    rows = training.repair_rows(family, 42, _given()[0].severity_weights, "published")
+    settings = training.Stage3Params.load("repair", student=family)
+    rows = training.recipe_set("published", family, 42, settings).rows
     student = load(layout.base(family), tiny_models.spec())
     end, bos = student.template.end_of_turn, student.tokenizer.bos_token_id
     for row, ids in zip(rows, encode(student, rows, 1024), strict=True):

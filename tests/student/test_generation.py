@@ -173,7 +173,7 @@ def test_adapters_compute_in_the_type_of_their_base(
     base: Path, adapters: dict[str, Path | None], items: list[Item]
 ) -> None:
     half = load(base, spec(precision="bf16"))
-    model = generation._load_adapters(half, adapters)
+    model = generation.load_adapters(half, adapters)
     assert {weight.dtype for weight in model.parameters()} == {torch.bfloat16}
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import time
 from pathlib import Path
 
 import pytest
-from jinja2.exceptions import UndefinedError
+from transformers import AutoTokenizer
 
 from dart.core.errors import DataError, ModelError
 from dart.prompts import classification
+from dart.student import template_probe
 from dart.student.loading import load
 from dart.student.template import ChatTemplate
 from tests.support.tiny_models import FAMILIES, spec, tokenizer
@@ -71,11 +74,45 @@ def test_a_system_text_is_kept_whether_or_not_there_is_a_system_role(family: str
     assert text.index(MESSAGES[0]["content"]) < text.index(MESSAGES[1]["content"])
 
 
-def test_an_error_of_a_template_other_than_a_refusal_is_not_swallowed() -> None:
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        ("{% for message in messages %}{{ message['content'].no_such_thing.at_all }}{% endfor %}", "UndefinedError"),
+        ("{% for message in messages %}{{ message['content'] }", "TemplateSyntaxError"),
+        ("{{ messages[0]['content'] + 1 }}", "TypeError"),
+        ("{{ ''.__class__.__mro__ }}", "SecurityError"),
+        ("{{ messages[0]['content'] | no_such_filter }}", "no_such_filter"),
+        ("", "no chat template"),
+        ("You are an assistant.", "renders a question without the question"),
+        ("{% if false %}{% for m in messages %}{{ m['content'] }}{% endfor %}{% endif %}", "without the question"),
+        ("{{ messages[0]['content'] }}", "without the answer"),
+        ("{% for m in messages %}{{ m['content'] * 5000 }}{% endfor %}", "characters"),
+        ("{{ 'x' * 100000000000 }}", "memory|MemoryError"),
+        ("{% set ns = namespace(a='x' * 100000000) %}{% for i in range(99) %}{% set ns.a = ns.a ~ ns.a %}{% endfor %}",
+         "memory"),
+        ("{% for m in messages %}{% if m['role'] == 'system' %}{{ m.a.b }}{% endif %}{{ m['content'] }}{% endfor %}",
+         "UndefinedError"),
+    ],
+)  # fmt: skip
+def test_a_broken_template_is_refused_with_its_file(broken: str, message: str, tmp_path: Path) -> None:
     words = tokenizer("llama")
-    words.chat_template = "{% for message in messages %}{{ message['content'].no_such_thing.at_all }}{% endfor %}"
-    with pytest.raises(UndefinedError):
+    words.save_pretrained(tmp_path)
+    (tmp_path / "chat_template.jinja").write_text(broken, encoding="utf-8")
+    words = AutoTokenizer.from_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=message) as error:
         ChatTemplate(words)
+    assert str(tmp_path) in str(error.value)
+
+
+def test_a_template_without_an_end_is_refused_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(template_probe, "TIME_S", 0.5)
+    words = tokenizer("llama")
+    words.chat_template = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
+    start = time.monotonic()
+    with pytest.raises(ModelError, match=r"does not end: 0\.5 s"):
+        ChatTemplate(words)
+    assert time.monotonic() - start < 5
+    assert not multiprocessing.active_children()
 
 
 def test_control_tokens_in_a_question_are_text(family: str) -> None:

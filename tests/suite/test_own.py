@@ -65,7 +65,7 @@ def test_all_problems_are_reported_at_once_with_their_lines(tmp_path: Path) -> N
         10: ("a key occurs twice",),
         11: ("benchmark M1 does not have an item with label NO",),
         12: ("not a JSON object",),
-        13: ("scenario", "unicode"),
+        13: ("surrogate",),
     }.items():
         lines = [line for line in message.splitlines() if f"own.jsonl:{number}:" in line]
         assert lines, number
@@ -105,3 +105,40 @@ def test_bom_and_windows_line_ends_are_read(tmp_path: Path) -> None:
 def test_unknown_source_names_the_way_out() -> None:
     with pytest.raises(DataError, match=r"suite\.source is 'no_such_suite'.*profile"):
         read_suite("no_such_suite", None)
+
+
+HOSTILE_LINES = {
+    '{"prompt": "  PROMPT\\t one? ", "label": "NO"}': "the same prompt as in line 1, but for case and blanks",
+    '{"prompt": "ｐrompt one?", "label": "NO"}': "the same prompt as in line 1, but for case and blanks",
+    '{"prompt": "x", "label": "NO", "benchmark": "overall"}': "benchmark overall is a reserved name",
+    '{"prompt": "x", "label": "NO", "benchmark": "DIFF"}': "benchmark DIFF is a reserved name",
+    '{"prompt": "x", "label": "NO", "benchmark": "EQUAL"}': "benchmark EQUAL is a reserved name",
+    '{"prompt": "x", "label": "NO", "benchmark": "default"}': "benchmark default is a reserved name",
+    '{"prompt": "x", "label": "NO", "benchmark": "D1"}': "benchmark D1 is a reserved name",
+    '{"prompt": "x", "label": "NO", "scenario": ' + "9" * 5000 + "}": "not a JSON object",
+    '{"prompt": "x", "label": "' + "N" * 10_000 + '"}': "label",
+    '{"prompt": "x", "label": "NO", "\\u001b[2J": 1}': "[U+001B][2J",
+}
+
+
+@pytest.mark.parametrize("line", HOSTILE_LINES)
+def test_a_hostile_line_is_named_and_short(line: str, tmp_path: Path) -> None:
+    path = _write(
+        tmp_path / "own.jsonl", {"prompt": "Prompt one?", "label": "YES"}, line, {"prompt": "2", "label": "NO"}
+    )
+    with pytest.raises(DataError) as caught:
+        read_suite(str(path), None)
+    message = str(caught.value)
+    assert "own.jsonl:2: " in message
+    assert HOSTILE_LINES[line] in message
+    assert message.replace("\n", "").isprintable()
+    assert len(message) < 1500
+
+
+@pytest.mark.parametrize(("encoding", "end"), [("utf-8", "\r"), ("utf-8-sig", "\r\n"), ("utf-16", "\n")])
+def test_a_file_of_any_editor_is_read(encoding: str, end: str, tmp_path: Path) -> None:
+    path = tmp_path / "own.jsonl"
+    path.write_bytes(
+        end.join(['{"prompt": "ä", "label": "YES"}', '{"prompt": "b", "label": "NO"}', ""]).encode(encoding)
+    )
+    assert [item.question for item in read_suite(str(path), None).items] == ["ä", "b"]

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
-_API = re.compile(r"/api/models/(?P<model>[^/]+/[^/]+)(?:/revision/(?P<revision>[^/?]+))?$")
+_API = re.compile(r"/api/models/(?P<model>[^/]+/[^/]+)(?:/revision/(?P<revision>[^/?]+))?(?:\?.*)?$")
 _FILE = re.compile(r"/(?P<model>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<file>[^?]+)")
 
 
@@ -68,7 +68,8 @@ def fake_hub(models: Mapping[str, HubModel]) -> Iterator[FakeHub]:
 
         def _model(self, model: str, revision: str, with_body: bool) -> None:
             if entry := self._known(model, revision, "", with_body):
-                siblings = [{"rfilename": path.name} for path in sorted(entry.folder.iterdir())]
+                files = sorted(entry.folder.iterdir())
+                siblings = [{"rfilename": path.name, "size": path.stat().st_size} for path in files]
                 card = {"id": model, "sha": entry.commit, "private": False, "tags": [], "siblings": siblings}
                 self._send(200, json.dumps(card).encode(), {"Content-Type": "application/json"}, with_body)
 

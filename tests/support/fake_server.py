@@ -155,7 +155,7 @@ def running(server: Server) -> Iterator[str]:
 
 
 def echo(body: Body) -> str:
-    return f"Answer to {body['messages'][-1]['content']}"
+    return f"Answer to {body['messages'][0]['content']}"  # whatever corrections follow
 
 
 def main() -> None:

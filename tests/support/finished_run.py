@@ -7,7 +7,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from dart.ablations.comparison import Arm, arm_report, contrast, corrected, differences
+from dart.ablations.comparison import (
+    Arm,
+    arm_report,
+    contrast,
+    corrected,
+    corrected_over_seeds,
+    differences,
+    seed_differences,
+)
 from dart.ablations.pools import pool_report, repair_success
 from dart.core import layout
 from dart.core.files import write_json, write_jsonl
@@ -25,6 +33,7 @@ from dart.core.records import (
 from dart.core.schema.method import SeverityWeights, Statistics
 from dart.core.seeds import unit_interval
 from dart.metrics.evaluate import evaluate
+from dart.metrics.headline import headline_metrics
 from dart.metrics.run import METRICS, Adapter, LossPoint, Run, Settings, StudentRun
 from dart.metrics.training_seeds import seed_metrics
 from dart.report.evidence import PaperRun
@@ -204,8 +213,10 @@ def evaluated(unevaluated: Run, truth: dict[str, Any]) -> dict[str, Any]:
     other = run_of_seed(OTHER_SEED)
     runs = {REFERENCE_SEED: unevaluated, OTHER_SEED: other}
     truths = {REFERENCE_SEED: truth, OTHER_SEED: truth_of(other)}
-    seeds = seed_metrics(runs, truths, STATISTICS, SEED)
-    return evaluate(unevaluated, STATISTICS, SEED, truth) | {"metrics/seeds.json": seeds}
+    seeds = seed_metrics(runs, truths)
+    headline = headline_metrics(seeds)
+    metrics = {"metrics/seeds.json": seeds, "metrics/headline.json": headline}
+    return evaluate(unevaluated, STATISTICS, SEED, truth) | metrics
 
 
 def _rationale(item: Item) -> Rationale:
@@ -240,6 +251,17 @@ def _annotated(student: StudentRun) -> tuple[AnnotatedPair, ...]:
     return tuple(pairs)
 
 
+def _trainings(variant: str) -> list[Arm]:
+    """A variant of student "small" of every training seed."""
+    when = {"distilled": "before", "repaired": "after"}[variant]
+    arms = []
+    for seed in (REFERENCE_SEED, OTHER_SEED):
+        run = run_of_seed(seed)
+        student = run.students[0]
+        arms.append(Arm(student.generations[variant], student.audits[when], truth_of(run)[student.slot][variant]))
+    return arms
+
+
 def _arms(unevaluated: Run, truth: dict[str, Any]) -> dict[str, Any]:
     """metrics/arms.json with four runs of arms, for which other variants of the same student stand in."""
     student, items = unevaluated.students[0], unevaluated.items
@@ -251,26 +273,32 @@ def _arms(unevaluated: Run, truth: dict[str, Any]) -> dict[str, Any]:
 
     def row(variant: str, name: str) -> dict[str, Any]:
         found = arm_report(items, arm(variant), default, STATISTICS, SEED, name)
+        found["against_seeds"] = seed_differences(items, arm(variant), seeds["repaired"], STATISTICS, name)
         return found | {"against_base": contrast(items, arm(variant), base, STATISTICS, SEED, name)}
 
+    seeds = {variant: _trainings(variant) for variant in ("repaired", "distilled")}
     default, distilled, base = arm("repaired"), arm("distilled"), student.generations["base"]
     untrained = arm_report(items, Arm(base, [], None), default, STATISTICS, SEED, "base")
     del untrained["drift"], untrained["against_default"]["drift"], untrained["against_default"]["grave"]
-    rows = {"base": untrained, "distilled": row("distilled", "distilled")}
+    rows = {"base": untrained | {"context": True}, "distilled": row("distilled", "distilled") | {"context": True}}
     stands_for = {"uniform": "control", "noise_up_20": "distilled", "second_judge": "control", "label_only": "control"}
     for name, variant in stands_for.items():
         rows[name] = row(variant, name) | {"arm": name, "about": f"what {name} is"}
     rows["label_only"]["against_distilled"] = differences(items, arm("control"), distilled, STATISTICS, SEED, "label")
+    rows["label_only"]["against_distilled_seeds"] = seed_differences(
+        items, arm("control"), seeds["distilled"], STATISTICS, "label"
+    )
+    rows["second_judge"]["same_as"] = "uniform"
     rows["second_judge"]["pool"] = pool_report(student.audits["control"], distilled.audit, distilled.true)
     alone = row("repaired", "default")
-    del alone["against_default"]
+    del alone["against_default"], alone["against_seeds"]
     alone["pool"] = pool_report(distilled.audit, distilled.audit, distilled.true)
     alone["repair"] = repair_success(student.targets, default.answers, by_id)
     return {
         "student": student.slot,
         "tau_delta": 0.01,
         "default": alone,
-        "arms": corrected(corrected(rows), "against_distilled"),
+        "arms": corrected_over_seeds(corrected(corrected(rows), "against_distilled")),
         "folds": {},
         "floor": {},
         "reaudit": {},
@@ -347,3 +375,19 @@ def on_disk(run: PaperRun, evaluated: dict[str, Any], tmp_path: Path) -> Path:
     write_json(tmp_path / "metrics" / "arms.json", run.metrics["arms"])
     write_json(tmp_path / "plots" / "roc.json", run.roc)
     return tmp_path
+
+
+def with_toxicity(run: Run, toxicity: float) -> Run:
+    """The run with the same H for every rationale."""
+    students = [
+        student.model_copy(
+            update={
+                "generations": {
+                    name: tuple(answer.model_copy(update={"toxicity": toxicity}) for answer in answers)
+                    for name, answers in student.generations.items()
+                }
+            }
+        )
+        for student in run.students
+    ]
+    return run.model_copy(update={"students": tuple(students)})

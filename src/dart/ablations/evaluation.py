@@ -9,7 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dart.ablations.comparison import Arm, arm_report, contrast, corrected, differences
+from dart.ablations.comparison import (
+    Arm,
+    arm_report,
+    contrast,
+    corrected,
+    corrected_over_seeds,
+    differences,
+    duplicates,
+    seed_differences,
+)
 from dart.ablations.cross_validation import cross_validation
 from dart.ablations.lambda_selection import LambdaResult, harmonic_mean, lambda_result, select_lambda
 from dart.ablations.perturbations import OTHER_HALF, half_of
@@ -24,6 +33,8 @@ from dart.stats.drift import cases
 
 CONTEXT = ("distilled", "control")  # stages of the main path that the arms' tables show beside them
 VARIANT_OF = {"default": "repaired", "distilled": "distilled", "control": "control"}
+AUDIT_OF = {"default": "after", "distilled": "before", "control": "control"}
+HALVES = ("inductive_first", "inductive_second")
 
 
 Truth = Callable[[Sequence[Generation], Sequence[Generation]], dict[str, Severity]]
@@ -38,7 +49,7 @@ class Plan(NamedTuple):
     toxreg: ToxicityTerm
     folds: int
     seed: int
-    reference_seed: int  # the training seed whose main path the arms are compared with
+    seeds: tuple[int, ...]  # training seeds of the main path; the first is the arms' own
     truth: Truth | None  # the true drift cases of answers against base, where the world is simulated
     teachers: Mapping[str, str]  # {role: model}, for the table of teachers
 
@@ -53,10 +64,12 @@ class Evidence:
         self.base = self.answers("base")
         self.default = self.of_main_path("default")
         self.distilled = self.of_main_path("distilled")
-        self.targets = read_jsonl(layout.targets(plan.arms.student, plan.reference_seed), RepairTarget)
+        self.targets = read_jsonl(layout.targets(plan.arms.student, plan.seeds[0]), RepairTarget)
+        self.seeds = {row: self.of_seeds(row) for row in ("default", "distilled")}
 
-    def answers(self, variant: str) -> list[Generation]:
-        return read_jsonl(layout.generations(self.plan.arms.student, variant, self.plan.reference_seed), Generation)
+    def answers(self, variant: str, seed: int | None = None) -> list[Generation]:
+        seed = self.plan.seeds[0] if seed is None else seed
+        return read_jsonl(layout.generations(self.plan.arms.student, variant, seed), Generation)
 
     def arm(self, answers: list[Generation], records: list[AuditRecord]) -> Arm:
         return Arm(answers, records, self.truth(self.base, answers))
@@ -68,22 +81,41 @@ class Evidence:
         """A row of the main path, audited at the arms' own threshold."""
         return self.arm(self.answers(VARIANT_OF[row]), audit_of(row))
 
+    def of_seeds(self, row: str) -> list[Arm]:
+        """A row of the main path, trained with each seed.
+
+        Audits are the main path's. They are left out where they are not those of the arms' threshold, which the
+        reference seed tells: its audit was made at both.
+        """
+        slot, when = self.plan.arms.student, AUDIT_OF[row]
+        audits = [read_jsonl(layout.audit(slot, when, seed), AuditRecord) for seed in self.plan.seeds]
+        comparable = cases(audits[0]) == cases(audit_of(row))
+        return [
+            self.arm(self.answers(VARIANT_OF[row], seed), records if comparable else [])
+            for seed, records in zip(self.plan.seeds, audits, strict=True)
+        ]
+
     def report(self, arm: Arm, name: str, items: list[Item] | None = None) -> dict[str, Any]:
         """The arm's row, with what it gained over base."""
         chosen, statistics, seed = items or self.items, self.plan.statistics, self.plan.seed
         row = arm_report(chosen, arm, self.default, statistics, seed, name)
-        return row | {"against_base": contrast(chosen, arm, self.base, statistics, seed, name)}
+        seeds = seed_differences(chosen, arm, self.seeds["default"], statistics, name)
+        return row | {
+            "against_seeds": seeds,
+            "against_base": contrast(chosen, arm, self.base, statistics, seed, name),
+        }
 
     def stage1_report(self, arm: Arm, name: str) -> dict[str, Any]:
         """The same for a student that was not repaired, and beside the distilled one of the main path."""
         statistics, seed = self.plan.statistics, self.plan.seed
         against = differences(self.items, arm, self.distilled, statistics, seed, f"{name}/distilled")
-        return self.report(arm, name) | {"against_distilled": against}
+        seeds = seed_differences(self.items, arm, self.seeds["distilled"], statistics, name)
+        return self.report(arm, name) | {"against_distilled": against, "against_distilled_seeds": seeds}
 
     def untrained(self) -> dict[str, Any]:
         """The row of base, which has no drift against itself."""
         row = self.report(Arm(self.base, [], None), "base")
-        del row["drift"], row["against_base"]
+        del row["drift"], row["against_base"], row["against_seeds"]
         for measure in ("drift", "grave"):
             del row["against_default"][measure]
         return row
@@ -104,11 +136,17 @@ def evaluate_arms(plan: Plan) -> dict[str, Any]:
     by_run = runs(dict(plan.variants))
     rows: dict[str, Any] = {"base": main.untrained()}
     rows |= {name: main.report(main.of_main_path(name), name) for name in CONTEXT}
+    rows = {name: row | {"context": True} for name, row in rows.items()}
+    answers: dict[str, Sequence[Generation]] = {"default": main.default.answers, "distilled": main.distilled.answers}
     for name, (arm, run) in by_run.items():
         if not run.change.folds and not run.change.again:
-            rows |= _rows(main, arm, name, run)
+            of_run = _rows(main, arm, name, run)
+            rows |= {key: row for key, (row, _) in of_run.items()}
+            answers |= {key: texts for key, (_, texts) in of_run.items()}
+    for name, twin in duplicates(answers).items():
+        rows[name]["same_as"] = twin
     alone = main.report(main.default, "default")
-    del alone["against_default"]
+    del alone["against_default"], alone["against_seeds"]
     return {
         "student": plan.arms.student,
         "tau_delta": plan.arms.tau_delta,
@@ -117,7 +155,8 @@ def evaluate_arms(plan: Plan) -> dict[str, Any]:
             "pool": pool_report(main.distilled.audit, main.distilled.audit, main.distilled.true),
             "repair": repair_success(main.targets, main.default.answers, main.by_id),
         },
-        "arms": corrected(corrected(rows), "against_distilled"),
+        "arms": corrected_over_seeds(corrected(corrected(rows), "against_distilled")),
+        "inductive": _inductive(main, by_run),
         "folds": _folds(plan, by_run),
         "floor": {
             name: _noise_floor(main, layout.arm_stage1(arm) / name, name)
@@ -129,8 +168,43 @@ def evaluate_arms(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _rows(main: Evidence, arm: str, name: str, run: Run) -> dict[str, Any]:
-    """The run's row, and one for its Stage I where it trains its own and goes on."""
+def _inductive(main: Evidence, by_run: Mapping[str, tuple[str, Run]]) -> dict[str, Any]:
+    """Repair on prompts that it did not see: both halves pooled, beside control and distilled on the same prompts.
+
+    {n, drift: {inductive, control, distilled, default: cases}, against_control, against_distilled, against_default:
+    as `differences` gives them}; empty unless both halves have run. One training, so intervals are over items.
+    """
+    if not set(HALVES) <= set(by_run):
+        return {}
+    answers: list[Generation] = []
+    records: list[AuditRecord] = []
+    for name in HALVES:
+        arm, run = by_run[name]
+        unseen = half_of(main.items, OTHER_HALF[run.change.repair], main.plan.seed)
+        texts = read_jsonl(layout.arm_stage3(arm) / name / "answers.jsonl", Generation)
+        answers += [answer for answer in texts if answer.item_id in unseen]
+        records += [record for record in audit_of(name) if record.item_id in unseen]
+    by_id = {answer.item_id: answer for answer in answers}
+    items = [item for item in main.items if item.id in by_id]
+    order = {item.id: index for index, item in enumerate(items)}
+    answers.sort(key=lambda answer: order[answer.item_id])
+    base = [answer for answer in main.base if answer.item_id in by_id]
+    pooled = Arm(answers, records, main.truth(base, answers))
+    others = {name: main.of_main_path(name) for name in ("control", "distilled", "default")}
+    statistics, seed = main.plan.statistics, main.plan.seed
+    return {
+        "n": len(items),
+        "drift": {"inductive": len(cases(records))}
+        | {name: sum(i in by_id for i in cases(other.audit)) for name, other in others.items()},
+        **{
+            f"against_{name}": differences(items, pooled, other, statistics, seed, f"inductive/{name}")
+            for name, other in others.items()
+        },
+    }
+
+
+def _rows(main: Evidence, arm: str, name: str, run: Run) -> dict[str, tuple[dict[str, Any], Sequence[Generation]]]:
+    """The run's row with its answers, and one for its Stage I where it trains its own and goes on."""
     plan, change = main.plan, run.change
     about = {"arm": arm, "about": plan.variants[arm].about}
     reported = main.items
@@ -144,14 +218,14 @@ def _rows(main: Evidence, arm: str, name: str, run: Run) -> dict[str, Any]:
     final = main.arm(answers, audit_of(name))
     row = main.report(final, name, reported) if repairs else main.stage1_report(final, name)
     row |= about | {"teacher": plan.teachers[change.teacher]}
-    rows = {name: row}
+    part = {item.id for item in reported}
+    rows = {name: (row, [answer for answer in answers if answer.item_id in part])}
     distilled = main.distilled.answers
     if repairs and change.trains_stage1:
         distilled = read_jsonl(stage1, Generation)
         first = main.arm(list(distilled), audit_of(f"{name}_stage1"))
-        rows[f"{name}_stage1"] = (
-            main.stage1_report(first, f"{name}/stage1") | about | {"about": f"{about['about']}: after Stage I"}
-        )
+        report = main.stage1_report(first, f"{name}/stage1") | about | {"about": f"{about['about']}: after Stage I"}
+        rows[f"{name}_stage1"] = report, distilled
     if repairs:
         pool = read_jsonl(layout.arm_pool(arm, name), AuditRecord)
         row["pool"] = pool_report(

@@ -58,7 +58,7 @@ def lambda_result(weight: float, items: Sequence[Item], answers: Sequence[Genera
 
 
 # Deviates from the paper: toxicity-normalisation - the paper's is not stated
-def harmonic_mean(result: LambdaResult, plain: LambdaResult, by: Measure = "median") -> float:
+def harmonic_mean(result: LambdaResult, plain: LambdaResult, by: Measure = "mean") -> float:
     """Of accuracy and 1 - t / (t + t_0), in [0, 1); 0 if accuracy is 0."""
     toxicity, reference = float(getattr(result, by)), float(getattr(plain, by))
     together = toxicity + reference
@@ -67,7 +67,7 @@ def harmonic_mean(result: LambdaResult, plain: LambdaResult, by: Measure = "medi
     return 2 * result.accuracy * safety / total if total else 0.0
 
 
-def select_lambda(results: Sequence[LambdaResult], plain: LambdaResult, by: Measure = "median") -> float:
+def select_lambda(results: Sequence[LambdaResult], plain: LambdaResult, by: Measure = "mean") -> float:
     """The lambda of the best harmonic mean; of equal ones the smallest, which is nearest to plain training.
 
     Args:

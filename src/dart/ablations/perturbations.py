@@ -47,7 +47,7 @@ def sham_pool(records: Sequence[AuditRecord], seed: int) -> list[AuditRecord]:
         DataError: fewer pairs without drift than with it.
     """
     cases = [record for record in records if record.severity is not None]
-    others = [record for record in records if record.severity is None]
+    others = [record for record in records if record.severity is None and not record.unjudged]
     if len(others) < len(cases):
         raise DataError(f"sham repair needs {len(cases)} pairs that did not drift, and there are {len(others)}.")
     drawn = sorted(others, key=lambda record: unit_interval(seed, "sham", record.item_id))[: len(cases)]

@@ -41,15 +41,16 @@ class Parties(NamedTuple):
         self.costs.append(outcome.usage.cost)
         return value
 
-    def labels(self, source: str, items: Sequence[Item], teacher: str = "teacher") -> Labels | None:
+    def labels(self, source: str, items: Sequence[Item], teacher: str = "teacher", *, may_miss: float) -> Labels | None:
         """The labels that a party is told: None is gold, an item that is absent is asked about without a label.
 
         Args:
             source: gold | predicted | none.
+            may_miss: share of the items that the teacher may refuse to label.
         """
         if source == "gold":
             return None
-        return {} if source == "none" else self.complete(predict_labels(items, self.unlabelled(teacher)))
+        return {} if source == "none" else self.complete(predict_labels(items, self.unlabelled(teacher), may_miss))
 
 
 def writes_rationales(change: Change) -> bool:
@@ -71,7 +72,7 @@ def stage1_rationales(
         return parties.complete(free_form_rationales(train, parties.unlabelled(change.teacher), rules))
     teacher = parties.client(change.teacher)
     if change.stage1 == "predicted":
-        labels = parties.labels("predicted", train, change.teacher) or {}
+        labels = parties.labels("predicted", train, change.teacher, may_miss=rules.may_miss) or {}
         decided = [item for item in train if item.id in labels]  # what the teacher could not decide teaches nothing
         return parties.complete(write_rationales(decided, teacher, rules, labels=labels))
     if change.stage1 == "short":

@@ -55,6 +55,7 @@ def reaudit_report(
     targets for, and the others. unseen: cases among pairs that the pipeline's screen passed over.
     """
     seen = {record.item_id for record in pipeline if record.screened}
+    again = [record for record in again if not record.unjudged]  # a refused pair is neither found nor cleared
     again_cases, pipeline_cases = cases(again), cases(pipeline)
 
     def part(ids: set[str]) -> dict[str, Any]:

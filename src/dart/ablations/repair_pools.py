@@ -33,7 +33,7 @@ def audit_pool(
         IncompleteError: an answer is missing.
     """
     threshold = tau_delta if change.tau_delta is None else change.tau_delta
-    labels = parties.labels(change.audit_labels, items)
+    labels = parties.labels(change.audit_labels, items, may_miss=protocol.may_miss)
     judge = parties.client(change.judge)
     return parties.complete(audit(items, base, answers, threshold, judge, protocol, seed, labels))
 
@@ -58,6 +58,6 @@ def pool_targets(
     if change.repair in HALVES:
         half = half_of(items, HALVES[change.repair], seed)
         records = [record for record in records if record.item_id in half]
-    labels = parties.labels(change.repair_labels, items, change.teacher)
+    labels = parties.labels(change.repair_labels, items, change.teacher, may_miss=repair.may_miss)
     teacher = (parties.unlabelled if change.repair_labels == "none" else parties.client)(change.teacher)
     return parties.complete(safe_targets(items, records, answers, teacher, classifier, repair, rules, labels))

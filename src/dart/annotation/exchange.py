@@ -6,7 +6,6 @@ on is discussed on a file of its own, and only the result is written into the re
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -17,6 +16,7 @@ from dart.annotation.sheets import ANSWERED, CONSENSUS, BlindedPair, Question, S
 from dart.annotation.study import Draw, Study, draw, read_study, write_study
 from dart.core.errors import DataError
 from dart.core.files import replacing
+from dart.core.text_files import json_object, lines_of, read_text
 from dart.stats.agreement import kappa
 from dart.stats.intervals import Interval
 
@@ -157,17 +157,14 @@ def _read(folder: Path, name: str, pairs: Sequence[BlindedPair], seed: int) -> S
     """
     exported, sheet = folder / f"{name}.jsonl", folder / f"{name}.csv"
     path = exported if exported.is_file() else sheet
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    if not path.is_file():
         if name == CONSENSUS:
-            raise
+            raise FileNotFoundError(path)
         raise DataError(
             f"{folder} has neither {exported.name} (what the page saves) nor {sheet.name}. `dart annotate export "
             f"{folder}` writes both files to be filled in."
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read ({error}).") from None
+        )
+    text = read_text(path, western=True)  # only ASCII cells are read: code, more_harmful and severity
     rows = _json_rows(text, path) if path == exported else csv_sheets.read_csv(text, str(path), ANSWERED)
     if name == CONSENSUS:  # may hold pairs that have been settled since
         known = {sheets.code(pair, name, seed) for pair in pairs}
@@ -177,14 +174,14 @@ def _read(folder: Path, name: str, pairs: Sequence[BlindedPair], seed: int) -> S
 
 def _json_rows(text: str, path: Path) -> list[tuple[int, dict[str, str]]]:
     rows = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(lines_of(text), start=1):
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
-            rows.append((number, {key: str(value.get(key, "")).strip().lower() for key in ANSWERED}))
-        except (json.JSONDecodeError, AttributeError):
-            raise DataError(f"{path}:{number}: not a label. Save the labels from the page again.") from None
+            value = json_object(line)
+        except ValueError as error:
+            raise DataError(f"{path}:{number}: not a label ({error}). Save the labels from the page again.") from None
+        rows.append((number, {key: str(value.get(key, "")).strip().lower() for key in ANSWERED}))
     return rows
 
 

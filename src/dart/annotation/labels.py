@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dart.annotation.sheets import BlindedPair, Sheet
@@ -18,6 +18,8 @@ from dart.core.errors import DataError
 from dart.core.files import replacing
 from dart.core.records import SEVERITIES, AuditRecord, Severity
 from dart.core.seeds import digest
+from dart.core.text_files import csv_rows, read_text
+from dart.core.visible_text import shown
 from dart.stats.annotation import AnnotatedPair
 
 log = logging.getLogger(__name__)
@@ -58,18 +60,11 @@ def applicable(path: Path, pairs: Sequence[BlindedPair], records: Sequence[Audit
     deltas = {record.item_id: record.delta for record in records}
     applicable_pairs: dict[str, AnnotatedPair] = {}
     stale = 0
-    reader = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
-    columns = tuple(reader.fieldnames or ())
-    if columns[:2] != FIRST or columns[-1:] != (LAST,) or len(columns) < 4:
-        raise DataError(
-            f"{path}: the columns must be {', '.join(FIRST)}, one for each annotator, {LAST}. Import the sheets again."
-        )
-    for number, row in enumerate(reader, start=2):
-        *said, consensus = (_severity(row[name], path, number) for name in columns[2:])
-        if (row["item_id"], row["texts"]) not in current or row["item_id"] not in deltas:
+    for number, (item, texts, *row) in _rows(path):
+        *said, consensus = (_severity(label, path, number) for label in row)
+        if (item, texts) not in current or item not in deltas:
             stale += 1
             continue
-        item = row["item_id"]
         applicable_pairs[item] = AnnotatedPair(
             item_id=item, delta=deltas[item], annotators=tuple(said), consensus=consensus
         )
@@ -78,10 +73,35 @@ def applicable(path: Path, pairs: Sequence[BlindedPair], records: Sequence[Audit
     return [applicable_pairs[record.item_id] for record in records if record.item_id in applicable_pairs]
 
 
-def _severity(value: str | None, path: Path, number: int) -> Severity | None:
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """(line, cells) of every label: item, hash of the texts, what each annotator said, consensus."""
+    try:
+        header, *rows = csv_rows(read_text(path), (*FIRST, LAST))
+    except DataError:
+        raise
+    except ValueError as error:  # quotes that do not match, or not one row
+        raise DataError(f"{path}: not a table ({error}). Import the sheets again.") from None
+    columns = tuple(header.cells)
+    if columns[:2] != FIRST or columns[-1:] != (LAST,) or len(columns) < 4:
+        raise DataError(
+            f"{path}: the columns must be {', '.join(FIRST)}, one for each annotator, {LAST}. Import the sheets again."
+        )
+    seen: set[str] = set()
+    for line, cells in rows:
+        if len(cells) != len(columns):
+            raise DataError(f"{path}:{line}: {len(cells)} of {len(columns)} columns. Import the sheets again.")
+        if cells[0] in seen:
+            raise DataError(f"{path}:{line}: {shown(cells[0])} is labelled twice. Import the sheets again.")
+        seen.add(cells[0])
+        yield line, cells
+
+
+def _severity(value: str, path: Path, number: int) -> Severity | None:
     if value == NONE:
         return None
     severity = next((severity for severity in SEVERITIES if severity == value), None)
     if severity is None:
-        raise DataError(f"{path}:{number}: the severity is '{value}' and must be {NONE}, {', '.join(SEVERITIES)}.")
+        raise DataError(
+            f"{path}:{number}: the severity is '{shown(value)}' and must be {NONE}, {', '.join(SEVERITIES)}."
+        )
     return severity

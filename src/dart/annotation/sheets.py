@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from dart.annotation import csv_sheets
-from dart.annotation.csv_sheets import quoted_text
+from dart.annotation.csv_sheets import quoted_text, row_code
 from dart.core.records import SEVERITIES, Item, Severity
 from dart.core.seeds import digest, unit_interval
+from dart.core.visible_text import shown
 
 COLUMNS = ("code", "question", "correct_label", "text_1", "text_2", "more_harmful", "severity", "comment")
 ANSWERED = ("code", "more_harmful", "severity")  # what is read back
@@ -70,7 +71,7 @@ def rows(pairs: Sequence[BlindedPair], annotator: str, seed: int) -> list[dict[s
 
 def code(pair: BlindedPair, annotator: str, seed: int) -> str:
     """Identifies a row without revealing the item; every annotator has another code for the same pair."""
-    return digest("pair", seed, annotator, pair.item.id, pair.base, pair.candidate)[:12]
+    return row_code(digest("pair", seed, annotator, pair.item.id, pair.base, pair.candidate))
 
 
 def swapped(pair: BlindedPair, annotator: str, seed: int) -> bool:
@@ -119,16 +120,16 @@ def collect(
     problems: list[str] = []
     occurrences: Counter[str] = Counter()
     for number, row in numbered:
-        row_code = row["code"]
+        cell = row["code"]
         if unfinished and not row["more_harmful"] and not row["severity"]:
             continue
-        occurrences[row_code] += 1
-        if row_code not in pair_by_code:
-            problems.append(f"row {number}: code '{row_code}' is not of this annotator and these answers")
-        elif occurrences[row_code] > 1:
-            problems.append(f"row {number}: code {row_code} occurs twice")
+        occurrences[cell] += 1
+        if cell not in pair_by_code:
+            problems.append(f"row {number}: code '{shown(cell)}' is not of this annotator and these answers")
+        elif occurrences[cell] > 1:
+            problems.append(f"row {number}: code {cell} occurs twice")
         else:
-            pair = pair_by_code[row_code]
+            pair = pair_by_code[cell]
             label, problem = _label(row, swapped(pair, annotator, seed))
             if problem:
                 problems.append(f"row {number}: {problem}")
@@ -148,11 +149,11 @@ def _label(row: Mapping[str, str], candidate_first: bool) -> tuple[Severity | No
     """(label, None), or (None, what is wrong with the row)."""
     answer = row["more_harmful"]
     if answer not in ANSWERS:
-        return None, f"more_harmful is '{answer}' and must be {', '.join(ANSWERS)}"
+        return None, f"more_harmful is '{shown(answer)}' and must be {', '.join(ANSWERS)}"
     if answer == "neither":
         unset = row["severity"] in ("", "none")
-        return None, None if unset else f"severity is '{row['severity']}', but neither text is more harmful"
+        return None, None if unset else f"severity is '{shown(row['severity'])}', but neither text is more harmful"
     severity = next((value for value in SEVERITIES if value == row["severity"]), None)
     if severity is None:
-        return None, f"severity is '{row['severity']}' and must be {', '.join(SEVERITIES)}"
+        return None, f"severity is '{shown(row['severity'])}' and must be {', '.join(SEVERITIES)}"
     return (severity if answer == ("1" if candidate_first else "2") else None), None

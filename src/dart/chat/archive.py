@@ -12,20 +12,27 @@ import io
 import json
 import lzma
 import time
+import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 from pydantic import Field, ValidationError
 
-from dart.chat.cache import ResponseCache
+from dart.chat.cache import DamagedAnswer, Origin, ResponseCache, insert, read_answer
 from dart.chat.response import Completion
+from dart.chat.usage import MAX_TOKENS
 from dart.core.errors import DataError
 from dart.core.files import replacing
 from dart.core.records import Record
+from dart.core.refusal import RefusalKind
 
 DAY_S = 86_400
+# An archive comes from somebody else: a line may be as long as an answer can be, the whole as large as a disk takes.
+MAX_LINE_BYTES = 16 << 20
+MAX_ARCHIVE_BYTES = 64 << 30  # unpacked
+MAX_XZ_MEMORY = 256 << 20  # which its header may ask for; `xz -9` needs 65 MiB
 _OPENERS: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 
 
@@ -76,51 +83,109 @@ class ArchiveLine(Record):
     stage: str
     text: str
     finish_reason: str | None
-    prompt_tokens: int = Field(ge=0)
-    completion_tokens: int = Field(ge=0)
+    prompt_tokens: int = Field(ge=0, le=MAX_TOKENS)
+    completion_tokens: int = Field(ge=0, le=MAX_TOKENS)
     served_model: str
+    refusal: str | None = None
+    refusal_kind: RefusalKind | None = None
+    reasoning_characters: int = Field(default=0, ge=0)
 
     def completion(self) -> Completion:
-        return Completion(self.text, self.finish_reason, self.prompt_tokens, self.completion_tokens, self.served_model)
+        counts = self.prompt_tokens, self.completion_tokens
+        return Completion(
+            self.text, self.finish_reason, *counts, self.served_model, self.refusal, self.refusal_kind,
+            self.reasoning_characters,
+        )  # fmt: skip
+
+
+class ExportResult(NamedTuple):
+    """Answers that an export wrote, and damaged ones that it left out."""
+
+    written: int
+    damaged: int
+
+
+class StoredAnswer(NamedTuple):
+    """A row as it is in the file; `completion` is None if it is damaged."""
+
+    key: str
+    origin: Origin
+    completion: Completion | None
+
+
+def stored_answers(cache: ResponseCache, selection: Selection) -> Iterator[StoredAnswer]:
+    """The selected rows in a fixed order, one at a time; every row can be read, whatever it holds."""
+    condition, values = selection.where()
+    columns = ", ".join(f"CAST({name} AS BLOB)" for name in ("key", "base_url", "model", "stage", "answer"))
+    query = f"""
+        SELECT {columns}, (SELECT sha256 FROM checksums WHERE checksums.key = answers.key) FROM answers
+        WHERE {condition} ORDER BY base_url, model, stage, key
+    """
+    with cache.connection() as connection:
+        for key, base_url, model, stage, answer, stored_checksum in connection.execute(query, values):
+            name, *origin = (value.decode("utf-8", "replace") for value in (key, base_url, model, stage))
+            completion = None
+            with suppress(DamagedAnswer):
+                completion = read_answer(name, answer, stored_checksum)
+            yield StoredAnswer(name, Origin(*origin), completion)
 
 
 def answer_counts(cache: ResponseCache) -> list[AnswerCount]:
-    """How many answers the cache holds, by origin."""
-    query = """
-        SELECT base_url, model, stage, count(*),
-            sum(json_extract(answer, '$.prompt_tokens')), sum(json_extract(answer, '$.completion_tokens'))
-        FROM answers GROUP BY base_url, model, stage ORDER BY base_url, model, stage
-    """
-    with cache.connection() as connection:
-        return [AnswerCount(*row) for row in connection.execute(query)]
+    """How many answers the cache holds, by origin; damaged ones count as answers without tokens."""
+    totals: dict[Origin, list[int]] = {}
+    for row in stored_answers(cache, Selection()):
+        total = totals.setdefault(row.origin, [0, 0, 0])
+        total[0] += 1
+        if row.completion is not None:
+            total[1] += row.completion.prompt_tokens
+            total[2] += row.completion.completion_tokens
+    return [AnswerCount(*origin, *total) for origin, total in sorted(totals.items())]
 
 
-def export(cache: ResponseCache, path: Path, selection: Selection) -> int:
-    """Write the selected answers to `path` (.jsonl, or compressed: .gz, .xz, .bz2); returns their number.
+def export(cache: ResponseCache, path: Path, selection: Selection) -> ExportResult:
+    """Write the selected answers to `path` (.jsonl, or compressed: .gz, .xz, .bz2).
 
     The file appears when it is complete; the date of an answer stays out of it, so equal answers are equal bytes.
+
+    Raises:
+        DataError: the file cannot be written.
     """
-    condition, values = selection.where()
-    columns = "key, base_url, model, stage, answer"
-    count = 0
-    with cache.connection() as connection, replacing(path) as temporary, _open_archive(temporary) as stream:
-        for key, base_url, model, stage, answer in connection.execute(
-            f"SELECT {columns} FROM answers WHERE {condition} ORDER BY base_url, model, stage, key", values
-        ):
-            fields = Completion(**json.loads(answer))._asdict()
-            line = ArchiveLine(
-                key=key, base_url=base_url, model=model, stage=stage, served_model=fields.pop("model"), **fields
-            )
-            stream.write(json.dumps(line.model_dump(), sort_keys=True) + "\n")
-            count += 1
-    return count
+    if path.is_dir():
+        raise DataError(f"{path} is a folder. Name a file: answers.jsonl, or .jsonl.gz, .jsonl.xz, .jsonl.bz2.")
+    written = damaged = 0
+    try:
+        with replacing(path) as temporary, _open_archive(temporary) as stream:
+            for row in stored_answers(cache, selection):
+                line = _archive_line(row)
+                if line is None:
+                    damaged += 1
+                else:
+                    stream.write(json.dumps(line.model_dump(exclude_defaults=True), sort_keys=True) + "\n")
+                    written += 1
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be written: {error.strerror or error}. Nothing is wrong with the answer cache; choose "
+            "another place for the archive."
+        ) from None
+    return ExportResult(written, damaged)
+
+
+def _archive_line(row: StoredAnswer) -> ArchiveLine | None:
+    if row.completion is None:
+        return None
+    fields = row.completion.stored()
+    served_model = fields.pop("model")
+    try:
+        return ArchiveLine(key=row.key, **row.origin._asdict(), served_model=served_model, **fields)
+    except ValidationError:
+        return None
 
 
 def load(cache: ResponseCache, path: Path) -> ImportResult:
     """Add the answers of an archive; all of them or, if a line is damaged, none.
 
     Raises:
-        DataError: the file is missing, not an archive, or has a damaged line (named).
+        DataError: the file is missing, not an archive, too large, or has a damaged line (named).
     """
     added = identical = conflicting = 0
     complete = False
@@ -128,16 +193,13 @@ def load(cache: ResponseCache, path: Path) -> ImportResult:
         connection.execute("BEGIN IMMEDIATE")
         try:
             for line in _read_lines(path):
-                text = json.dumps(line.completion()._asdict(), sort_keys=True)
-                row = connection.execute("SELECT answer FROM answers WHERE key = ?", (line.key,)).fetchone()
-                if row is None:
-                    origin = (line.base_url, line.model, line.stage)
-                    connection.execute(
-                        "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?)", (line.key, *origin, int(time.time()), text)
-                    )
+                origin = Origin(line.base_url, line.model, line.stage)
+                if insert(connection, line.key, line.completion(), origin):
                     added += 1
-                elif row[0] == text:
+                elif cache.get(line.key) == line.completion():
                     identical += 1
+                elif insert(connection, line.key, line.completion(), origin):  # ours was damaged, and is gone now
+                    added += 1
                 else:
                     conflicting += 1
             complete = True
@@ -177,10 +239,16 @@ def _open_archive(path: Path) -> Iterator[TextIO]:
 
 def _read_lines(path: Path) -> Iterator[ArchiveLine]:
     opener = _OPENERS.get(path.suffix, open)
-    number = 0
+    number = n_bytes = 0
     try:
-        with opener(path, "rt", encoding="utf-8") as stream:
-            for number, text in enumerate(stream, start=1):
+        if path.suffix == ".xz":
+            _check_xz_memory(path)
+        with opener(path, "rb") as stream:
+            while text := stream.readline(MAX_LINE_BYTES + 1):
+                number += 1
+                n_bytes += len(text)
+                if len(text) > MAX_LINE_BYTES or n_bytes > MAX_ARCHIVE_BYTES:
+                    raise DataError(f"{path}:{number}: larger than any archive of answers. Nothing was imported.")
                 line = ArchiveLine.model_validate_json(text)
                 if line.completion().malformed_reason is not None:
                     raise DataError(
@@ -193,6 +261,12 @@ def _read_lines(path: Path) -> Iterator[ArchiveLine]:
         raise DataError(
             f"{path}:{number}: not an exported answer: {where}: {first['msg']}. Nothing was imported."
         ) from None
-    except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or f"damaged or not what its suffix says ({error})"
         raise DataError(f"{path}: {reason}. Nothing was imported.") from None
+
+
+def _check_xz_memory(path: Path) -> None:
+    """Let liblzma read the header under a limit; it raises if unpacking would need more."""
+    with path.open("rb") as stream:
+        lzma.LZMADecompressor(memlimit=MAX_XZ_MEMORY).decompress(stream.read(1 << 16), max_length=1)

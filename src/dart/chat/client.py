@@ -7,30 +7,46 @@ The package's interface to the stages. Every endpoint goes through it, on the ne
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import httpx
 
+from dart.chat.batch import BatchFetcher
+from dart.chat.batch_api import BatchApi
 from dart.chat.cache import Origin, ResponseCache
-from dart.chat.executor import RequestExecutor, RequestFailed
+from dart.chat.claims import RENEW_S, Claims
+from dart.chat.executor import NeverComplete, RequestExecutor, RequestFailed
 from dart.chat.ledger import Ledger
 from dart.chat.limits import EndpointLimits
 from dart.chat.progress import Progress
 from dart.chat.request import ChatRequest, build_request
-from dart.chat.response import RefusedError
+from dart.chat.response import MAX_EXPLANATION, RefusedError, ReplyRules
 from dart.chat.retry import Backoff
+from dart.chat.stopping import StoppingRules
 from dart.chat.tasks import Answer, Outcome, Rejected, Task, UsageTracker
 from dart.chat.transport import ConnectionPool, cache_only, check_url, read_key
 from dart.core.errors import ChatError
+from dart.core.refusal import Refusal, RefusalKind
 from dart.core.schema.profile import Endpoint
+from dart.core.visible_text import one_line
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 WORKERS_PER_SLOT = 2  # a conversation that waits for its next try leaves its slot, which another worker takes
 GRACE_S = 10.0  # for answers in flight when the endpoint refuses: they are paid
 MAX_PROBLEM = 160  # characters
+
+
+class TaskRefused(Exception):
+    """No usable answer to this task, and none is to be expected. Internal to this module."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.problem)
+        self.refusal = refusal
 
 
 class ChatClient:
@@ -49,7 +65,9 @@ class ChatClient:
         cache: ResponseCache | None = None,
         backoff: Backoff | None = None,
         fingerprint: str | None = None,
+        fallback: ChatClient | None = None,
     ) -> None:
+        self._fallback = fallback  # asked about what this endpoint refuses
         check_url(endpoint.base_url, in_process=transport is not None)
         self._secret = read_key(endpoint)
         self._endpoint = endpoint
@@ -63,57 +81,99 @@ class ChatClient:
     def __repr__(self) -> str:
         return f"ChatClient({self._endpoint.model!r} at {self._endpoint.base_url!r}, stage={self._stage!r})"
 
+    def key(self, task: Task[T]) -> str:
+        """The key of a task's first request in the cache."""
+        return self._request(task).key
+
     def count_uncached(self, tasks: Sequence[Task[T]]) -> int:
         """How many tasks have no answer to their first request in the cache."""
         return sum(self._cache.get(self._request(task).key) is None for task in tasks)
 
-    def ask(self, tasks: Sequence[Task[T]]) -> Outcome[T]:
+    def ask(
+        self, tasks: Sequence[Task[T]], *, may_miss: float = 0.0, stop_after_rejected: int | None = None
+    ) -> Outcome[T]:
         """Ask all tasks and wait for the outcome. Failed tasks are in it: call `require_complete` on it.
 
+        Args:
+            may_miss: share of the tasks that may stay without an answer because they were refused. Once more were, and
+                not just a handful, nothing more is sent.
+            stop_after_rejected: so many answers in a row without one that passes its check end the sending: the next
+                ones would be paid for nothing. None: no end.
+
         Raises:
-            ChatError: the endpoint refuses requests of this kind (400, 401, 403, 404, ...), or the cache cannot be
-                used. Answers that had come are kept.
+            ChatError: the endpoint refuses requests of this kind (401, 403, 404, or 400 from the first on), or the
+                cache cannot be used. Answers that had come are kept.
         """
+        most = may_miss if self._fallback is None else 1.0
+        outcome = self._ask_endpoint(tasks, StoppingRules(len(tasks), most, stop_after_rejected))
+        outcome = outcome._replace(may_miss=may_miss)
+        if self._fallback is None or not outcome.refusals:
+            return outcome
+        refused = [task for task in tasks if task.key in outcome.refusals]
+        log.info("%s: %d refused tasks go to the fallback, %r", self._stage, len(refused), self._fallback)
+        return _merged(tasks, outcome, self._fallback.ask(refused, may_miss=1.0))
+
+    def _ask_endpoint(self, tasks: Sequence[Task[T]], rules: StoppingRules) -> Outcome[T]:
         keys = {task.key for task in tasks}
         if len(keys) < len(tasks):
             raise ValueError(f"{self._stage}: {len(tasks) - len(keys)} of {len(tasks)} task keys are not unique")
         tracker = UsageTracker(self._endpoint)
         answers: dict[str, Answer[T]] = {}
         failures: dict[str, str] = {}
+        if tasks and self._transport is None and not cache_only():
+            self._fetch_batches(tasks)
         if tasks:
-            _run_to_end(self._ask(tasks, answers, failures, tracker))
+            _run_to_end(self._ask(tasks, answers, failures, rules, tracker))
+        usage = tracker.usage()
+        if usage.reasoned:
+            log.info("%s: a chain of thought was cut from %d answers", self._stage, usage.reasoned)
         return Outcome(
             {task.key: answers[task.key] for task in tasks if task.key in answers},
             {task.key: failures[task.key] for task in tasks if task.key in failures},
-            tracker.usage(),
+            usage,
+            {task.key: rules.refusals[task.key] for task in tasks if task.key in rules.refusals},
         )
 
+    def _fetch_batches(self, tasks: Sequence[Task[T]]) -> None:
+        api = BatchApi(self._endpoint, self._secret)
+        BatchFetcher(self._endpoint, api, self._cache, self._origin()).fetch(tasks, self._request)
+
     async def _ask(
-        self, tasks: Sequence[Task[T]], answers: dict[str, Answer[T]], failures: dict[str, str], tracker: UsageTracker
+        self,
+        tasks: Sequence[Task[T]],
+        answers: dict[str, Answer[T]],
+        failures: dict[str, str],
+        rules: StoppingRules,
+        tracker: UsageTracker,
     ) -> None:
         progress = Progress(self._stage, len(tasks), tracker)
         pool = None if cache_only() else ConnectionPool(self._endpoint, self._secret, self._transport)
+        claims = Claims(self._cache)
+        renewal = asyncio.create_task(_renew(claims))
         try:
-            await self._answer_all(tasks, self._executor(pool, tracker), answers, failures, progress)
+            await self._answer_all(tasks, self._executor(pool, claims, tracker), answers, failures, rules, progress)
         except RefusedError as refusal:
             raise ChatError(self._refusal_message(refusal)) from None
         finally:
             progress.close()
+            renewal.cancel()
+            claims.release_all()
             if pool is not None:
                 await pool.close()
 
-    def _executor(self, pool: ConnectionPool | None, tracker: UsageTracker) -> RequestExecutor:
-        endpoint = self._endpoint
-        origin = Origin(endpoint.base_url.rstrip("/"), endpoint.model, self._stage)
+    def _executor(self, pool: ConnectionPool | None, claims: Claims, tracker: UsageTracker) -> RequestExecutor:
+        endpoint, origin = self._endpoint, self._origin()
         return RequestExecutor(
             pool,
             timeout_s=endpoint.timeout_s,
             cache=self._cache,
+            claims=claims,
             origin=origin,
             limits=self._limits,
             ledger=Ledger(self._cache, endpoint, origin),
             backoff=self._backoff,
             tracker=tracker,
+            rules=ReplyRules.of(endpoint),
         )
 
     async def _answer_all(
@@ -122,12 +182,13 @@ class ChatClient:
         executor: RequestExecutor,
         answers: dict[str, Answer[T]],
         failures: dict[str, str],
+        rules: StoppingRules,
         progress: Progress,
     ) -> None:
         """Run a fixed pool of workers over the tasks; memory does not grow with their number."""
         queue = iter(tasks)
         workers = [
-            asyncio.create_task(self._work(queue, executor, answers, failures, progress))
+            asyncio.create_task(self._work(queue, executor, answers, failures, rules, progress))
             for _ in range(min(len(tasks), WORKERS_PER_SLOT * self._endpoint.concurrency))
         ]
         try:
@@ -149,19 +210,25 @@ class ChatClient:
         executor: RequestExecutor,
         answers: dict[str, Answer[T]],
         failures: dict[str, str],
+        rules: StoppingRules,
         progress: Progress,
     ) -> None:
         for task in queue:
             try:
-                answers[task.key] = await self._converse(task, executor)
+                answer = answers[task.key] = await self._converse(task, executor)
+                reason = rules.after_answer(answer.problem)
+            except TaskRefused as refused:
+                reason = rules.after_refusal(task.key, refused.refusal)
             except RequestFailed as failure:
-                failures[task.key] = str(failure)
+                failures[task.key], reason = self._quote(str(failure)), None
             except RefusedError as refusal:
                 executor.breaker.trip(str(refusal), refusal)
                 raise
             if executor.breaker.refusal is not None:
                 return
-            progress.advance(failed=task.key in failures)
+            if reason is not None:
+                executor.breaker.trip(reason)
+            progress.advance(failed=task.key not in answers)
             await asyncio.sleep(0)  # answers from the cache wait for nothing: let Ctrl-C and the others in
 
     async def _converse(self, task: Task[T], executor: RequestExecutor) -> Answer[T]:
@@ -170,7 +237,14 @@ class ChatClient:
         keys: list[str] = []
         while True:
             keys.append(request.key)
-            reply = await executor.answer(request, keys[-1], task.max_corrections, allow_truncated=task.allow_truncated)
+            try:
+                reply = await executor.answer(
+                    request, keys[-1], task.max_corrections, allow_truncated=task.allow_truncated
+                )
+            except NeverComplete as failure:
+                raise self._refused("unreadable", str(failure)) from None
+            if reply.refusal is not None:
+                raise self._refused(reply.refusal_kind or "model", reply.refusal)
             try:
                 value = task.check(reply.text)
             except Rejected as rejection:
@@ -185,7 +259,18 @@ class ChatClient:
         if not task.required:
             return Answer(task.key, None, reply.text, problem, len(keys), reply.model, reply.prompt_tokens)
         self._cache.delete(keys)  # or every later run would find the same rejected answers and fail for ever
-        raise RequestFailed(f"all {len(keys)} answers were rejected, the last one: {problem[:MAX_PROBLEM]}")
+        problem = f"all {len(keys)} answers were rejected, the last one: {problem[:MAX_PROBLEM]}"
+        raise self._refused("unreadable", problem)
+
+    def _refused(self, kind: RefusalKind, words: str) -> TaskRefused:
+        return TaskRefused(Refusal(by=self._endpoint.model, kind=kind, words=self._quote(words)))
+
+    def _quote(self, words: str) -> str:
+        """A server's words on one line, without the key (taken out before the cut, which might leave most of it)."""
+        return one_line(words if self._secret is None else self._secret.scrub(words), MAX_EXPLANATION)
+
+    def _origin(self) -> Origin:
+        return Origin(self._endpoint.base_url.rstrip("/"), self._endpoint.model, self._stage)
 
     def _request(self, task: Task[T]) -> ChatRequest:
         return build_request(
@@ -195,6 +280,7 @@ class ChatClient:
             repeat=task.repeat,
             fingerprint=self._fingerprint,
             extra_body=task.extra_body,
+            schema=task.schema,
         )
 
     def _refusal_message(self, refusal: RefusedError) -> str:
@@ -216,12 +302,36 @@ class ChatClient:
         elif 300 <= refusal.status < 400:
             advice = "The address redirects; write the final address into base_url of the profile."
         else:
-            advice = "Check the endpoint's model and max_tokens in the profile against what the server accepts."
-        explanation = refusal.explanation if self._secret is None else self._secret.scrub(refusal.explanation)
+            advice = (
+                "Check the endpoint's model and what is sent to it against what the server accepts: `dialect` in the "
+                "profile fits a provider, max_tokens_field, temperature: null, json_mode and extra_body a single field."
+            )
+        explanation = self._quote(refusal.explanation)
         return (
             f"{self._stage}: {endpoint.model} at {endpoint.base_url} refused a request with HTTP {refusal.status}: "
             f"{explanation}. {advice} Nothing more was sent; the answers that came are kept, run again for the rest."
         )
+
+
+def _merged(tasks: Sequence[Task[T]], outcome: Outcome[T], instead: Outcome[T]) -> Outcome[T]:
+    """The outcome of an endpoint with what its fallback answered in its place."""
+    refusals = dict(outcome.refusals)
+    for key, answer in instead.answers.items():
+        refusals[key] = refusals[key].model_copy(update={"fallback": answer.model})
+    late = {key: answer._replace(refusal=refusals[key]) for key, answer in instead.answers.items()}
+    answers = outcome.answers | late
+    return outcome._replace(
+        answers={task.key: answers[task.key] for task in tasks if task.key in answers},
+        failures=outcome.failures | instead.failures,
+        usage=outcome.usage + instead.usage,
+        refusals={key: refusal for key, refusal in refusals.items() if key not in instead.failures},
+    )
+
+
+async def _renew(claims: Claims) -> None:
+    while True:
+        await asyncio.sleep(RENEW_S)
+        claims.renew()
 
 
 def _run_to_end(work: Coroutine[Any, Any, None]) -> None:

@@ -3,20 +3,23 @@
 Here because a bill must have an upper end that holds while 16 requests are in flight, in two processes, through
 kill -9. A request is charged at its worst case before it is sent, and at its real price when its reply has come. What
 died in between (a kill, a timeout, a connection cut in the body) may have been billed by the server, so it stays
-charged at its worst case, as unconfirmed.
+charged at its worst case, as unconfirmed; and so does a reply that does not say what it used.
 """
 
 from __future__ import annotations
 
 import math
+import sqlite3
 from typing import NamedTuple
 
 from dart.chat.cache import Origin, ResponseCache
 from dart.chat.request import ChatRequest
 from dart.chat.response import Completion
+from dart.chat.usage import is_known
 from dart.core.schema.profile import Endpoint
 
 NANO = 1_000_000_000  # whole nano-dollars: sums of them are exact
+MAX_NANO = 10**15  # a million dollars, and thousands of them fit into SQLite's integers
 TOKENS_PER_MESSAGE = 16  # that a chat template may add around it
 
 _TABLE = """
@@ -25,7 +28,7 @@ CREATE TABLE IF NOT EXISTS spending (
     calls INTEGER NOT NULL DEFAULT 0,  -- replies that came whole
     prompt_tokens INTEGER NOT NULL DEFAULT 0, completion_tokens INTEGER NOT NULL DEFAULT 0,
     paid INTEGER NOT NULL DEFAULT 0,   -- nano-dollars of them, at the profile's prices of their day
-    open INTEGER NOT NULL DEFAULT 0,   -- nano-dollars of requests whose reply has not come whole, at their worst case
+    open INTEGER NOT NULL DEFAULT 0,   -- nano-dollars of requests without a reply that states its usage, at worst
     PRIMARY KEY (base_url, model, stage)
 )
 """
@@ -52,17 +55,18 @@ class LedgerEntry(NamedTuple):
     prompt_tokens: int
     completion_tokens: int
     usd: float
-    unconfirmed_usd: float  # at worst, of requests whose reply never came whole
+    unconfirmed_usd: float  # at worst, of requests whose reply never came whole or did not say what it used
 
 
 class Ledger:
     """The account of one endpoint and stage in the file of `cache`; a charge is one statement, so one transaction."""
 
-    def __init__(self, cache: ResponseCache, endpoint: Endpoint, origin: Origin) -> None:
+    def __init__(self, cache: ResponseCache, endpoint: Endpoint, origin: Origin, discount: float = 1.0) -> None:
         self._cache = cache
+        self._discount = discount  # share of the list price that this way of asking costs
         self._endpoint = endpoint
         self._origin = origin._asdict()
-        self._budget = None if endpoint.budget_usd is None else math.floor(endpoint.budget_usd * NANO)
+        self._budget = None if endpoint.budget_usd is None else math.floor(min(MAX_NANO, endpoint.budget_usd * NANO))
         self._free = endpoint.usd_per_million_prompt_tokens == endpoint.usd_per_million_completion_tokens == 0
         if not self._free:
             with cache.connection() as connection:
@@ -72,25 +76,32 @@ class Ledger:
         """Charge the worst case of `request` and return it (nano-dollars); None: the budget does not allow it."""
         if self._free:
             return 0
-        worst_case = nano_usd(self._endpoint, max_prompt_tokens(request), self._endpoint.max_tokens)
+        worst_case = self._price(max_prompt_tokens(request), self._endpoint.max_tokens)
         with self._cache.connection() as connection:
             values = {**self._origin, "charge": worst_case, "budget": self._budget}
             return worst_case if connection.execute(_CHARGE, values).rowcount else None
 
     def settle(self, charge: int, reply: Completion | None) -> None:
-        """Replace a charge by the price of the reply; None: the server billed nothing (it refused the request)."""
+        """Replace a charge by the price of the reply; None: the server billed nothing (it refused the request).
+
+        A reply without a usable count of its tokens stays charged at its worst case: nobody knows what it cost.
+        """
         if self._free:
             return
         prompt, completion = (reply.prompt_tokens, reply.completion_tokens) if reply else (0, 0)
+        known = reply is None or is_known(prompt, completion, reply.text)
         values = {
-            "charge": charge,
-            "price": nano_usd(self._endpoint, prompt, completion),
+            "charge": charge if known else 0,
+            "price": self._price(prompt, completion) if known else 0,
             "calls": int(reply is not None),
             "prompt_tokens": prompt,
             "completion_tokens": completion,
         }
         with self._cache.connection() as connection:
             connection.execute(_SETTLE, {**self._origin, **values})
+
+    def _price(self, prompt_tokens: int, completion_tokens: int) -> int:
+        return math.ceil(nano_usd(self._endpoint, prompt_tokens, completion_tokens) * self._discount)
 
     def spent_usd(self) -> float:
         """Paid and unconfirmed at this endpoint, by all stages of all runs."""
@@ -113,6 +124,14 @@ def ledger_entries(cache: ResponseCache) -> list[LedgerEntry]:
     ]
 
 
+def copy(damaged: sqlite3.Connection, cache: ResponseCache) -> None:
+    """Add the readable entries of a damaged file to `cache`."""
+    rows = damaged.execute("SELECT * FROM spending").fetchall()
+    with cache.connection() as connection:
+        connection.execute(_TABLE)
+        connection.executemany("INSERT OR IGNORE INTO spending VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
 def max_prompt_tokens(request: ChatRequest) -> int:
     """An upper bound on a request's prompt: no tokenizer makes more tokens of a text than it has bytes."""
     messages = request.body["messages"]
@@ -120,9 +139,9 @@ def max_prompt_tokens(request: ChatRequest) -> int:
 
 
 def nano_usd(endpoint: Endpoint, prompt_tokens: int, completion_tokens: int) -> int:
-    """Price in nano-dollars, rounded up."""
+    """Price in nano-dollars, rounded up; at most `MAX_NANO`, which no request costs."""
     micro = (
         prompt_tokens * endpoint.usd_per_million_prompt_tokens
         + completion_tokens * endpoint.usd_per_million_completion_tokens
     )
-    return math.ceil(micro * 1000)
+    return math.ceil(min(micro * 1000, MAX_NANO))

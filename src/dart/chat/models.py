@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import httpx
 
 from dart.chat.response import MAX_EXPLANATION
-from dart.chat.transport import CONNECT_S, Secret, check_url, read_key
+from dart.chat.transport import CONNECT_S, Secret, check_url, may_use_proxy, read_key
 from dart.core.errors import ChatError
 from dart.core.schema.profile import Endpoint
+from dart.core.visible_text import one_line
 
 ADAPTER_TIMEOUT_S = 600.0  # an adapter may come from a slow disk
 
@@ -72,7 +73,10 @@ class ModelList:
         headers = {} if self._secret is None else {"authorization": self._secret.bearer()}
         timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s))
         try:
-            return httpx.request(method, self._base_url + path, json=body, headers=headers, timeout=timeout)
+            return httpx.request(
+                method, self._base_url + path, json=body, headers=headers, timeout=timeout,
+                trust_env=may_use_proxy(self._base_url),
+            )  # fmt: skip
         except (httpx.TransportError, httpx.DecodingError) as error:
             problem = type(error).__name__
         raise ChatError(
@@ -81,5 +85,5 @@ class ModelList:
         )
 
     def _explanation(self, response: httpx.Response) -> str:
-        text = response.text.strip()[:MAX_EXPLANATION] or "no explanation"
-        return text if self._secret is None else self._secret.scrub(text)
+        text = response.text if self._secret is None else self._secret.scrub(response.text)
+        return one_line(text, MAX_EXPLANATION) or "no explanation"

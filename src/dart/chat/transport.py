@@ -9,15 +9,23 @@ from __future__ import annotations
 import ipaddress
 import logging
 import os
+import zlib
+from typing import NamedTuple
 
 import httpx
 
+from dart.core.api_keys import is_key_shaped, key_name_problem
 from dart.core.errors import ChatError
 from dart.core.schema.profile import Endpoint
 
 ALLOW_HTTP = "DART_ALLOW_HTTP"  # host names, separated by commas, that may be asked without encryption
 CACHE_ONLY = "DART_CACHE_ONLY"  # "1": send nothing; what is not in the cache is an error
 CONNECT_S = 15.0
+# A reply may be so large: a token of the largest vocabularies has up to a hundred bytes, a thousand once JSON has
+# escaped it and a server has added log-probabilities. What is larger is no answer, and would fill memory and cache.
+REPLY_BYTES, BYTES_PER_TOKEN = 1 << 20, 1024
+FRAGMENT = 12  # characters of a key that a message may not show either
+_KEY_PARAMETERS = frozenset({"key", "api_key", "apikey", "api-key", "token", "access_token", "sig"})
 
 
 class Secret:
@@ -36,8 +44,21 @@ class Secret:
         return f"Bearer {self._value}"
 
     def scrub(self, text: str) -> str:
-        """`text` without the key: servers quote it back in their explanations."""
-        return text.replace(self._value, "***")
+        """`text` without the key or a longer part of it: servers quote it back, some of them cut."""
+        text = text.replace(self._value, "***")
+        windows = range(len(self._value) - FRAGMENT + 1)
+        parts = {self._value[start : start + FRAGMENT] for start in windows}
+        while any(text[start : start + FRAGMENT] in parts for start in range(len(text) - FRAGMENT + 1)):
+            first = next(start for start in range(len(text)) if text[start : start + FRAGMENT] in parts)
+            end = first + FRAGMENT
+            while end < len(text) and text[end - FRAGMENT + 1 : end + 1] in parts:
+                end += 1
+            text = f"{text[:first]}***{text[end:]}"
+        return text
+
+    def scrub_bytes(self, body: bytes) -> bytes:
+        """A reply without the key, before anything reads it: no name, text or explanation can carry it on."""
+        return body.replace(self._value.encode("ascii"), b"***")
 
 
 def cache_only() -> bool:
@@ -54,6 +75,8 @@ def read_key(endpoint: Endpoint) -> Secret | None:
     name = endpoint.api_key_env
     if name is None:
         return None
+    if problem := key_name_problem(name):
+        raise ChatError(f"{endpoint.model} at {endpoint.base_url}: {problem} Nothing was sent.")
     value = os.environ.get(name, "").strip()  # a key read from a file brings its line end along
     if not value:
         if cache_only():
@@ -71,6 +94,15 @@ def read_key(endpoint: Endpoint) -> Secret | None:
     return Secret(value)
 
 
+def may_use_proxy(base_url: str) -> bool:
+    """Whether HTTP_PROXY and the like apply: never to this machine, and never to a key over plain http.
+
+    A proxy would read what `check_url` promises to keep on this machine or in the network that the user named.
+    """
+    url = httpx.URL(base_url)
+    return url.scheme == "https" and not _is_local(url.host)
+
+
 def check_url(base_url: str, *, in_process: bool) -> None:
     """Refuse addresses that would send a key in the clear, carry a password, or lead nowhere.
 
@@ -86,6 +118,11 @@ def check_url(base_url: str, *, in_process: bool) -> None:
         raise ChatError(
             f"base_url for {url.host} holds a user name or password, which would end up in dvc.lock. "
             "Remove it from the profile; a key belongs into the variable that api_key_env names."
+        )
+    if any(is_key_shaped(value) or name.lower() in _KEY_PARAMETERS for name, value in url.params.multi_items()):
+        raise ChatError(
+            f"base_url for {url.host} holds a key in its query, which would end up in dvc.lock. Remove it from the "
+            "profile; a key belongs into the variable that api_key_env names."
         )
     if in_process or (url.scheme == "https" and url.host):
         return
@@ -110,6 +147,18 @@ def _is_local(host: str) -> bool:
         return False
 
 
+class Reply(NamedTuple):
+    """One HTTP response, whole and without the key."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
+class ReplyTooLarge(Exception):
+    """A reply is larger than any answer can be; reading it was stopped."""
+
+
 class ConnectionPool:
     """Connections to one endpoint for one `ask`: httpx clients with a single connection each.
 
@@ -128,7 +177,12 @@ class ConnectionPool:
         logging.getLogger("httpcore").setLevel(logging.WARNING)
         self._url = f"{endpoint.base_url.rstrip('/')}/chat/completions"
         self._connect_s = min(CONNECT_S, endpoint.timeout_s)
-        self._headers = {"content-type": "application/json", "accept": "application/json"}
+        self._max_bytes = REPLY_BYTES + BYTES_PER_TOKEN * endpoint.max_tokens
+        self._headers = {
+            "content-type": "application/json", "accept": "application/json", "accept-encoding": "gzip, deflate",
+        }  # fmt: skip
+        self._key = key
+        self._trust_env = transport is None and may_use_proxy(endpoint.base_url)
         if key is not None:
             self._headers["authorization"] = key.bearer()
         self._transport = transport
@@ -138,13 +192,22 @@ class ConnectionPool:
         self._idle: list[httpx.AsyncClient] = []
         self._clients: list[httpx.AsyncClient] = []
 
-    async def post(self, body: bytes) -> httpx.Response:
-        """Send one request on an idle connection (the one used last, which is open), or on a new one."""
+    async def post(self, body: bytes) -> Reply:
+        """Send one request on an idle connection (the one used last, which is open), or on a new one.
+
+        Raises:
+            httpx.TransportError, httpx.DecodingError: the reply did not come whole.
+            ReplyTooLarge: it is no answer.
+        """
         client = self._idle.pop() if self._idle else self._open_client()
         try:
-            return await client.post(self._url, content=body)
+            async with client.stream("POST", self._url, content=body) as response:
+                content = await read_bounded(response, self._max_bytes)
         finally:
             self._idle.append(client)
+        return Reply(
+            response.status_code, response.headers, content if self._key is None else self._key.scrub_bytes(content)
+        )
 
     async def close(self) -> None:
         """Close the connections; a transport from outside stays open, it is its owner's."""
@@ -155,9 +218,43 @@ class ConnectionPool:
     def _open_client(self) -> httpx.AsyncClient:
         timeout = httpx.Timeout(None, connect=self._connect_s)
         if self._transport is not None:
-            client = httpx.AsyncClient(transport=self._transport, headers=self._headers, timeout=timeout)
+            client = httpx.AsyncClient(
+                transport=self._transport, headers=self._headers, timeout=timeout, trust_env=False
+            )
         else:
             limits = httpx.Limits(max_connections=1, max_keepalive_connections=1)
-            client = httpx.AsyncClient(verify=self._verify, headers=self._headers, timeout=timeout, limits=limits)
+            client = httpx.AsyncClient(
+                verify=self._verify, headers=self._headers, timeout=timeout, limits=limits, trust_env=self._trust_env
+            )
         self._clients.append(client)
         return client
+
+
+async def read_bounded(response: httpx.Response, max_bytes: int) -> bytes:
+    """The body of `response`, unpacked, without ever holding much more than `max_bytes` of it.
+
+    httpx unpacks a chunk whole, and 64 KiB of gzip may hold 64 MiB; so it is unpacked here.
+
+    Raises:
+        ReplyTooLarge: there is more.
+        httpx.DecodingError: it is not what its content-encoding says.
+    """
+    if response.is_stream_consumed:  # of a transport in this process, which had it in memory anyway
+        if len(response.content) > max_bytes:
+            raise ReplyTooLarge
+        return response.content
+    coding = response.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("identity", "gzip", "x-gzip", "deflate", ""):
+        raise httpx.DecodingError(f"content-encoding {coding[:20]!r} was not asked for")
+    unpack = None if coding in ("identity", "") else zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        try:
+            body += chunk if unpack is None else unpack.decompress(chunk, max_bytes + 1 - len(body))
+        except zlib.error:
+            raise httpx.DecodingError("the body is not what its content-encoding says") from None
+        if len(body) > max_bytes:
+            raise ReplyTooLarge
+    if unpack is not None and body and not unpack.eof:
+        raise httpx.DecodingError("the compressed body is cut")
+    return bytes(body)

@@ -13,8 +13,24 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from dart.cli import ablations, annotate, cache, check, compare, estimate, graph, readme, report, repro, summary, verify, viewer
+from dart.cli import (
+    ablations,
+    annotate,
+    cache,
+    check,
+    compare,
+    estimate,
+    graph,
+    power,
+    readme,
+    report,
+    repro,
+    summary,
+    verify,
+    viewer,
+)
 from dart.core.errors import DartError
+from dart.core.visible_text import visible
 
 
 class DartGroup(TyperGroup):
@@ -24,7 +40,7 @@ class DartGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except DartError as error:
-            print(f"dart {ctx.invoked_subcommand}: {error}", file=sys.stderr)
+            print(f"dart {ctx.invoked_subcommand}: {visible(str(error))}", file=sys.stderr)
             raise typer.Exit(1) from None
 
 
@@ -50,6 +66,7 @@ app.command("arms")(ablations.arms)
 app.add_typer(annotate.app, name="annotate")
 app.add_typer(cache.app, name="cache")
 app.command("compare")(compare.compare)
+app.command("power")(power.power)
 app.command("estimate", cls=estimate.EstimateCommand)(estimate.estimate)
 
 

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dart.core.visible_text import visible
+
 if TYPE_CHECKING:
     from dart.chat.archive import Selection
 
 app = typer.Typer(
-    no_args_is_help=True, help="Count, export, import and prune paid answers. All clones of a user share them."
+    no_args_is_help=True, help="Count, verify, export, import and prune paid answers. All clones of a user share them."
 )
 
 Model = Annotated[str | None, typer.Option(help="only answers of this model")]
 BaseUrl = Annotated[str | None, typer.Option(help="only answers of this endpoint")]
+ArchiveFile = Annotated[Path, typer.Argument(dir_okay=False)]
 Stage = Annotated[str | None, typer.Option(help="only answers that this stage asked for first, e.g. distill")]
 
 
@@ -31,34 +34,39 @@ def stats() -> None:
     print(f"{cache.path}: {len(cache)} answers")
     for group in archive.answer_counts(cache):
         print(
-            f"  {group.model} at {group.base_url}, {group.stage}: {group.answers} answers, "
-            f"{group.prompt_tokens} + {group.completion_tokens} tokens"
+            visible(
+                f"  {group.model} at {group.base_url}, {group.stage}: {group.answers} answers, "
+                f"{group.prompt_tokens} + {group.completion_tokens} tokens"
+            )
         )
     scores = ScoreCache()
     if scores.path.is_file():
         counts = scores.counts()
         print(f"{scores.path}: {sum(count.scores for count in counts)} scores")
         for count in counts:
-            print(f"  {count.model}, {count.label}: {count.scores} texts")
+            print(visible(f"  {count.model}, {count.label}: {count.scores} texts"))
     entries = ledger_entries(cache)
     print(f"paid: {sum(entry.usd for entry in entries):.4f} USD" if entries else "paid: nothing")
     for entry in entries:
-        unconfirmed = f", at most {entry.unconfirmed_usd:.4f} USD more for requests that were lost"
+        unconfirmed = f", at most {entry.unconfirmed_usd:.4f} USD more for replies that were lost or without usage"
         print(
-            f"  {entry.model} at {entry.base_url}, {entry.stage}: {entry.calls} calls, "
-            f"{entry.prompt_tokens} + {entry.completion_tokens} tokens, {entry.usd:.4f} USD"
-            + (unconfirmed if entry.unconfirmed_usd else "")
+            visible(
+                f"  {entry.model} at {entry.base_url}, {entry.stage}: {entry.calls} calls, "
+                f"{entry.prompt_tokens} + {entry.completion_tokens} tokens, {entry.usd:.4f} USD"
+                + (unconfirmed if entry.unconfirmed_usd else "")
+            )
         )
 
 
 @app.command("export")
-def export(file: Path, model: Model = None, base_url: BaseUrl = None, stage: Stage = None) -> None:
+def export(file: ArchiveFile, model: Model = None, base_url: BaseUrl = None, stage: Stage = None) -> None:
     """Write answers to a .jsonl, .jsonl.gz, .jsonl.xz or .jsonl.bz2 file."""
     from dart.chat import archive
     from dart.chat.cache import ResponseCache
 
-    count = archive.export(ResponseCache(), file, archive.Selection(model, base_url, stage))
-    print(f"{count} answers written to {file}")
+    result = archive.export(ResponseCache(), file, archive.Selection(model, base_url, stage))
+    damaged = f"; {result.damaged} damaged ones left out (`dart cache verify` removes them)" if result.damaged else ""
+    print(f"{result.written} answers written to {file}{damaged}")
 
 
 @app.command("import")
@@ -72,6 +80,21 @@ def import_(file: Path) -> None:
         f"{result.added} new answers, {result.identical} known already, "
         f"{result.conflicting} known with another text (kept ours)"
     )
+
+
+@app.command("verify")
+def verify() -> None:
+    """Check every answer; damaged ones are removed and asked again, and a damaged file is replaced."""
+    from dart.chat.cache import ResponseCache
+    from dart.chat.repair import verify as verify_cache
+
+    cache = ResponseCache()
+    result = verify_cache(cache)
+    print(f"{cache.path}: {result.answers} answers are whole, {result.damaged} were damaged and are gone")
+    if result.unchecked:
+        print(f"{result.unchecked} had no checksum (an older version wrote them) and have one now")
+    if result.moved_to is not None:
+        print(f"the file itself was damaged: what could be read is in a new one, the old one is {result.moved_to}")
 
 
 @app.command("prune")

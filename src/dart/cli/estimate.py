@@ -1,4 +1,4 @@
-"""`dart estimate`: requests, tokens, dollars and hours of each stage before anything is sent."""
+"""`dart estimate`: requests, tokens, dollars, hours, GPU hours and disk of a run before anything is sent."""
 
 from __future__ import annotations
 
@@ -42,15 +42,21 @@ def estimate(
     chars_per_token: Annotated[
         float, typer.Option(metavar="N", help="characters that make a token")
     ] = CHARACTERS_PER_TOKEN,
-    json_path: Annotated[Path | None, typer.Option("--json", help="write the numbers here as well")] = None,
+    batch: Annotated[bool, typer.Option("--batch", help="asked by batch, at half the price (DART_BATCH)")] = False,
+    json_path: Annotated[
+        Path | None, typer.Option("--json", dir_okay=False, help="write the numbers here as well")
+    ] = None,
 ) -> None:
-    """Forecast requests, tokens, USD and hours. One line per stage, before anything is sent."""
+    """Forecast requests, tokens, USD, hours, GPU hours and disk. One line per stage, before anything is sent."""
     from dart.core.files import write_json
     from dart.estimate.estimator import estimate_run
-    from dart.estimate.table import render
+    from dart.estimate.table import render, subtotals
 
-    result = estimate_run(profile, students or (), chars_per_token)
+    result = estimate_run(profile, students or (), chars_per_token, batch)
     print(render(result))
     if json_path:
         rows = [line._asdict() | {"forecast": line.forecast._asdict()} for line in result.lines]
-        write_json(json_path, {"profile": result.settings.profile, "stages": rows}, digits=4)
+        sums = {part: forecast._asdict() for part, forecast in subtotals(result.lines).items()}
+        gpu = [slot._asdict() for slot in result.computes]
+        content = {"profile": result.settings.profile, "stages": rows, "subtotals": sums, "gpu": gpu}
+        write_json(json_path, content, digits=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ from typing import Annotated
 import typer
 
 OUT = Path("report")
+WRITTEN = re.compile(r"index\.(md|html)|tables\.tex|table\w+\.(md|tex)|figure\w+\.(png|svg|pdf)")  # in a report
 SOURCES = ("params.yaml", "profiles", "dvc.lock", "ablations", "external", "recipes", "metrics", "src", "stages")
 
 
@@ -28,8 +30,11 @@ def report(
     from dart.viewer.page import viewer_html
     from dart.viewer.samples import load_samples
 
-    if out.is_dir() and any(out.iterdir()) and not (out / "index.html").is_file():
-        raise DataError(f"{out} is not empty and holds no report. Name another folder with --out.")
+    if strange := foreign_files(out):
+        raise DataError(
+            f"{out} holds {', '.join(strange[:3])}{' and more' if len(strange) > 3 else ''}, which no report has, and "
+            "the whole folder would be replaced. Name another folder with --out."
+        )
     settings, profile = params.check()
     world = evaluated_world()
     students = settings.students if world is None else tuple(student.slot for student in world.students)
@@ -52,6 +57,13 @@ def report(
         print(f"left out: {text}")
     counts = coverage["counts"]["tables"]
     print(f"report   {out / 'index.html'} ({', '.join(f'{n} tables {status}' for status, n in counts.items())})")
+
+
+def foreign_files(out: Path) -> list[str]:
+    """What stands in `out` and is of no report; `out` itself, if it is a file."""
+    if out.is_dir():
+        return sorted(path.name for path in out.iterdir() if path.is_dir() or not WRITTEN.fullmatch(path.name))
+    return [out.name] if out.exists() else []
 
 
 def tree_state(root: Path) -> str:

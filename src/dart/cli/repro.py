@@ -16,6 +16,7 @@ import typer
 from dart.core.dvc_graph import STATE, PlannedStage, plan, remember_lock_order, restore_lock_order
 from dart.core.errors import DataError
 from dart.core.scheduler import LAUNCHER_VARIABLE, Event, Process, Result, Running, Scheduler, visible_devices
+from dart.core.visible_text import visible
 
 LOGS = STATE / "logs"
 TIMES = STATE / "times.json"  # {stage: seconds of its last run}
@@ -177,7 +178,7 @@ def _failure(root: Path, result: Result) -> list[str]:
     log = log_path(result.address)
     tail = (root / log).read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL:]
     head = f"stage {result.address} failed (exit code {result.exit_code}). The end of {log}:"
-    return ["", head, *(f"    {line}" for line in tail)]
+    return ["", head, *(visible(f"    {line}") for line in tail)]
 
 
 def _read_times(root: Path) -> dict[str, float]:

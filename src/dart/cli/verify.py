@@ -16,7 +16,9 @@ SHOWN = 20  # stages that are listed; another experiment differs in nearly all
 
 def verify(
     rev: Annotated[str, typer.Option("--rev", help="commit, tag or branch to compare with")] = "HEAD",
-    json: Annotated[Path | None, typer.Option("--json", help="write the comparison to this file")] = None,
+    json: Annotated[
+        Path | None, typer.Option("--json", dir_okay=False, help="write the comparison to this file")
+    ] = None,
     no_fail: Annotated[bool, typer.Option("--no-fail", help="exit with 0 whatever the verdict")] = False,
 ) -> None:
     """Compare outs and headline numbers with a commit; exit code 0 if they are reproduced, else 1."""

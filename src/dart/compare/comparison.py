@@ -13,17 +13,18 @@ from typing import Any, NamedTuple, cast
 
 from dart.compare.reader import RESERVED, SCORES, Output, Outputs, Problems, read_outputs, some
 from dart.core.errors import DataError
-from dart.core.records import Condition, Generation, Item, Label
+from dart.core.records import Condition, Generation, Item, Label, Record
 from dart.core.schema.method import Statistics
-from dart.stats.compare import compare
+from dart.stats.compare import exact_comparison
 from dart.stats.decision import benchmarks_of
-from dart.stats.harm import harm_tests
+from dart.stats.harm import RISE, exact_harm_tests
 
 OVERALL, *CONDITIONS = RESERVED
 METADATA = ("gold", "benchmark", "scenario")  # what a suite file can add to outputs
 Comparisons = dict[str, dict[str, Any] | None]
 
 _CONDITION: Mapping[Label, Condition] = {"YES": "DIFF", "NO": "EQUAL"}
+_UNREAD = "(not in the file)"  # a score without its text counts as a rationale's
 _DEFAULT_STATISTICS = Statistics(resamples=10_000, confidence=0.95)
 
 
@@ -117,7 +118,7 @@ def _generations(outputs: Sequence[Output], score: str = "toxicity") -> list[Gen
             item_id=output.id,
             variant="",
             text="",
-            rationale="",
+            rationale=_UNREAD if output.rationale is None else output.rationale,
             prediction=output.prediction,
             new_tokens=0,
             model="",
@@ -130,12 +131,17 @@ def _generations(outputs: Sequence[Output], score: str = "toxicity") -> list[Gen
 
 
 def compare_outputs(
-    base: Outputs, other: Outputs, statistics: Statistics = _DEFAULT_STATISTICS, seed: int = 0
+    base: Outputs,
+    other: Outputs,
+    statistics: Statistics = _DEFAULT_STATISTICS,
+    seed: int = 0,
+    tau: float = RISE,
 ) -> Comparisons:
-    """{"overall", "DIFF", "EQUAL", each benchmark: comparison}, a comparison as of `dart.stats.compare`.
+    """{"overall", "DIFF", "EQUAL", each benchmark: comparison}, a comparison as of `exact_comparison`, not rounded.
 
-    A condition without items is None. "overall" also holds "harm" ({"toxicity" | "hate": `harm_tests`}) for every
-    score that both files have; "accuracy_difference_by_scenario" is there only if the files name scenarios.
+    A condition without items is None. "overall" also holds "harm" ({"toxicity" | "hate": `exact_harm_tests`}) for every
+    score that both files have; "accuracy_difference_by_scenario" is there only if the files name scenarios. `tau`: a
+    score that moves by more has risen or fallen.
 
     Raises:
         DataError: the files do not pair one to one.
@@ -149,7 +155,7 @@ def compare_outputs(
     for row, is_member in subsets.items():
         indices = [index for index, item in enumerate(pairs.items) if is_member(item)]
         result[row] = _comparison(pairs, indices, statistics, seed, row) if indices else None
-    harm = _harm(pairs, statistics, seed)
+    harm = _harm(pairs, statistics, seed, tau)
     if harm:
         cast(dict[str, Any], result[OVERALL])["harm"] = harm
     return result
@@ -166,29 +172,61 @@ def _has_benchmark(name: str) -> Callable[[Item], bool]:
 def _comparison(pairs: Pairs, indices: Sequence[int], statistics: Statistics, seed: int, row: str) -> dict[str, Any]:
     items = [pairs.items[index] for index in indices]
     base, other = (_generations([side[index] for index in indices]) for side in (pairs.base, pairs.other))
-    comparison = compare(items, base, other, statistics, seed, row)
+    comparison = exact_comparison(items, base, other, statistics, seed, row)
     if not pairs.has_scenarios:
         del comparison["accuracy_difference_by_scenario"]
     return comparison
 
 
-def _harm(pairs: Pairs, statistics: Statistics, seed: int) -> dict[str, Any]:
+class MovedPair(Record):
+    """A pair with one of its scores before and after; the texts are None where a file has none."""
+
+    id: str
+    score: str
+    base: float
+    other: float
+    change: float
+    gold: Label
+    benchmark: str | None
+    prediction_base: Label | None
+    prediction_other: Label | None
+    rationale_base: str | None
+    rationale_other: str | None
+
+
+def moved_pairs(base: Outputs, other: Outputs, most: int = 50) -> list[MovedPair]:
+    """The pairs whose score moved most, up or down, largest first; ties by id. Pairs without a rationale are left out.
+
+    Raises:
+        DataError: the files do not pair one to one.
+    """
+    pairs = align(base, other)
+    rows = []
+    for score in SCORES:
+        for item, one, two in zip(pairs.items, pairs.base, pairs.other, strict=True):
+            before, after = getattr(one, score), getattr(two, score)
+            explained = all(side.rationale is None or side.rationale.strip() for side in (one, two))
+            if before is not None and after is not None and explained:
+                row = MovedPair(
+                    id=item.id, score=score, base=before, other=after, change=after - before, gold=item.gold,
+                    benchmark=item.benchmark if pairs.has_benchmarks else None, prediction_base=one.prediction,
+                    prediction_other=two.prediction, rationale_base=one.rationale, rationale_other=two.rationale,
+                )  # fmt: skip
+                rows.append(row)
+    return sorted(rows, key=lambda row: (-abs(row.change), row.id, row.score))[:most]
+
+
+def _harm(pairs: Pairs, statistics: Statistics, seed: int, tau: float) -> dict[str, Any]:
     harm = {}
     for score in SCORES:
         if all(getattr(output, score) is not None for output in [*pairs.base, *pairs.other]):
             base, other = _generations(pairs.base, score), _generations(pairs.other, score)
-            harm[score] = harm_tests(pairs.items, base, other, statistics, seed, score)
+            harm[score] = exact_harm_tests(pairs.items, base, other, statistics, seed, score, tau)
     return harm
 
 
-def compare_files(
-    base_path: Path,
-    other_path: Path,
-    suite_path: Path | None = None,
-    statistics: Statistics = _DEFAULT_STATISTICS,
-    seed: int = 0,
-) -> Comparisons:
-    """`compare_outputs` of two files, gold labels, benchmarks and scenarios from a suite file if there is one.
+def read_pair(base_path: Path, other_path: Path, suite_path: Path | None = None) -> tuple[Outputs, Outputs]:
+    """Two files, with gold labels, benchmarks and scenarios from a suite file if there is one.
 
     Raises:
         DataError: naming file, line and id.
@@ -203,47 +241,20 @@ def compare_files(
                 f"{suite_path}: {len(missing)} items have no answer in {base_path} and {other_path}: "
                 f"{some(missing)}. Give the split that was answered, for example test.jsonl."
             )
-    return compare_outputs(base, other, statistics, seed)
+    return base, other
 
 
-def render(result: Comparisons) -> str:
-    """The comparison as a text table, one line per row, and what there is on harm below it."""
-    lines = [
-        f"{'':10} {'n':>5} {'base':>6} {'other':>6}  {'difference':24} {'macro-F1':24} {'parsed':>13} "
-        f"{'b':>5} {'c':>5} {'p exact':>8} {'detectable':>10}"
-    ]
-    for row, comparison in result.items():
-        if comparison is None:
-            lines.append(f"{row:10} {0:5}")
-            continue
-        test, detectable = comparison["mcnemar"], comparison["minimum_detectable_difference"]
-        lines.append(
-            f"{row:10} {comparison['n']:5} {comparison['accuracy_base']:6.3f} {comparison['accuracy_other']:6.3f}  "
-            f"{_change(comparison['accuracy_difference']):24} {_change(comparison['macro_f1_difference']):24} "
-            f"{comparison['parse_rate_base']:.3f} > {comparison['parse_rate_other']:.3f} {test['b']:5} {test['c']:5} "
-            f"{test['p_exact']:8.2g} {'-' if detectable is None else f'{detectable:.3f}':>10}"
-        )
-    overall = result[OVERALL] or {}
-    if "accuracy_difference_by_scenario" in overall:
-        robust = overall["accuracy_difference_by_scenario"]
-        lines.append(f"\naccuracy difference, {robust['clusters']} scenarios resampled whole: {_change(robust)}")
-    for score, tests in overall.get("harm", {}).items():
-        unpaired = tests["mann_whitney"]
-        lines += [
-            f"\n{score} x 1e5: median {tests['median_base_x1e5']:.2f} > {tests['median_other_x1e5']:.2f}, "
-            f"relative change {_change(tests['median_change'])}, permutation p {tests['permutation']['p']:.2g}",
-            f"  Hodges-Lehmann shift {_change(tests['hodges_lehmann_x1e5'])}, Wilcoxon p {tests['wilcoxon']['p']:.2g}, "
-            f"Mann-Whitney p {unpaired['p']:.2g}, rank-biserial {unpaired['rank_biserial']:+.3f}",
-        ]
-    lines.append(
-        "\nIntervals resample prompts. b: base right and other wrong, c: the reverse; p exact: McNemar, not corrected "
-        "for the number of rows.\ndetectable: the difference found with 80 % power; unparsed answers are wrong."
-    )
-    return "\n".join(lines)
+def compare_files(
+    base_path: Path,
+    other_path: Path,
+    suite_path: Path | None = None,
+    statistics: Statistics = _DEFAULT_STATISTICS,
+    seed: int = 0,
+    tau: float = RISE,
+) -> Comparisons:
+    """`compare_outputs` of two files (`read_pair`).
 
-
-def _change(value: Mapping[str, Any]) -> str:
-    if value["estimate"] is None:
-        return "-"
-    bounds = "" if value["ci"] is None else f" [{value['ci'][0]:+.3f}, {value['ci'][1]:+.3f}]"
-    return f"{value['estimate']:+.3f}{bounds}"
+    Raises:
+        DataError: naming file, line and id.
+    """
+    return compare_outputs(*read_pair(base_path, other_path, suite_path), statistics, seed, tau)

@@ -5,23 +5,22 @@ label or column, an id that occurs twice is an error that names file, line and i
 
 Columns (JSONL keys): `id` (or `item_id`); `gold` YES, NO, DIFF or EQUAL, unless a suite file gives it; `prediction`
 YES, NO or empty for an answer that could not be parsed; without a `prediction`, `text` (or `raw_text`), the raw
-answer, is parsed. Optional: `benchmark`, `scenario`, `toxicity`, `hate`, and the other fields of this project's
-generations and items, which are not needed here.
+answer, is parsed. Optional: `benchmark`, `scenario`, `toxicity`, `hate`, `rationale` (where it is empty, a score says
+nothing about harm), and the other fields of this project's generations and items, which are not needed here.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
-from collections import Counter
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dart.core.errors import DataError
 from dart.core.records import Generation, Item, Label, Record
+from dart.core.text_files import csv_rows, json_object, lines_of, read_text
+from dart.core.visible_text import MAX_NAME, short, shown, visible
 from dart.prompts.answer_format import parse
 
 SCORES = ("toxicity", "hate")
@@ -33,6 +32,7 @@ _ALIASES = {"item_id": "id", "raw_text": "text"}
 _COLUMNS = (set(Generation.model_fields) | set(Item.model_fields) | {"id", "text", *SCORES}) - {"item_id"}
 _GROUPS = ("benchmark", "scenario")
 _MAX_EXAMPLES = 5
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INVALID: Any = object()
 
 
@@ -47,6 +47,7 @@ class Output(Record):
     scenario: str | None = None
     toxicity: float | None = None
     hate: float | None = None
+    rationale: str | None = None  # the text without its conclusion line; None where the file has no text
 
 
 class Outputs(NamedTuple):
@@ -91,7 +92,7 @@ def read_outputs(path: Path, suite: bool = False) -> Outputs:
         if len(row) < len(cells):
             problems.add("column twice under two names", f"line {line}")
         if unknown := sorted(row.keys() - _COLUMNS):
-            problems.add("unknown column", f"{', '.join(unknown)} (line {line})")
+            problems.add("unknown column", f"{', '.join(map(shown, unknown[:3]))} (line {line})")
         if "id" not in row:
             problems.add("no column 'id'", f"line {line}")
         elif suite and "gold" not in row:
@@ -102,10 +103,12 @@ def read_outputs(path: Path, suite: bool = False) -> Outputs:
             rows.append(output)
     if not rows and not problems.kinds:
         raise DataError(f"{path}: the file has no rows. Give a file with one row per prompt.")
-    for key, count in Counter(output.id for output in rows).items():
-        if count > 1:
-            lines = [str(output.line) for output in rows if output.id == key]
-            problems.add("duplicate id", f"{key} (lines {' and '.join(lines[:3])})")
+    lines_by_id: dict[str, list[str]] = {}
+    for output in rows:
+        lines_by_id.setdefault(output.id, []).append(str(output.line))
+    for key, lines in lines_by_id.items():
+        if len(lines) > 1:
+            problems.add("duplicate id", f"{shown(key)} (lines {' and '.join(lines[:3])})")
     for name in ("gold", *_GROUPS, *SCORES):
         _all_or_none(rows, name, problems)
     problems.raise_any(f"Correct the file; columns may be {', '.join(sorted(_COLUMNS))}.")
@@ -116,49 +119,39 @@ def _all_or_none(rows: Sequence[Output], name: str, problems: Problems) -> None:
     empty = [output for output in rows if getattr(output, name) is None]
     if 0 < len(empty) < len(rows):
         for output in empty:
-            problems.add(f"'{name}' missing though other rows have it", f"{output.id} (line {output.line})")
+            problems.add(f"'{name}' missing though other rows have it", f"{shown(output.id)} (line {output.line})")
 
 
 def _rows(path: Path, problems: Problems) -> Iterator[tuple[int, Mapping[str, Any]]]:
     if not path.is_file():
         raise DataError(f"{path} is missing. Give the path of a JSONL or CSV file of outputs.")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: byte {error.start} is not UTF-8. Save the file as UTF-8 text.") from None
-    yield from (_csv_rows if path.suffix.lower() == ".csv" else _json_rows)(text, problems)
+    yield from (_csv_rows if path.suffix.lower() in (".csv", ".tsv") else _json_rows)(read_text(path), problems)
 
 
 def _json_rows(text: str, problems: Problems) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(lines_of(text), start=1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            problems.add("damaged line", f"{number} ({error.msg})")
-            continue
-        if isinstance(row, dict):
-            yield number, row
-        else:
-            problems.add("damaged line", f"{number} (not an object)")
+            yield number, json_object(line)
+        except ValueError as error:
+            problems.add("damaged line", f"{number} ({error})")
 
 
 def _csv_rows(text: str, problems: Problems) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header: list[str] | None = None
     try:
-        for cells in reader:
+        for line, cells in csv_rows(text, _COLUMNS | _ALIASES.keys()):
             if header is None:
                 header = [cell.strip() for cell in cells]
                 if len(set(header)) < len(header):
-                    problems.add("damaged line", f"{reader.line_num} (a column name occurs twice)")
-            elif cells and len(cells) != len(header):
-                problems.add("damaged line", f"{reader.line_num} ({len(cells)} of {len(header)} columns)")
-            elif cells:
-                yield reader.line_num, dict(zip(header, cells, strict=True))
-    except csv.Error as error:
-        problems.add("damaged line", f"{reader.line_num} ({error})")
+                    problems.add("damaged line", f"{line} (a column name occurs twice)")
+            elif len(cells) != len(header):
+                problems.add("damaged line", f"{line} ({len(cells)} of {len(header)} columns)")
+            else:
+                yield line, dict(zip(header, cells, strict=True))
+    except ValueError as error:
+        problems.add("damaged line", str(error).removeprefix("line "))
 
 
 def _output(row: Mapping[str, Any], line: int, problems: Problems) -> Output | None:
@@ -167,17 +160,17 @@ def _output(row: Mapping[str, Any], line: int, problems: Problems) -> Output | N
     if isinstance(key, int) and not isinstance(key, bool):
         key = str(key)
     if not isinstance(key, str) or not key.strip():
-        problems.add("empty or invalid id", f"{key!r} (line {line})")
+        problems.add("empty or invalid id", f"{short(key)} (line {line})")
         return None
-    where = f"{key} (line {line})"
+    where = f"{shown(key)} (line {line})"
     gold = _label(row.get("gold"), _GOLD)
     if gold is _INVALID:
-        problems.add("unknown gold label", f"{row['gold']!r} of {where}")
+        problems.add("unknown gold label", f"{short(row['gold'])} of {where}")
     prediction: Any = None
     if "prediction" in row:
         prediction = _label(row["prediction"], _PREDICTION)
         if prediction is _INVALID:
-            problems.add("unknown prediction", f"{row['prediction']!r} of {where}")
+            problems.add("unknown prediction", f"{short(row['prediction'])} of {where}")
     elif isinstance(row.get("text"), str):
         prediction = parse(row["text"]).prediction
     elif row.get("text") is not None:
@@ -185,13 +178,29 @@ def _output(row: Mapping[str, Any], line: int, problems: Problems) -> Output | N
     scores = {name: _score(row.get(name)) for name in SCORES}
     for name in SCORES:
         if scores[name] is _INVALID:
-            problems.add(f"'{name}' that is not a number in [0, 1]", f"{row[name]!r} of {where}")
+            problems.add(f"'{name}' that is not a number in [0, 1]", f"{short(row[name])} of {where}")
     if any(value is _INVALID for value in (gold, prediction, *scores.values())):
         return None
+    for name in _GROUPS:
+        if not isinstance(row.get(name), str | int | None) or isinstance(row.get(name), bool):
+            problems.add(f"'{name}' that is neither a text nor a number", where)
+            return None
     benchmark, scenario = (None if row.get(name) is None else str(row[name]).strip() or None for name in _GROUPS)
+    if benchmark is not None and (len(benchmark) > MAX_NAME or visible(benchmark) != benchmark):
+        problems.add(f"a benchmark's name above {MAX_NAME} characters or with control characters", where)
     if benchmark in RESERVED:
         problems.add("reserved benchmark name", f"{benchmark} of {where}")
-    return Output(id=key, line=line, gold=gold, prediction=prediction, benchmark=benchmark, scenario=scenario, **scores)
+    return Output(
+        id=key, line=line, gold=gold, prediction=prediction, benchmark=benchmark, scenario=scenario,
+        rationale=_rationale(row), **scores,
+    )  # fmt: skip
+
+
+def _rationale(row: Mapping[str, Any]) -> str | None:
+    """The column `rationale`, or what is left of `text` without its conclusion line."""
+    if isinstance(row.get("rationale"), str):
+        return str(row["rationale"])
+    return parse(row["text"]).rationale if isinstance(row.get("text"), str) else None
 
 
 def _label(value: Any, labels: Mapping[str, Label]) -> Any:
@@ -205,8 +214,10 @@ def _score(value: Any) -> Any:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return _INVALID
+    if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
+        return _INVALID  # float() takes "1_0", "nan" and digits of other scripts
     try:
         number = float(value)
-    except ValueError:
+    except OverflowError:
         return _INVALID
     return number if math.isfinite(number) and 0 <= number <= 1 else _INVALID

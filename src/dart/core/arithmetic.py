@@ -50,7 +50,7 @@ def _half_precision() -> str | None:
     read it: this precedes every import, and `dart.core.params` reports what is wrong with the files.
     """
     try:
-        name = re.search(r"^profile: *(\w+)", Path("params.yaml").read_text(encoding="utf-8"), re.M)
+        name = re.search(r"""^profile: *["']?([\w.-]+)""", Path("params.yaml").read_text(encoding="utf-8"), re.M)
         profile = Path("profiles", f"{name[1]}.yaml").read_text(encoding="utf-8") if name else ""
     except (OSError, ValueError):
         return None  # not in a project

@@ -25,15 +25,25 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path that replaces `path` on success and is deleted on failure.
 
     An out that exists is complete: a kill between two writes leaves the old file or none.
-    Parent folders are created, because DVC does not create them. Works for files and for folders.
+    Parent folders are created, because DVC does not create them. A file replaces a file, and a folder a folder.
+
+    Raises:
+        DataError: a file would replace a folder or a folder a file, or `path` names neither ("/", "..").
     """
+    if path.name in ("", ".."):
+        raise DataError(f"{path} is no name for a file. Name the file to write.")
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    new = scratch / path.name
     try:
-        yield scratch / path.name
+        yield new
         if path.is_dir():
-            shutil.rmtree(path)
-        os.replace(scratch / path.name, path)
+            if not new.is_dir():
+                raise DataError(f"{path} is a folder, and a file would replace it. Name a file, or delete the folder.")
+            os.rename(path, scratch / "old")  # goes with `scratch`; a link goes, and not what it points to
+        elif path.exists() and new.is_dir():
+            raise DataError(f"{path} is a file, and a folder would replace it. Name a folder, or delete the file.")
+        os.replace(new, path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -57,7 +67,7 @@ def read_jsonl(path: Path, kind: type[R]) -> list[R]:
     if not path.is_file():
         raise DataError(f"{path} is missing. Run `dvc repro` (or `dvc checkout`) to produce it.")
     records: list[R] = []
-    with path.open(encoding="utf-8") as stream:
+    with path.open("rb") as stream:  # pydantic says where a line is not UTF-8
         for number, line in enumerate(stream, start=1):
             try:
                 records.append(kind.model_validate_json(line))
@@ -80,9 +90,11 @@ def read_json(path: Path, kind: type[J]) -> J:
     if not path.is_file():
         raise DataError(f"{path} is missing. Run `dvc repro` (or `dvc checkout`) to produce it.")
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_bytes().decode("utf-8"))
     except json.JSONDecodeError as error:
         raise DataError(f"{path}:{error.lineno}: not JSON ({error.msg}). Delete it and run `dvc repro`.") from None
+    except (ValueError, RecursionError) as error:  # not UTF-8, a number of 5,000 digits, nested too deeply
+        raise DataError(f"{path}: cannot be read ({str(error)[:200]}). Delete it and run `dvc repro`.") from None
     if not isinstance(value, kind):
         raise DataError(
             f"{path}: expected a {kind.__name__}, found a {type(value).__name__}. Delete it and run `dvc repro`."

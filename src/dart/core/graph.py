@@ -73,6 +73,21 @@ def outs(stage: dict[str, Any]) -> list[str]:
     return [path for key in ("outs", "metrics", "plots") for path in _paths(stage.get(key, []))]
 
 
+def leftovers(script: str, slots: list[str], root: Path = Path()) -> list[Path]:
+    """What a killed run of `python -m stages SCRIPT SLOT` has left beside its outs (`dart.core.files.replacing`).
+
+    While the stage runs again these belong to nobody: DVC runs it once at a time.
+    """
+    mine = [stage for stage in stages(root).values() if stage["cmd"].split()[3:4] == [script]]
+    found = []
+    for out in (
+        root / re.sub(r"\$\{[^}]*\}", slots[0] if slots else "*", path) for stage in mine for path in outs(stage)
+    ):
+        pattern = re.compile(rf"\.{re.escape(out.name)}\.[a-z0-9_]{{8}}")
+        found += [path for path in out.parent.glob(".*") if pattern.fullmatch(path.name) and path.is_dir()]
+    return sorted({*found})
+
+
 def feeds(out: str, dep: str) -> bool:
     """Whether one path is the other or lies in it; a template stands for any name."""
     pairs = zip(out.split("/"), dep.split("/"), strict=False)

@@ -40,6 +40,11 @@ def verdicts(role: str) -> Path:
     return ANNOTATION / f"{role}.jsonl"
 
 
+def guard_verdicts() -> Path:
+    """What guard models say about the annotated pairs: a file for each."""
+    return ANNOTATION / "guards"
+
+
 def base(student: str) -> Path:
     return DATA / "models" / "base" / student
 
@@ -115,13 +120,17 @@ def training_target_file(student: str, name: str) -> Path:
 
 
 def recipe_pools(student: str) -> Path:
-    """Drift cases of the test set under the two-sided screen."""
+    """Drift cases of the test set, or what takes their place, of recipes that do not repair the main path's."""
     return DATA / "recipes" / student / "pools"
 
 
 def recipe_targets(student: str) -> Path:
-    """Safe targets for them; apart, because they alone decide a training."""
+    """Safe targets for them, by recipe; apart, because they alone decide a training."""
     return DATA / "recipes" / student / "targets"
+
+
+def recipe_target_file(student: str, recipe: str, seed: int) -> Path:
+    return recipe_targets(student) / recipe / f"{seed_name(seed)}.jsonl"
 
 
 def recipe_adapters(student: str) -> Path:
@@ -129,7 +138,7 @@ def recipe_adapters(student: str) -> Path:
 
 
 def recipe_answers(student: str) -> Path:
-    """Answers to test and validation items, by split, recipe and training seed."""
+    """Answers by what is asked (test, validation, sampled, halves), recipe and training seed."""
     return DATA / "recipes" / student / "answers"
 
 

@@ -16,11 +16,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
-import yaml
 from pydantic import BaseModel, Field, ValidationError
 
 from dart.core import graph
+from dart.core.api_keys import key_name_problem
 from dart.core.errors import ParameterError
+from dart.core.ranges import misread, nonsense
 from dart.core.records import BENCHMARKS, Record
 from dart.core.schema.ablations import RESERVED, Arms, Variant, runs
 from dart.core.schema.margins import knife_edges, margins
@@ -33,7 +34,9 @@ from dart.core.schema.method import (
     GenerationParams,
     Hypotheses,
     Lora,
+    Objectives,
     OpenEnded,
+    RecipeComparison,
     Recipes,
     Repair,
     SeverityWeights,
@@ -45,6 +48,7 @@ from dart.core.schema.method import (
 from dart.core.schema.profile import (
     Endpoint,
     ExternalSpec,
+    Guard,
     Label,
     OtherTeachers,
     Scorers,
@@ -54,6 +58,8 @@ from dart.core.schema.profile import (
     SuiteSpec,
     label_of,
 )
+from dart.core.visible_text import short, shown
+from dart.core.yaml_files import read_yaml
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +72,9 @@ ROLES: Mapping[str, str] = {
     "second_judge": "second_judge",
 }
 ROOT_FILE = "params.yaml"
+PROFILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+FOLDER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
+MAX_PROBLEMS = 50  # listed in one message
 
 
 class Params(Record):
@@ -82,7 +91,9 @@ class Params(Record):
     tau_delta: float = Field(strict=True)
     audit: Audit
     repair: Repair
+    objectives: Objectives
     recipes: Recipes
+    recipe_comparison: RecipeComparison
     policy: ExplanationPolicy
     severity_weights: SeverityWeights
     annotation: Annotation
@@ -106,6 +117,7 @@ class Profile(Record):
     other_teachers: OtherTeachers
     judge: Endpoint
     second_judge: Endpoint | None
+    guards: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Guard]  # each has a file of its name
     external: ExternalSpec
     simulation: Simulation | None
 
@@ -113,7 +125,7 @@ class Profile(Record):
     def label(self) -> Label:
         """Whether numbers of this profile are of simulated parties; derived, never declared."""
         return label_of(self.suite, self.students, self.scorers, self.teacher, self.other_teachers, self.judge,
-                        self.second_judge, self.external)  # fmt: skip
+                        self.second_judge, self.guards, self.external)  # fmt: skip
 
     def endpoint(self, role: str) -> Endpoint | None:
         """The endpoint of one of `ROLES`; None: this profile has none."""
@@ -138,6 +150,7 @@ class FromProfile(NamedTuple):
 TeacherEndpoint = Annotated[Endpoint, FromProfile("teacher")]
 OtherTeacherEndpoints = Annotated[OtherTeachers, FromProfile("other_teachers")]
 JudgeEndpoint = Annotated[Endpoint, FromProfile("judge")]
+GuardEndpoints = Annotated[dict[str, Guard], FromProfile("guards")]
 SecondJudgeEndpoint = Annotated[Endpoint | None, FromProfile("second_judge")]
 ScorerSpecs = Annotated[Scorers, FromProfile("scorers")]
 SimulationSpec = Annotated[Simulation | None, FromProfile("simulation")]
@@ -196,6 +209,11 @@ class StageParams(Record):
         if profile.simulation is not None and {"simulation", "severity_weights"} & cls.model_fields.keys():
             for margin in margins(profile.simulation, params.severity_weights, profile.suite):
                 log.info("world %s", margin)
+        if "recipes" in cls.model_fields and (slots := sorted(params.recipes.keys() - profile.students.keys())):
+            log.warning(
+                "%s: recipes: profile %s has no slot %s: nothing is compared there",
+                ROOT_FILE, params.profile, ", ".join(slots),
+            )  # fmt: skip
         return cls.model_construct(**values)
 
     @classmethod
@@ -236,18 +254,6 @@ def _leaves(value: Any, prefix: str) -> list[tuple[str, Any]]:
     return [(prefix, tree)]
 
 
-def _yaml(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise ParameterError(f"{path} does not exist. Run from the root of the repository.")
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError as error:
-        raise ParameterError(f"{path} is not valid YAML: {error}") from None
-    if not isinstance(content, dict):
-        raise ParameterError(f"{path} must be a mapping, but it is a {type(content).__name__}.")
-    return content
-
-
 def _known_keys(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
     """Field names at the parent of `location`, from the annotations of `model`."""
     current: Any = model
@@ -262,8 +268,9 @@ def _known_keys(model: type[BaseModel], location: tuple[str | int, ...]) -> list
 
 def problems(model: type[BaseModel], content: dict[str, Any], where: str) -> list[str]:
     """Every problem of `content` as one line each; an unknown key names the nearest known one."""
+    numbers = nonsense(content, where)
     try:
-        model.model_validate(content)
+        typed = model.model_validate(content)
     except ValidationError as error:
         lines = []
         for entry in error.errors():
@@ -276,9 +283,10 @@ def problems(model: type[BaseModel], content: dict[str, Any], where: str) -> lis
             elif entry["type"] == "missing":
                 lines.append(f"{where}: missing parameter '{key}'")
             else:
-                lines.append(f"{where}: {key} = {entry['input']!r}: {entry['msg']}")
-        return lines
-    return []
+                lines.append(f"{where}: {key} = {short(entry['input'])}: {entry['msg']}")
+            numbers.pop(key, None)  # said already
+        return lines + list(numbers.values())
+    return list((numbers | dict(misread(content, typed, where))).values())
 
 
 def _contradictions(params: Params, profile: Profile, where: str) -> list[str]:
@@ -294,8 +302,20 @@ def _contradictions(params: Params, profile: Profile, where: str) -> list[str]:
             f"({', '.join(params.students)})"
         )
     lines += _contradictory_arms(params, profile, where)
+    lines += _pasted_keys(profile, where)
     if profile.simulation is not None and profile.label == "measured":
         lines.append(f"{where}: simulation: no party is embedded, so there is nobody to simulate; set it to null")
+    lines += [
+        f"{file}: {shown(name)!r} must be a name of letters, digits, _ and -, because folders are named so"
+        for file, names in ((where, list(profile.students)), (ROOT_FILE, list(runs(params.variants))))
+        for name in (*names, *(params.variants if file == ROOT_FILE else ()))
+        if not FOLDER_NAME.fullmatch(name)
+    ]
+    lines += [
+        f"{where}: students.{slot}.nano: hidden_size {spec.nano.hidden_size} is no multiple of heads {spec.nano.heads}"
+        for slot, spec in profile.students.items()
+        if spec.nano is not None and spec.nano.hidden_size % spec.nano.heads
+    ]
     if params.distill.min_sentences > params.distill.max_sentences:
         lines.append(f"{ROOT_FILE}: distill.min_sentences is above distill.max_sentences")
     for key in OtherTeachers.model_fields:
@@ -317,6 +337,18 @@ def _contradictions(params: Params, profile: Profile, where: str) -> list[str]:
             if name not in benchmarks
         ]
     return lines
+
+
+def _pasted_keys(profile: Profile, where: str) -> list[str]:
+    """Keys that stand where the name of a variable belongs; refused before anything prints the parameters."""
+    names = {f"{key}.api_key_env": _get(profile, key) for key in ROLES.values()}
+    names |= {f"students.{slot}.server.api_key_env": spec.server for slot, spec in profile.students.items()}
+    return [
+        f"{where}: {key}: {problem}"
+        for key, section in names.items()
+        if section is not None and section.api_key_env is not None
+        and (problem := key_name_problem(section.api_key_env)) is not None
+    ]  # fmt: skip
 
 
 def _contradictory_arms(params: Params, profile: Profile, where: str) -> list[str]:
@@ -345,16 +377,19 @@ def check(root: Path = Path(), profile: str | None = None) -> tuple[Params, Prof
     Raises:
         ParameterError: listing every problem of both files at once.
     """
-    content = _yaml(root / ROOT_FILE) | ({} if profile is None else {"profile": profile})
+    content = read_yaml(root / ROOT_FILE) | ({} if profile is None else {"profile": profile})
     lines = problems(Params, content, ROOT_FILE)
     name = content.get("profile")
+    if not isinstance(name, str) or not PROFILE_NAME.fullmatch(name):
+        named = f"{ROOT_FILE}: profile = {short(name)}: must be the name of a file in profiles/, without .yaml"
+        raise ParameterError("\n".join([*_first(lines), named]))
     file = Path("profiles") / f"{name}.yaml"
     if not (root / file).is_file():
         names = sorted(path.stem for path in (root / "profiles").glob("*.yaml"))
         near = difflib.get_close_matches(str(name), names, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"profiles are: {', '.join(names)}"
-        raise ParameterError("\n".join([*lines, f"{ROOT_FILE}: profile: {name!r} has no file {file}; {hint}"]))
-    sections = _yaml(root / file)
+        raise ParameterError("\n".join([*_first(lines), f"{ROOT_FILE}: profile: {name!r} has no file {file}; {hint}"]))
+    sections = read_yaml(root / file)
     if sections.pop("label", None) is not None:
         lines.append(
             f"{file}: label: is derived from the parties (simulated if any is embedded, else measured) and cannot be "
@@ -366,4 +401,9 @@ def check(root: Path = Path(), profile: str | None = None) -> tuple[Params, Prof
         lines = _contradictions(params, filled, str(file))
         if not lines:
             return params, filled
-    raise ParameterError("\n".join(lines))
+    raise ParameterError("\n".join(_first(lines)))
+
+
+def _first(lines: list[str]) -> list[str]:
+    more = len(lines) - MAX_PROBLEMS
+    return [*lines[:MAX_PROBLEMS], f"and {more} more"] if more > 0 else lines

@@ -10,6 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from dart.core.refusal import RefusalField
+
 Label = Literal["YES", "NO"]
 Condition = Literal["DIFF", "EQUAL"]
 Severity = Literal["mild", "moderate", "severe", "extreme"]
@@ -44,7 +46,7 @@ class Rationale(Record):
     label: Label | None  # in the teacher's prompt; without one its own conclusion, None if it has none
     text: str  # analysis and conclusion line, as the student is trained on it
     accepted: bool
-    problems: tuple[str, ...]  # rules that the last attempt breaks; empty if accepted
+    problems: tuple[str, ...]  # rules that the last attempt breaks, and a `Refusal`, which a fallback's answer may have
     attempts: int  # 1 + correction rounds used
     model: str
     prompt_hash: str
@@ -85,10 +87,16 @@ class AuditRecord(Record):
     delta: float  # H(candidate) - H(base), Eq. 1
     screened: bool  # delta > tau_delta
     sampled: bool = False  # below the screen, but drawn for judging: an estimate of what the screen misses
-    judgement: Judgement | None  # None exactly when neither screened nor sampled
+    judgement: Judgement | None  # None when neither screened nor sampled, and where the judge refused the pair
     severity: Severity | None  # set exactly for confirmed drift cases: screened, and a regression
     flipped: bool | None = None  # whether the verdict changed with the order; None with one order
     verdicts: tuple[Judgement, ...] = ()  # all, by order and vote, in terms of A = base; empty if there is only one
+    refusal: RefusalField = None
+
+    @property
+    def unjudged(self) -> bool:
+        """Whether the judge refused this pair, and no fallback judged it: neither drift nor safe."""
+        return self.refusal is not None and self.judgement is None
 
 
 class RepairTarget(Record):
@@ -111,3 +119,12 @@ class TrainingRow(Record):
     key: str
     messages: tuple[dict[str, str], ...]  # the prompt: {"role", "content"}, system first if there is one
     response: str  # rationale and conclusion line
+
+
+class PreferencePair(Record):
+    """Two answers to one prompt, of which training prefers the first (DPO, ORPO)."""
+
+    key: str
+    messages: tuple[dict[str, str], ...]
+    chosen: str  # rationale and conclusion line
+    rejected: str

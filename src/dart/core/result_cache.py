@@ -19,7 +19,7 @@ from dart.core.distributed import is_main_process, replacing_on_main_process, ru
 from dart.core.files import read_json
 from dart.core.seeds import digest
 
-LIBRARIES = ("torch", "transformers", "peft")  # their arithmetic decides a result, too
+LIBRARIES = ("torch", "transformers", "peft", "trl")  # their arithmetic decides a result, too
 
 
 class ResultCache:

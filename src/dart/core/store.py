@@ -17,7 +17,9 @@ from typing import ClassVar
 import platformdirs
 
 from dart.core.errors import DartError
+from dart.core.visible_text import visible
 
+MAX_ERROR = 200  # characters of SQLite's own words, which may quote a row
 BUSY_S = 60.0  # every transaction is one statement or one batch, so another process holds the lock for milliseconds
 
 
@@ -38,7 +40,7 @@ class Store:
     TABLE: ClassVar[str]  # CREATE TABLE IF NOT EXISTS ...
     LAYOUT: ClassVar[int]  # version of the table: PRAGMA user_version
     NAME: ClassVar[str]  # in messages
-    LOSS: ClassVar[str]  # the consequence of deleting the file, in messages
+    WAY_OUT: ClassVar[str]  # what to do if the file is damaged, in messages
     ERROR: ClassVar[type[DartError]]  # raised if the file cannot be used
 
     def __init__(self, path: Path | None = None) -> None:
@@ -53,17 +55,26 @@ class Store:
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
-        """A connection in autocommit mode: each statement is a transaction. Errors of SQLite become `ERROR`."""
-        try:
-            if self._connection is None:
+        """A connection in autocommit mode: each statement is a transaction. Errors of SQLite become `ERROR`.
+
+        An `OSError` of the caller's own files passes: it says nothing about this one.
+        """
+        if self._connection is None:
+            try:
                 self._connection = self._connect()
+            except (sqlite3.Error, OSError) as error:
+                raise self._unusable(error) from error
+        try:
             yield self._connection
-        except (sqlite3.Error, OSError) as error:
-            raise self.ERROR(
-                f"the {self.NAME} {self.path} cannot be used: {error}. It needs a writable local folder (SQLite's "
-                "write-ahead log does not work on network file systems) with free space: set DART_CACHE_DIR to one, "
-                f"or, if the file is damaged, move it away; {self.LOSS}."
-            ) from error
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> DartError:
+        return self.ERROR(
+            f"the {self.NAME} {self.path} cannot be used: {visible(str(error))[:MAX_ERROR]}. It needs a writable "
+            "local folder (SQLite's write-ahead log does not work on network file systems) with free space: set "
+            f"DART_CACHE_DIR to one. {self.WAY_OUT}"
+        )
 
     def _connect(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)

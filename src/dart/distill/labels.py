@@ -18,13 +18,15 @@ from dart.prompts.answer_format import parse
 log = logging.getLogger(__name__)
 
 
-def predict_labels(items: Sequence[Item], client: ChatClient) -> tuple[dict[str, Label], Outcome[Label]]:
+def predict_labels(
+    items: Sequence[Item], client: ChatClient, may_miss: float = 0.0
+) -> tuple[dict[str, Label], Outcome[Label]]:
     """The teacher's label of each item by item id, in the order of `items`; the gold labels are not used.
 
-    An answer that does not parse gives no label: it is in the outcome's answers with value None. A failed request is
-    in the outcome's failures.
+    An answer that does not parse gives no label: it is in the outcome's answers with value None. Neither does a
+    refusal, of which there may be a share of `may_miss`. A failed request is in the outcome's failures.
     """
-    outcome = client.ask([label_task(item) for item in items])
+    outcome = client.ask([label_task(item) for item in items], may_miss=may_miss)
     labels = {key: answer.value for key, answer in outcome.answers.items() if answer.value is not None}
     log.info("predicted labels: %d, and %d answers without one", len(labels), len(outcome.answers) - len(labels))
     return labels, outcome

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dart.chat.client import ChatClient
 from dart.chat.tasks import Outcome, Rejected, Task
 from dart.core.records import Generation, Item, Label, Rationale
+from dart.core.refusal import Refusal
 from dart.core.schema.method import Distill
 from dart.distill.acceptance import normalise_conclusion, problems
 from dart.prompts import classification, corrections
@@ -20,6 +21,7 @@ from dart.prompts.answer_format import parse
 from dart.prompts.messages import Message, prompt_hash
 
 log = logging.getLogger(__name__)
+MAX_REJECTED_IN_A_ROW = 50  # then something is wrong with all of them, and each is paid for three times
 Prompt = Callable[[str, Label | None], list[Message]]
 
 
@@ -38,15 +40,17 @@ def write_rationales(
             is explained freely (`free_form_rationales`). None: the gold labels.
 
     A rationale that still breaks a rule after `rules.correction_rounds` re-asks is recorded with `accepted` False and
-    its problems, so that it is counted; it is never trained on. A failed request gives no rationale and is in the
-    outcome's failures.
+    its problems, so that it is counted; it is never trained on. So is a refusal, with an empty text and its words as a
+    problem. A failed request gives no rationale and is in the outcome's failures.
     """
     targets = [item.gold if labels is None else labels.get(item.id) for item in items]
     tasks = [explanation_task(item, label, rules, prompt) for item, label in zip(items, targets, strict=True)]
-    outcome = client.ask(tasks)
+    outcome = client.ask(tasks, may_miss=rules.may_miss, stop_after_rejected=MAX_REJECTED_IN_A_ROW)
     rationales = []
     for item, label, task in zip(items, targets, tasks, strict=True):
         answer = outcome.answers.get(item.id)
+        if answer is None and item.id in outcome.refusals:
+            rationales.append(_refused(item, label, outcome.refusals[item.id], prompt_hash(task.messages)))
         if answer is None:
             continue
         # Checked again, so that the recorded acceptance follows today's rules and not those of a cached transcript.
@@ -57,7 +61,7 @@ def write_rationales(
                 label=label or parse(answer.text).prediction,
                 text=normalise_conclusion(answer.text),
                 accepted=not broken,
-                problems=tuple(broken),
+                problems=(*broken, *([] if answer.refusal is None else [answer.refusal.problem])),
                 attempts=answer.attempts,
                 model=answer.model,
                 prompt_hash=prompt_hash(task.messages),
@@ -65,6 +69,13 @@ def write_rationales(
         )
     _log_acceptance(rationales)
     return rationales, outcome
+
+
+def _refused(item: Item, label: Label | None, refusal: Refusal, prompt: str) -> Rationale:
+    return Rationale(
+        item_id=item.id, label=label, text="", accepted=False, problems=(refusal.problem,), attempts=0,
+        model=refusal.by, prompt_hash=prompt,
+    )  # fmt: skip
 
 
 def free_form_rationales(

@@ -31,7 +31,10 @@ from dart.estimate.assumptions import (
     RATIONALE_STAND_IN,
     SCREENED_SHARE,
 )
-from dart.estimate.forecast import NOTHING, Line, forecast, total
+from dart.estimate.compute import Compute, computes
+from dart.estimate.forecast import NOTHING, Line, at_batch_price, forecast, total
+from dart.estimate.progress import SignOfLife
+from dart.estimate.recipes import recipe_lines
 from dart.harm.audit import is_sampled, judge_attempts
 from dart.harm.judge import JudgeAttempt, judge_task
 from dart.harm.screen import SCREEN_ALL, passes_screen
@@ -44,6 +47,8 @@ from dart.stats.annotation import draw_pairs
 from dart.suite.sources import read_suite
 from dart.suite.split import split_suite
 
+EXAMPLES = 200  # questions that stand for those about texts which do not exist
+
 
 class Estimate(NamedTuple):
     """The lines of a whole run, and what they were made from."""
@@ -52,14 +57,19 @@ class Estimate(NamedTuple):
     profile: Profile
     characters_per_token: float
     lines: list[Line]
+    computes: list[Compute]
+    by_batch: bool
 
 
-def estimate_run(profile_name: str | None, students: Sequence[str], characters_per_token: float) -> Estimate:
+def estimate_run(
+    profile_name: str | None, students: Sequence[str], characters_per_token: float, by_batch: bool = False
+) -> Estimate:
     """The estimate of the repository in the working directory.
 
     Args:
         profile_name: another profile than params.yaml names; None: that one.
         students: other slots of the profile than params.yaml names; empty: those.
+        by_batch: asked through the providers' batch interfaces (`DART_BATCH`).
 
     Raises:
         ParameterError: parameters or profile are not valid, or the profile has no such slot.
@@ -76,7 +86,13 @@ def estimate_run(profile_name: str | None, students: Sequence[str], characters_p
     estimator = Estimator(
         settings, profile, Path(), use_data=settings.profile == active, characters_per_token=characters_per_token
     )
-    return Estimate(settings, profile, characters_per_token, estimator.lines())
+    lines = estimator.lines()
+    estimator.progress.close()
+    if by_batch:
+        lines = [at_batch_price(line, profile.endpoint(line.party)) for line in lines]
+    return Estimate(
+        settings, profile, characters_per_token, lines, computes(settings, profile, estimator.sizes()), by_batch
+    )
 
 
 class Estimator:
@@ -91,14 +107,17 @@ class Estimator:
         self, settings: Params, profile: Profile, root: Path, *, use_data: bool, characters_per_token: float
     ) -> None:
         self.settings = settings
-        self._profile = profile
+        self.profile = profile
+        self.progress = SignOfLife()
         self._seed = profile.seeds[0]
         self._root = root
         self._use_data = use_data
         self._characters_per_token = characters_per_token
         self._cache = ResponseCache()
+        self.progress("counting the cache")
         self._cached_answers = archive.answer_counts(self._cache)
-        self.train, self.test = self._items()
+        self.progress("reading the suite")
+        self.train, self.validation, self.test = self._items()
 
     def lines(self) -> list[Line]:
         """One line for each stage and endpoint that it asks, in the order of dvc.yaml."""
@@ -116,37 +135,76 @@ class Estimator:
             lines += arm_lines(self, name, variant)
         lines += self._reaudit()
         for student in self.settings.students:
+            lines += recipe_lines(self, student)
+        for student in self.settings.students:
             lines += self._openended(student)
         return [*lines, *self._calibrate(), self._rewriting()]
 
+    def sizes(self) -> dict[str, int]:
+        """{split: items}."""
+        return {"train": len(self.train), "validation": len(self.validation), "test": len(self.test)}
+
+    def assumed_audit(self, stage: str, items: Sequence[Item], share: float, times: int) -> Line:
+        """An audit of texts that do not exist yet, `times` as many as `items`."""
+        protocol, attempts = self.settings.audit, self._judge_attempts()
+        judged = share + (1 - share) * protocol.unscreened_rate
+        basis = f"assumed: {judged:.0%} of {times} x {len(items)} pairs are judged"
+        examples = items[:: max(1, len(items) // EXAMPLES)]
+        tasks = [
+            judge_task(item, _stand_in(item), _stand_in(item), attempt) for item in examples for attempt in attempts
+        ]
+        expected = judged * times * len(items) * len(attempts)
+        return self._as_before(self.line(stage, "judge", tasks, basis, expected))
+
+    def assumed_targets(self, stage: str, items: Sequence[Item], share: float, times: int) -> Line:
+        """Safe targets for a share of texts that do not exist yet."""
+        basis = f"assumed: {share:.0%} of {times} x {len(items)} pairs are drift cases"
+        tasks = [self.target(item) for item in items[:: max(1, len(items) // EXAMPLES)]]
+        return self._as_before(self.line(stage, "teacher", tasks, basis, share * times * len(items)))
+
+    def _as_before(self, line: Line) -> Line:
+        """An assumed line, or nothing to ask where the stage has run and its answers are in the cache."""
+        endpoint = self.profile.endpoint(line.party)
+        address = None if endpoint is None else (endpoint.base_url.rstrip("/"), endpoint.model)
+        cost = self._root / layout.cost(line.stage)
+        groups = [group for group in self._cached_answers if (group.base_url, group.model) == address]
+        cached = sum(group.answers for group in groups if group.stage == line.stage)
+        if not (self._use_data and cost.is_file() and cached):
+            return line
+        return line._replace(forecast=NOTHING._replace(cached=cached), basis="cached by the run before")
+
     def _over_seeds(self, line_of: Callable[[int], Line]) -> Line:
         """One line for what is asked anew with every training seed."""
-        lines = [line_of(seed) for seed in self._profile.seeds]
+        lines = [line_of(seed) for seed in self.profile.seeds]
         bases = "; ".join(dict.fromkeys(line.basis for line in lines))
         basis = f"{bases}; {len(lines)} training seeds" if len(lines) > 1 else bases
         return lines[0]._replace(forecast=total(line.forecast for line in lines), basis=basis)
 
-    def _items(self) -> tuple[list[Item], list[Item]]:
-        """The training and test items: those of data/suite, or the suite that the profile names."""
+    def _items(self) -> tuple[list[Item], list[Item], list[Item]]:
+        """Training, validation and test items: those of data/suite, or the suite that the profile names."""
         folder = self._root / layout.SUITE
         if self._use_data and (folder / "test.jsonl").is_file():
-            return read_jsonl(folder / "train.jsonl", Item), read_jsonl(folder / "test.jsonl", Item)
-        spec, local = self._profile.suite, os.environ.get("DART_DATA_DIR")
+            train, validation, test = (
+                read_jsonl(folder / f"{split}.jsonl", Item) for split in ("train", "validation", "test")
+            )
+            return train, validation, test
+        spec, local = self.profile.suite, os.environ.get("DART_DATA_DIR")
         source = (
             write_suite(self.settings.seed)
             if spec.source == "embedded"
             else read_suite(spec.source, Path(local) if local else None)
         )
         suite = split_suite(source.items, spec, self.settings.split, self.settings.seed)
-        return suite.train, suite.test
+        return suite.train, suite.validation, suite.test
 
     def line(
         self, stage: str, party: str, tasks: Sequence[Task[Any]], basis: str, expected: float | None = None
     ) -> Line:
         """The forecast of `tasks` at the endpoint of `party`, or of `expected` questions of which they are examples."""
-        endpoint = self._profile.endpoint(party)
+        self.progress(stage)
+        endpoint = self.profile.endpoint(party)
         assert endpoint is not None, f"{self.settings.profile} has no {party}, so no stage asks it"
-        transport = transport_for(endpoint, self._profile.simulation, self.settings.seed)
+        transport = transport_for(endpoint, self.profile.simulation, self.settings.seed)
         result = forecast(
             tasks,
             endpoint,
@@ -247,8 +305,8 @@ class Estimator:
 
     def _rewriting(self) -> Line:
         """The teacher rewrites HateCheck's failing subset of every student; test items stand in for its prompts."""
-        share, students = self._profile.external.failing_share, len(self.settings.students)
-        expected = share * self._profile.external.sizes.hatecheck * students
+        share, students = self.profile.external.failing_share, len(self.settings.students)
+        expected = share * self.profile.external.sizes.hatecheck * students
         basis = f"assumed: {share:.1%} of HateCheck, {students} students"
         return self.line("hatecheck_rewrites", "teacher", [self.target(item) for item in self.test], basis, expected)
 
@@ -267,7 +325,7 @@ class Estimator:
             )
         ]
         basis = "real answers" if complete else f"answers assumed, {len(questions)} questions"
-        parties = [party for party in ("judge", "second_judge") if getattr(self._profile, party) is not None]
+        parties = [party for party in ("judge", "second_judge") if getattr(self.profile, party) is not None]
         return [self.line(f"openended_judgements@{student}", party, tasks, basis) for party in parties]
 
     def _teacher(self, student: str) -> list[Line]:
@@ -306,7 +364,7 @@ class Estimator:
             annotated, basis = {record.item_id for record in pairs}, "real pairs"
         lines = []
         for party in ("judge", "second_judge"):
-            if getattr(self._profile, party) is not None:
+            if getattr(self.profile, party) is not None:
                 tasks = [
                     judge_task(item, base.get(item.id, _stand_in(item)), other.get(item.id, _stand_in(item)), attempt)
                     for item in self.test

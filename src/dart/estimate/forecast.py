@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from dart.chat.batch import PRICE
 from dart.chat.cache import ResponseCache
 from dart.chat.request import ChatRequest, build_request
 from dart.chat.tasks import Rejected, Task, price_usd
@@ -20,6 +21,7 @@ from dart.estimate.assumptions import CHARACTERS_PER_TOKEN
 TOKENS_PER_MESSAGE = 4  # of the chat template
 CORRECTION_RATE = 0.1  # correction rounds per answer
 FIRST_TOKEN_S, TOKENS_PER_S = 1.0, 40.0  # of a hosted model, per request
+WINDOW_HOURS = 24.0  # in which a provider promises a batch; it is often much earlier
 CORRECTION_TOKENS = 60  # a message that names what was wrong
 
 
@@ -50,6 +52,26 @@ class Line(NamedTuple):
     model: str
     forecast: Forecast
     basis: str  # real questions, or what was assumed
+
+
+def part_of(stage: str) -> str:
+    """The part of a run that a stage belongs to, one of `dart.estimate.compute.PARTS`."""
+    kind = stage.partition("@")[0]
+    if kind.startswith("arm_"):
+        return "ablations"
+    if kind.startswith(("recipe_", "audit_training")):
+        return "recipes"
+    return "external" if kind.startswith(("openended", "hatecheck")) else "main path"
+
+
+def at_batch_price(line: Line, endpoint: Endpoint | None) -> Line:
+    """`line` asked by batch: half the price, and up to a day; what is not asked at a provider stays as it is."""
+    if endpoint is None or not endpoint.base_url.startswith("https:") or not line.forecast.requests:
+        return line
+    cheaper = line.forecast._replace(
+        usd=line.forecast.usd * PRICE, most_usd=line.forecast.most_usd * PRICE, hours=WINDOW_HOURS
+    )
+    return line._replace(forecast=cheaper)
 
 
 def total(forecasts: Iterable[Forecast]) -> Forecast:

@@ -8,8 +8,9 @@ from dart.chat.cache import ResponseCache
 from dart.chat.ledger import ledger_entries
 from dart.core.params import ROLES, Profile
 from dart.core.schema.profile import Endpoint
+from dart.estimate.compute import PARTS, Compute
 from dart.estimate.estimator import Estimate
-from dart.estimate.forecast import Forecast, Line, total
+from dart.estimate.forecast import Forecast, Line, part_of, total
 
 HEADER = ("stage", "model", "requests", "cached", "prompt tok", "answer tok", "USD", "at most", "hours")
 
@@ -18,11 +19,50 @@ def render(estimate: Estimate) -> str:
     """The whole text, without a line end."""
     lines = estimate.lines
     body = [(line.stage, line.model, *_cells(line.forecast)) for line in lines]
-    rows = [HEADER, *body, ("total", "", *_cells(total(line.forecast for line in lines)))]
+    sums = subtotals(lines)
+    ends = [(f"= {part}", "", *_cells(forecast)) for part, forecast in sums.items()]
+    rows = [HEADER, *body, *ends, ("total", "", *_cells(total(sums.values())))]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
-    notes = ["", *(line.basis for line in lines), ""]
+    notes = ["", *(line.basis for line in lines), *("" for _ in ends), ""]
     text = [f"{_row(row, widths)}  {note}".rstrip() for row, note in zip(rows, notes, strict=True)]
-    return "\n".join([*text, *_budgets(lines, estimate.profile), *_assumptions(estimate.characters_per_token)])
+    if estimate.by_batch:
+        text.append("By batch (DART_BATCH): half the list price at every https endpoint, up to 24 hours a round.")
+    return "\n".join(
+        [
+            *text, *_computes(estimate.computes), *_budgets(lines, estimate.profile),
+            *_assumptions(estimate.characters_per_token),
+        ]
+    )  # fmt: skip
+
+
+def subtotals(lines: Sequence[Line]) -> dict[str, Forecast]:
+    """{part of the run: its stages together}; parts that ask nothing are left out."""
+    sums = {part: total(line.forecast for line in lines if part_of(line.stage) == part) for part in PARTS}
+    return {part: forecast for part, forecast in sums.items() if any(part_of(line.stage) == part for line in lines)}
+
+
+def _computes(slots: Sequence[Compute]) -> list[str]:
+    """GPU hours by part, and disk, of every slot."""
+    known = [slot for slot in slots if slot.parameters]
+    text = [""]
+    if not known:
+        text.append("No GPU: the students of this profile are trained on a CPU within minutes.")
+    else:
+        width = max(len(slot.slot) for slot in known)
+        text.append("GPU hours of one A100 or the like, and disk (GiB):")
+        for slot in known:
+            hours = ", ".join(f"{part} {value:.1f}" for part, value in slot.hours.items() if value)
+            text.append(
+                f"  {slot.slot:<{width}}  {sum(slot.hours.values()):6.1f} h ({hours}); checkpoint "
+                f"{slot.checkpoint_gib:.0f}, adapters {slot.adapters_gib:.0f}"
+            )
+        all_hours = sum(sum(slot.hours.values()) for slot in known)
+        disk = sum(slot.checkpoint_gib + slot.adapters_gib for slot in known)
+        text.append(f"  {'all':<{width}}  {all_hours:6.1f} h; {disk:.0f} GiB of disk")
+    unknown = [slot.slot for slot in slots if slot.parameters is None]
+    if unknown:
+        text.append(f"The names of {', '.join(unknown)} do not say how large the models are: not counted.")
+    return [*text, ""]
 
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple, get_args
 from dart.annotation import csv_sheets
 from dart.annotation.csv_sheets import quoted_text
 from dart.core.seeds import digest, unit_interval
+from dart.core.text_files import read_text
 from dart.external.analysis import Pairs
 from dart.stats.agreement import share
 
@@ -90,7 +91,7 @@ def read_labels(text: str, name: str) -> dict[str, Semantics]:
 
 def labels_of(path: Path) -> dict[str, Semantics]:
     """The human labels in the file `path`; {} if it does not exist."""
-    return read_labels(path.read_text(encoding="utf-8"), path.name) if path.is_file() else {}
+    return read_labels(read_text(path, western=True), path.name) if path.is_file() else {}
 
 
 def adjudication_metrics(

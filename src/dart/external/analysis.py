@@ -15,7 +15,8 @@ import numpy as np
 
 from dart.external.items import Answer, ExternalItem, group_names, outside_slices
 from dart.stats.agreement import share
-from dart.stats.compare import significant
+from dart.stats.compare import rounded, significant
+from dart.stats.harm import TOXIC_ABOVE, change_json
 from dart.stats.location import paired_shift
 from dart.stats.paired import RankTest, mann_whitney, mcnemar, wilcoxon
 from dart.stats.pairing import in_item_order
@@ -57,8 +58,8 @@ def comparison(base: Sequence[float], repaired: Sequence[float], confidence: flo
     The shift has no interval if n is too small for one of this confidence.
 
     {n, median_base_x1e5, median_repaired_x1e5, mean_..., median_change, mean_change, flagged_base, flagged_repaired,
-    shift_x1e5: {estimate, ci}, mann_whitney, wilcoxon: {statistic, p, rank_biserial}}; rank_biserial < 0: repaired is
-    lower. Changes are relative.
+    above_base, above_repaired, shift_x1e5: {estimate, ci}, mann_whitney, wilcoxon: {statistic, p, rank_biserial},
+    harm: `change_json`, paired}; rank_biserial < 0: repaired is lower. Changes are relative.
     """
     n = len(base)
     before, after = _location(base), _location(repaired)
@@ -69,8 +70,9 @@ def comparison(base: Sequence[float], repaired: Sequence[float], confidence: flo
         result[f"{name}_change"] = round(end / start - 1, 6) if start and end is not None else None
     for name, scores in (("base", base), ("repaired", repaired)):
         result[f"flagged_{name}"] = share(sum(score >= FLAGGED for score in scores), n, confidence).json()
+        result[f"above_{name}"] = share(sum(score > TOXIC_ABOVE for score in scores), n, confidence).json()
     if n == 0:
-        return result | {"shift_x1e5": None, "mann_whitney": None, "wilcoxon": None}
+        return result | {"shift_x1e5": None, "mann_whitney": None, "wilcoxon": None, "harm": change_json([], [])}
     bounded = 2.0 ** (1 - n) <= 1 - confidence + 1e-12  # else no interval of this confidence exists (n < 6 for 95 %)
     scaled_base, scaled_repaired = ([score * SCALE for score in scores] for scores in (base, repaired))
     shift = paired_shift(scaled_base, scaled_repaired, confidence)
@@ -78,6 +80,7 @@ def comparison(base: Sequence[float], repaired: Sequence[float], confidence: flo
         "shift_x1e5": shift.json(4) | ({} if bounded else {"ci": None}),
         "mann_whitney": _rank_json(mann_whitney(base, repaired)),
         "wilcoxon": _rank_json(wilcoxon(base, repaired)),
+        "harm": rounded(change_json(base, repaired, confidence)),
     }
 
 

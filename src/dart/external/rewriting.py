@@ -46,13 +46,14 @@ def rewrite(
 ) -> tuple[list[Rewrite], Outcome[str]]:
     """Rewrite the repaired answers: one record for each request that was answered, in item order.
 
-    A rewrite that breaks a rule is kept with `accepted` False and the rules that it breaks.
+    A rewrite that breaks a rule is kept with `accepted` False and the rules that it breaks. What is refused has no
+    record, because there is nothing to score, and is in the outcome's refusals.
     """
     labels = [answer.prediction or LABEL_OF_ABSTENTION for answer in failing.repaired]
     tasks = [
         _task(item.id, item.prompt, label, repair, rules) for item, label in zip(failing.items, labels, strict=True)
     ]
-    outcome = client.ask(tasks)
+    outcome = client.ask(tasks, may_miss=repair.may_miss)
     rewritten = [
         (item, repaired, label, task, outcome.answers[item.id])
         for item, repaired, label, task in zip(failing.items, failing.repaired, labels, tasks, strict=True)

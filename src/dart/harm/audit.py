@@ -14,6 +14,7 @@ from dart.chat.client import ChatClient
 from dart.chat.tasks import Outcome
 from dart.core.errors import DataError
 from dart.core.records import AuditRecord, Generation, Item, Judgement, Label
+from dart.core.refusal import Refusal
 from dart.core.schema.method import Audit
 from dart.core.seeds import unit_interval
 from dart.harm.judge import JudgeAttempt, combine_verdicts, judge_task, task_key
@@ -40,7 +41,8 @@ def audit(
 ) -> tuple[list[AuditRecord], Outcome[Judgement]]:
     """Audit `candidate` against `base`, one record for each item in the order of `items`.
 
-    A pair with a failed judgement has no record, and its tasks are in the outcome's failures: call
+    A pair that the judge refused has a record with `refusal` and without a judgement: it is neither drift nor safe. A
+    pair with a failed judgement has no record, and its tasks are in the outcome's failures: call
     `Outcome.require_complete` before the records are written.
 
     Args:
@@ -59,17 +61,21 @@ def audit(
     attempts = judge_attempts(protocol)
     selected = [pair for pair, is_judged in zip(pairs, judged, strict=True) if is_judged]
     outcome = client.ask(
-        [judge_task(*pair, attempt, labels) for pair in selected for order in attempts for attempt in order]
+        [judge_task(*pair, attempt, labels) for pair in selected for order in attempts for attempt in order],
+        may_miss=protocol.may_miss,
     )
     records = []
     for pair, delta, passed, is_judged in zip(pairs, deltas, screened, judged, strict=True):
-        answers = [[outcome.answers.get(task_key(pair.item.id, attempt)) for attempt in order] for order in attempts]
+        keys = [[task_key(pair.item.id, attempt) for attempt in order] for order in attempts]
+        refusals = [outcome.refusals[key] for order in keys for key in order if key in outcome.refusals]
+        unanswered = [refusal for refusal in refusals if refusal.fallback is None]
+        answers = [[outcome.answers.get(key) for key in order] for order in keys]
         verdicts = [[answer.value for answer in order if answer and answer.value] for order in answers]
-        if not is_judged:
+        if not is_judged or unanswered:
             verdicts = []
         elif [len(order) for order in verdicts] != [len(order) for order in attempts]:
             continue
-        records.append(_record(pair, delta, passed, verdicts))
+        records.append(_record(pair, delta, passed, verdicts, next(iter([*unanswered, *refusals]), None)))
     return records, outcome
 
 
@@ -115,7 +121,10 @@ def pair_by_item(items: Sequence[Item], base: Sequence[Generation], candidate: S
     return [Pair(item, bases[item.id], candidates[item.id]) for item in items]
 
 
-def _record(pair: Pair, delta: float, screened: bool, verdicts: Sequence[Sequence[Judgement]]) -> AuditRecord:
+# Deviates from the paper: refusals - a pair that the judge declines is neither drift nor safe
+def _record(
+    pair: Pair, delta: float, screened: bool, verdicts: Sequence[Sequence[Judgement]], refusal: Refusal | None
+) -> AuditRecord:
     judgement, flipped = combine_verdicts(verdicts) if verdicts else (None, False)
     all_verdicts = tuple(verdict for order in verdicts for verdict in order)
     severity = judgement.severity if judgement is not None and screened else "none"
@@ -130,4 +139,5 @@ def _record(pair: Pair, delta: float, screened: bool, verdicts: Sequence[Sequenc
         severity=None if severity == "none" else severity,
         flipped=flipped if len(verdicts) > 1 else None,
         verdicts=all_verdicts if len(all_verdicts) > 1 else (),
+        refusal=refusal,
     )

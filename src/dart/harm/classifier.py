@@ -15,6 +15,7 @@ import torch
 import transformers
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from dart.core.checkpoint_files import reason, require_all_weights
 from dart.core.devices import device_for, is_small
 from dart.core.distributed import is_main_process, run_on_main_process, shard_map
 from dart.core.errors import ModelError
@@ -68,21 +69,23 @@ class Classifier:
         """Load the classifier that `folder` holds or names (see `dart.core.hub.resolve`).
 
         Raises:
-            ModelError: not a usable checkpoint, or it has no class `spec.label`.
+            ModelError: a file is damaged, weights are missing, or there is no class `spec.label`.
         """
         source = resolve(folder)
         revision = {} if source.is_local else {"revision": source.revision, "token": token()}
         try:
             tokenizer = AutoTokenizer.from_pretrained(source.path_or_id, trust_remote_code=False, **revision)
-            model = AutoModelForSequenceClassification.from_pretrained(
-                source.path_or_id, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, **revision
-            )
-        except (OSError, ValueError) as error:
+            model, loading = AutoModelForSequenceClassification.from_pretrained(
+                source.path_or_id, trust_remote_code=False, use_safetensors=True, dtype=torch.float32,
+                output_loading_info=True, **revision,
+            )  # fmt: skip
+        except Exception as error:  # what libraries raise for damaged bytes is of every kind
             raise ModelError(
-                f"The classifier {source.name} at {source.revision} cannot be loaded: {error}. It needs safetensors "
-                "weights and a tokenizer; if the repository has only pickled weights, set a revision that has both "
-                "(often under refs/pr/), or convert it once and put the folder's path in the profile."
+                f"The classifier {source.name} at {source.revision} cannot be loaded: {reason(source, error)}. It "
+                "needs safetensors weights and a tokenizer; if the repository has only pickled weights, set a revision "
+                "that has both (often under refs/pr/), or convert it once and put the folder's path in the profile."
             ) from error
+        require_all_weights(source, loading)
         return cls(model, tokenizer, spec, source)
 
     def score(self, texts: Sequence[str]) -> list[float]:

@@ -1,7 +1,7 @@
 """Read the judge's verdict strictly, and re-ask where it cannot be read (Section 2.4, Appendix D.1).
 
 Prose around the JSON, a string "false", a missing key or a verdict that contradicts itself is rejected, never
-interpreted. The re-ask names the problem; a pair that still fails is a failure of the stage and never "no drift".
+interpreted. The re-ask names the problem; a pair that still has no verdict is a refusal and never "no drift".
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ def judge_task(
         check=_parse_swapped if attempt.swapped else parse_verdict,
         max_corrections=CORRECTION_ROUNDS,
         json_object=True,
+        schema=Judgement,
         repeat=attempt.vote,
     )
 

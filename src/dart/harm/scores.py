@@ -68,7 +68,7 @@ class ScoreCache(Store):
     TABLE = _TABLE
     LAYOUT = 1
     NAME = "score cache"
-    LOSS = "its texts are then scored again"
+    WAY_OUT = "If the file is damaged, move it away; its texts are then scored again."
     ERROR = ModelError
 
     def get(self, identity: ScoringIdentity, texts: Sequence[str]) -> dict[str, float]:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from dart.core.records import SEVERITIES, AuditRecord, Severity
 from dart.stats.annotation import AnnotatedPair
-from dart.stats.calibration import OperatingPoint
 from dart.stats.drift import cases
 
 _LEVELS: tuple[Severity | None, ...] = (None, *SEVERITIES)
@@ -48,8 +47,3 @@ def severity_distances(pairs: Sequence[AnnotatedPair], audit: Sequence[AuditReco
         for pair in pairs
         if pair.consensus is not None and (pair.item_id in detected or not detected_only)
     ]
-
-
-def false_positive_rate(point: OperatingPoint, drift: int, pairs: int) -> float:
-    """Of the pairs without drift, the share that an operating point flags."""
-    return (point.flagged - point.recall * drift) / (pairs - drift)

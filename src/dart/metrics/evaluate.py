@@ -1,8 +1,8 @@
-"""All numbers of a run: the contents of metrics/*.json and plots/*.json.
+"""All numbers of one training seed: the contents of metrics/*.json and plots/*.json, with intervals over items.
 
-Section 3 of the paper. Every table and figure is made from these files, and `dvc metrics diff` compares them, so
-this is the only place where statistics of the main path are computed. The family over which p-values are corrected
-stands in params.yaml (`hypotheses`).
+Section 3 of the paper. Every table and figure is made from these files, and `dvc metrics diff` compares them. What
+holds for the recipe, over all training seeds, is computed in `training_seeds`. The family over which p-values are
+corrected stands in params.yaml (`hypotheses`).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 from dart.core.records import Generation, Item
 from dart.core.schema.method import Equivalence, Hypotheses, Statistics
 from dart.core.seeds import seed_for
-from dart.metrics.drift_rates import VARIANT_OF, drift_rates
-from dart.metrics.headline import headline_metrics
+from dart.metrics.drift_rates import NO_VERDICTS, VARIANT_OF, drift_rates
 from dart.metrics.hypotheses import MARGINS, PAPER, hypotheses
 from dart.metrics.plots import plot_points
 from dart.metrics.run import CONTROL, Run, StudentRun
+from dart.stats.agreement import share_intervals
 from dart.stats.annotation import AnnotatedPair
 from dart.stats.bootstrap import rate_intervals
 from dart.stats.compare import compare
@@ -62,11 +62,12 @@ def evaluate(
     declared: Hypotheses = PAPER,
     margins: Equivalence = MARGINS,
     annotated: Mapping[str, Sequence[AnnotatedPair]] = NOBODY,
+    verdicts: Mapping[str, bool] = NO_VERDICTS,
 ) -> dict[str, Any]:
     """{relative path: JSON content} of every file of the evaluate stage.
 
     `truth` is known in the embedded world only: {student: {"distilled" | "repaired" | "control": {item id: severity}}}.
-    `annotated`: labelled pairs of the first audit, by student.
+    `annotated`: labelled pairs of the first audit, by student; `verdicts`: what the judge says of them, by item.
 
     Raises:
         DataError: records that do not pair with the test items, or answers without a toxicity (ids are named).
@@ -81,8 +82,8 @@ def evaluate(
         drift[slot] = drift_metrics(run.items, audits, true, slot)
         drift[slot]["judging"] = {when: judge_consistency(records) for when, records in student.audits.items()}
         true_cases = None if true is None else {k: v or {} for k, v in zip(VARIANT_OF.values(), true, strict=True)}
-        rates[slot] = drift_rates(run.items, student, statistics, true_cases, annotated.get(slot, ()))
-        repair[slot] = repair_metrics(run.items, audits, true, statistics, seed, slot)
+        rates[slot] = drift_rates(run.items, student, statistics, true_cases, annotated.get(slot, ()), verdicts)
+        repair[slot] = repair_metrics(run.items, audits, true, statistics, slot)
         tests[slot] = _comparisons(run, student, statistics, seed)
         intervals[slot] = {name: _intervals(run, student, name, statistics, seed) for name in student.variants}
     metrics: dict[str, Any] = {
@@ -94,7 +95,6 @@ def evaluate(
         "tests": {"students": tests, "intervals": intervals},
         "hypotheses": hypotheses(tests, declared, margins),
     }
-    metrics["headline"] = headline_metrics(run, metrics)
     return {f"metrics/{name}.json": content for name, content in metrics.items()} | plot_points(run, metrics)
 
 
@@ -151,9 +151,11 @@ def _is_benchmark(name: str) -> Callable[[Item], bool]:
 
 
 def _intervals(run: Run, student: StudentRun, variant: str, statistics: Statistics, seed: int) -> dict[str, Any]:
+    """Levels of one stage: Wilson's interval for a share of the items, a bootstrap for macro-F1 and toxicity."""
     answers, name = _answers(student, variant)
     table = confusion(run.items, in_item_order(run.items, answers, name))
-    rates = rate_intervals(table, statistics, seed_for(seed, "rates", name))
+    resampled = rate_intervals(table, statistics, seed_for(seed, "rates", name))
+    rates = resampled | share_intervals(table, statistics.confidence)
     return {rate: interval.json(4) for rate, interval in rates.items()} | harm_intervals(
         run.items, answers, statistics, seed, name
     )

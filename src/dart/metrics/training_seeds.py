@@ -1,8 +1,9 @@
-"""metrics/seeds.json: how much the same recipe moves from one training seed to the next.
+"""metrics/seeds.json: how much the same recipe moves from one training seed to the next, and what holds for the recipe.
 
 An interval over items knows nothing of training: a second training of the same recipe differs, too. Every quantity of
 the main path stands here with each seed's value, mean, standard deviation, Student's t interval over seeds and range;
-variance components say how much of what differs lies between seeds and how much between items.
+variance components say how much of what differs lies between seeds, scenarios and items. Levels and differences over
+seeds and items at once are those of `contrasts`.
 """
 
 from __future__ import annotations
@@ -13,20 +14,21 @@ from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
 from dart.core.records import Item
-from dart.core.schema.method import Statistics
-from dart.metrics.drift_rates import drift_rates
-from dart.metrics.headline import student_headline
+from dart.core.schema.method import Equivalence
+from dart.metrics.contrasts import AUDIT_OF, recipe_effects
+from dart.metrics.headline import seed_headline
+from dart.metrics.hypotheses import MARGINS
 from dart.metrics.run import CONTROL, Run, StudentRun
+from dart.stats.cluster import scenarios
 from dart.stats.decision import decision_metrics
-from dart.stats.drift import Cases, Drift, cases, precision_recall, reduction, repair_metrics
+from dart.stats.drift import Cases, cases, precision_recall, reduction
 from dart.stats.harm import SCALE, harm_metrics, toxicities
+from dart.stats.item_values import GRAVE, TOXIC_ABOVE
 from dart.stats.pairing import in_item_order
 from dart.stats.variance_components import variance_components
 
 CONFIDENCE = 0.95
 DIGITS = 6
-AUDIT_OF = {"distilled": "before", "repaired": "after", CONTROL: CONTROL}
-GRAVE = ("severe", "extreme")
 Values = dict[str, float | None]  # by measure
 # Training seed -> student -> variant -> its true drift cases against base.
 TruthBySeed = Mapping[int, Mapping[str, Mapping[str, Cases]]]
@@ -61,19 +63,21 @@ class SeedValues(NamedTuple):
 
 
 def seed_metrics(
-    runs: Mapping[int, Run], truth: TruthBySeed | None, statistics: Statistics, seed: int
+    runs: Mapping[int, Run],
+    truth: TruthBySeed | None,
+    confidence: float = CONFIDENCE,
+    margins: Equivalence = MARGINS,
 ) -> dict[str, Any]:
-    """Contents of metrics/seeds.json: {seeds, reference, confidence, students: {slot: {quantities, variance}}}.
+    """Contents of metrics/seeds.json: {seeds, reference, confidence, students: {slot: {quantities, variance, ...}}}.
 
     quantities: {group: {measure: {points, n, mean, sd, ci, range}}}. Groups: distilled, repaired and control
     (decisions, toxicity x 1e5, audited and true drift), audit (precision and recall of the first audit, where the truth
     is known), reduction_audited and reduction_true (net reduction by repair, by the control, and their difference),
     headline (the leaves of metrics/headline.json). variance: {variant: {correct, drift, true_drift: components}}, empty
-    with one seed.
+    with one seed. The rest is what `contrasts.recipe_effects` gives.
 
     Args:
         runs: by training seed, the reference seed first, all with the same students and items.
-        seed: of the bootstrap draws.
     """
     reference, *_ = runs
     slots = [student.slot for student in runs[reference].students]
@@ -82,15 +86,16 @@ def seed_metrics(
     for slot in slots:
         by_seed = {key: _of_slot(run, slot) for key, run in runs.items()}
         true = {key: None if truth is None else truth[key][slot] for key in runs}
-        values = {key: _values(runs[key], by_seed[key], true[key], statistics, seed) for key in runs}
+        values = {key: _values(runs[key], by_seed[key], true[key]) for key in runs}
         students[slot] = {
-            "quantities": _summaries(values, statistics.confidence),
+            "quantities": _summaries(values, confidence),
             "variance": _variance(runs[reference].items, by_seed, true) if several else {},
+            **recipe_effects(runs[reference].items, by_seed, true, confidence, margins),
         }
     return {
         "seeds": list(runs),
         "reference": reference,
-        "confidence": statistics.confidence,
+        "confidence": confidence,
         "students": students,
     }
 
@@ -99,9 +104,7 @@ def _of_slot(run: Run, slot: str) -> StudentRun:
     return next(student for student in run.students if student.slot == slot)
 
 
-def _values(
-    run: Run, student: StudentRun, truth: Mapping[str, Cases] | None, statistics: Statistics, seed: int
-) -> dict[str, Values]:
+def _values(run: Run, student: StudentRun, truth: Mapping[str, Cases] | None) -> dict[str, Values]:
     """{group: {measure: value}} of one student and seed."""
     variants = [variant for variant in AUDIT_OF if variant in student.variants]
     audited = {variant: cases(student.audits[AUDIT_OF[variant]]) for variant in variants}
@@ -113,7 +116,8 @@ def _values(
     if truth is not None:
         groups["audit"] = dict(precision_recall(audited["distilled"], truth["distilled"])._asdict())
         groups["reduction_true"] = _reductions({variant: truth[variant] for variant in variants})
-    groups["headline"] = dict(_headline(run, student, statistics, seed))
+    base = decision_metrics(run.items, student.generations["base"], f"{student.slot}/base")
+    groups["headline"] = seed_headline(groups, base.accuracy, len(run.items))
     return groups
 
 
@@ -123,7 +127,9 @@ def _of_variant(items: Sequence[Item], student: StudentRun, variant: str, audite
     values: Values = {
         name: getattr(decision, name) for name in ("accuracy", "equal_accuracy", "diff_accuracy", "parse_rate")
     }
-    values["toxicity_mean_x1e5"] = fmean(toxicities(items, answers, what)) * SCALE
+    scores = toxicities(items, answers, what)
+    values["toxicity_mean_x1e5"] = fmean(scores) * SCALE
+    values["toxic_share"] = sum(score > TOXIC_ABOVE for score in scores) / n
     values |= harm_metrics(items, answers, what)
     values["drift_cases"], values["drift_rate"] = len(audited), len(audited) / n
     values["grave_rate"] = sum(severity in GRAVE for severity in audited.values()) / n
@@ -141,24 +147,6 @@ def _reductions(by_variant: Mapping[str, Cases]) -> Values:
     if repaired is not None and control is not None:
         values["difference"] = repaired - control
     return values
-
-
-def _headline(run: Run, student: StudentRun, statistics: Statistics, seed: int) -> Mapping[str, float | int]:
-    """The headline numbers of a seed, as the stage gives them for the reference seed."""
-    audits = Drift(student.audits["before"], student.audits["after"], student.audits.get(CONTROL))
-    decision = {
-        variant: _rounded(decision_metrics(run.items, student.generations[variant], student.slot).model_dump())
-        for variant in ("base", "repaired")
-    }
-    rates = drift_rates(run.items, student, statistics, None, ())
-    return student_headline(
-        student, decision, rates, repair_metrics(run.items, audits, None, statistics, seed, student.slot)
-    )
-
-
-def _rounded(decision: Mapping[str, Any]) -> dict[str, Any]:
-    """As metrics/decision.json has it."""
-    return {name: round(value, 4) if isinstance(value, float) else value for name, value in decision.items()}
 
 
 def _summaries(values: Mapping[int, Mapping[str, Values]], confidence: float) -> dict[str, dict[str, Any]]:
@@ -184,7 +172,7 @@ def summary(points: Mapping[int, float | None], confidence: float = CONFIDENCE) 
         "n": len(known.values),
         "mean": round(known.mean, DIGITS) if known.values else None,
         "sd": round(known.sd, DIGITS) if several else None,
-        "ci": [round(bound, DIGITS) for bound in known.interval(confidence)] if several else None,
+        "ci": [round(bound, DIGITS) for bound in known.interval(confidence)] if several and known.sd > 0 else None,
         "range": [round(min(known.values), DIGITS), round(max(known.values), DIGITS)] if known.values else None,
     }
 
@@ -194,6 +182,7 @@ def _variance(
 ) -> dict[str, dict[str, Any]]:
     """Components of right answers and of drift over the crossed table of seeds and items, by variant."""
     result: dict[str, dict[str, Any]] = {}
+    clusters = scenarios(items)
     for variant, when in AUDIT_OF.items():
         if not all(variant in student.variants for student in by_seed.values()):
             continue
@@ -204,12 +193,12 @@ def _variance(
         right = [[a.prediction == item.gold for item, a in zip(items, row, strict=True)] for row in answers]
         audited = [cases(student.audits[when]) for student in by_seed.values()]
         result[variant] = {
-            "correct": variance_components(right).json(),
-            "drift": variance_components(_indicators(items, audited)).json(),
+            "correct": variance_components(right, clusters).json(),
+            "drift": variance_components(_indicators(items, audited), clusters).json(),
         }
         true = [cases_[variant] for cases_ in truth.values() if cases_ is not None]
         if true:
-            result[variant]["true_drift"] = variance_components(_indicators(items, true)).json()
+            result[variant]["true_drift"] = variance_components(_indicators(items, true), clusters).json()
     return result
 
 

@@ -1,7 +1,7 @@
 """Whether a run reproduced a commit: outs byte by byte, headline numbers against what training seeds make.
 
 Equal bytes are the answer on every machine with the same arithmetic. On a GPU bytes cannot be equal; there a number is
-reproduced if it lies as near to the committed one as two training seeds lie to each other.
+reproduced if it lies as near to the committed one as two sets of training seeds lie to each other.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import yaml
 
 from dart.core.dvc_graph import open_repo, when_free
 from dart.core.errors import DataError
+from dart.metrics.headline import BOUNDS, INTERVALS
 from dart.suite.pins import git_blob_id
 
 HEADLINE = "metrics/headline.json"
@@ -37,9 +38,9 @@ class StageComparison(NamedTuple):
 
 
 class Spread(NamedTuple):
-    """What training seeds make of one number."""
+    """What training seeds make of one number, which is a mean over them."""
 
-    sd: float
+    sd: float  # of one training
     n_seeds: int
 
 
@@ -263,13 +264,20 @@ def _committed_settings(entry: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
 
 
 def seed_spreads(seeds: Mapping[str, Any]) -> dict[str, Spread]:
-    """{"student.leaf": spread over seeds} of the headline numbers in metrics/seeds.json, of two seeds or more."""
-    return {
-        f"{student}.{leaf}": Spread(float(entry["sd"]), entry["n"])
-        for student, metrics in seeds.get("students", {}).items()
-        for leaf, entry in metrics.get("quantities", {}).get("headline", {}).items()
-        if entry.get("sd") is not None
-    }
+    """{"student.leaf": spread over seeds} of the headline numbers in metrics/seeds.json, of two seeds or more.
+
+    The bounds of an interval move as their estimate does and with its estimated sd: at five seeds about 1.4 times as
+    far.
+    """
+    spreads = {}
+    for student, metrics in seeds.get("students", {}).items():
+        for leaf, entry in metrics.get("quantities", {}).get("headline", {}).items():
+            if entry.get("sd") is not None:
+                spread = Spread(float(entry["sd"]), entry["n"])
+                spreads[f"{student}.{leaf}"] = spread
+                if leaf in INTERVALS:
+                    spreads |= {f"{student}.{leaf}_{side}": spread._replace(sd=1.4 * spread.sd) for side in BOUNDS}
+    return spreads
 
 
 def compare_numbers(
@@ -301,8 +309,8 @@ def _number(first: float | None, second: float | None, spread: Spread | None, n_
 
 
 def largest_difference(spread: Spread, n_numbers: int) -> float:
-    """How far apart two seeds lie with probability 1 - 0.05 / n_numbers: t quantile x sqrt(2) x sd."""
+    """How far apart the means of two runs lie with probability 1 - 0.05 / n_numbers: t x sqrt(2 / seeds) x sd."""
     from scipy.stats import t  # a second: a run with equal bytes does not need it
 
     quantile = float(t.ppf(1 - FAMILY_ALPHA / n_numbers / 2, spread.n_seeds - 1))
-    return quantile * math.sqrt(2) * spread.sd
+    return quantile * math.sqrt(2 / spread.n_seeds) * spread.sd

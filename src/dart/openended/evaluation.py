@@ -7,7 +7,8 @@ wins by the sign test without ties. p-values are raw: the family of Holm's corre
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from dart.core.errors import DataError
@@ -34,6 +35,7 @@ def openended_report(
     answers: Mapping[Side, Sequence[Generation]],
     judged: Mapping[str, Sequence[QuestionVerdicts]],
     confidence: float,
+    refused: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Contents of metrics/openended/<slot>.json.
 
@@ -43,11 +45,17 @@ def openended_report(
     Args:
         answers: scored, by side.
         judged: by party; the first is the judge.
+        refused: ids of questions that a party refused; its shares are of the others, and their number stands beside.
 
     Raises:
-        DataError: a judge's records are not one for each question.
+        DataError: a judge's records are not one for each question that it did not refuse.
     """
-    by_party = {party: _by_question(questions, records, party) for party, records in judged.items()}
+    by_party = {
+        party: _by_question([q for q in questions if q.id not in refused.get(party, ())], records, party)
+        for party, records in judged.items()
+    }
+    both = set.intersection(*(set(records) for records in by_party.values())) if by_party else set()
+    shared = [{key: records[key] for key in records if key in both} for records in by_party.values()]
     return {
         "n": len(questions),
         "judges": {
@@ -55,12 +63,14 @@ def openended_report(
                 "model": next((record.model for record in records.values()), None),
                 "orders": orders(list(records.values()), confidence),
                 "domains": {
-                    domain: measures(part, records, confidence) for domain, part in _by_domain(questions).items()
+                    domain: measures([q for q in part if q.id in records], records, confidence)
+                    for domain, part in _by_domain(questions).items()
                 },
+                **({"refused": len(refused[party])} if refused.get(party) else {}),
             }
             for party, records in by_party.items()
         },
-        "agreement": agreement(*list(by_party.values())[:2], confidence=confidence) if len(by_party) > 1 else {},
+        "agreement": agreement(*shared[:2], confidence=confidence) if len(by_party) > 1 else {},
         "toxicity": _toxicity(questions, answers, confidence),
     }
 

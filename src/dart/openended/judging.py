@@ -90,6 +90,7 @@ def judge_answers(
     answers: Mapping[Side, Sequence[Generation]],
     client: ChatClient,
     party: str,
+    may_miss: float = 0.0,
 ) -> tuple[list[QuestionVerdicts], Outcome[Assessment | Preference]]:
     """Ask one judge about every question; one record for each that was answered in full, in the order given.
 
@@ -98,7 +99,8 @@ def judge_answers(
     """
     texts = {side: _texts(questions, answers[side], side) for side in SIDES}
     outcome = client.ask(
-        [task for question in questions for task in tasks_of(question, *(texts[s][question.id] for s in SIDES))]
+        [task for question in questions for task in tasks_of(question, *(texts[s][question.id] for s in SIDES))],
+        may_miss=may_miss,
     )
     records = []
     for question in questions:
@@ -121,12 +123,15 @@ def tasks_of(question: Question, base: str, repaired: str) -> list[Task[Assessme
 
     alone = [openended.assessment(*facts, text) for text in (base, repaired)]
     beside = [openended.preference(*facts, *texts) for texts in ((base, repaired), (repaired, base))]
+    schemas: tuple[type[Record], ...] = (Assessment, Assessment, Preference, Preference)
     checks: tuple[Callable[[str], Assessment | Preference], ...] = (
         assessed, assessed, parse_preference, parse_preference,
     )  # fmt: skip
     return [
-        Task(key=key, messages=messages, check=check, max_corrections=CORRECTION_ROUNDS, json_object=True)
-        for key, messages, check in zip(_keys(question), [*alone, *beside], checks, strict=True)
+        Task(
+            key=key, messages=messages, check=check, max_corrections=CORRECTION_ROUNDS, json_object=True, schema=schema
+        )
+        for key, messages, check, schema in zip(_keys(question), [*alone, *beside], checks, schemas, strict=True)
     ]
 
 
@@ -162,6 +167,11 @@ def combined(base_first: Preference, repaired_first: Preference) -> tuple[Winner
     exchanged: Mapping[str, Winner] = {"A": "repaired", "B": "base", "tie": "tie"}
     first, second = in_order[base_first.preferred], exchanged[repaired_first.preferred]
     return (first, True) if first == second else ("tie", False)
+
+
+def refused_questions(outcome: Outcome[Any]) -> set[str]:
+    """Ids of the questions of which a judge refused a part, and nobody answered it."""
+    return {key.rpartition("/")[0] for key in outcome.missing}
 
 
 def _keys(question: Question) -> tuple[str, ...]:

@@ -19,10 +19,10 @@ from dart.core.seeds import seed_for
 from dart.policy.records import PolicyAnswer, Premise
 from dart.stats.agreement import share
 from dart.stats.bootstrap import median_interval, paired_interval, quantile_interval, relative_median_change
-from dart.stats.compare import significant
+from dart.stats.compare import rounded, significant
 from dart.stats.decision import Floats
 from dart.stats.equivalence import tango_interval
-from dart.stats.harm import SCALE, toxicities
+from dart.stats.harm import SCALE, change_json, toxicities
 from dart.stats.location import paired_shift
 from dart.stats.paired import mcnemar, wilcoxon
 from dart.stats.pairing import in_item_order
@@ -196,6 +196,7 @@ def _toxicity_change(
     shift = paired_shift(scaled_before, scaled_after, statistics.confidence).json(4)
     median = paired_interval(before, after, relative_median_change, statistics, seed_for(seed, "median"))
     return {
+        "harm": rounded(change_json(before, after, statistics.confidence)),
         "median_change": median.json(),
         "shift_x1e5": shift if bounded else {**shift, "ci": None},
         "wilcoxon": {"p": significant(test.p), "rank_biserial": round(test.effect, 6)},

@@ -10,21 +10,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from dart.core.records import Generation, Item, Rationale, RepairTarget, TrainingRow
+from dart.core.errors import DataError
+from dart.core.records import Generation, Item, PreferencePair, Rationale, RepairTarget, TrainingRow
 from dart.core.schema.method import RecipeName, SeverityWeights
 from dart.distill.rows import item_of, training_row
 from dart.repair.mix import mix, repair_copies
 
-Rehearsal = Literal["all", "cleared", "mended", "own"]
+Rehearsal = Literal["all", "cleared", "mended", "own", "none"]
 Repaired = Literal["test", "training", "none"]
+Objective = Literal["cross_entropy", "kl", "dpo", "orpo"]
 
 
 class Recipe(NamedTuple):
-    """What one recipe trains on in Stage III."""
+    """What one recipe trains on in Stage III, by which objective, and from which adapter of the main path."""
 
     about: str
     rehearsal: Rehearsal
     repaired: Repaired  # the prompts whose drifted answers get safe rationales
+    objective: Objective = "cross_entropy"
+    start: Literal["distilled", "repaired", "control"] = "distilled"
+    pool: bool = False  # whether its targets of the test set are its own and not the main path's
+    control: str = "control"  # the variant with as many steps and no repair rows
 
     @property
     def audits_rationales(self) -> bool:
@@ -34,15 +40,37 @@ class Recipe(NamedTuple):
     def audits_own_answers(self) -> bool:
         return self.rehearsal == "own" or self.repaired == "training"
 
+    @property
+    def prefers(self) -> bool:
+        """Whether it trains on pairs of answers."""
+        return self.objective in ("dpo", "orpo")
+
 
 RECIPES: Mapping[RecipeName, Recipe] = {
     "published": Recipe("all rationales, and safe ones for the drift cases of the test set (the paper)", "all", "test"),
-    "two_sided": Recipe("the same, with drift cases of the two-sided screen", "all", "test"),
+    "sham": Recipe("the same, with safe rationales for pairs that did not drift", "all", "test", pool=True),
+    "two_sided": Recipe("as published, with drift cases of the two-sided screen", "all", "test", pool=True),
     "cleared": Recipe("rationales that the audit flags are left out", "cleared", "test"),
     "mended": Recipe("rationales that the audit flags are replaced by safe ones", "mended", "test"),
     "mended_training": Recipe("the same, and no test prompt is repaired", "mended", "none"),
     "own": Recipe("the student's own answers to training prompts, safe ones where it drifted", "own", "training"),
-}
+    "kl_anchored": Recipe(
+        "as own, with the Kullback-Leibler divergence from distilled on what is rehearsed", "own", "training", "kl"
+    ),
+    "dpo": Recipe(
+        "safe rationales preferred to the student's drifted answers to training prompts, distilled as the reference",
+        "none", "training", "dpo",
+    ),
+    "orpo": Recipe("the same pairs by their odds ratio, without a reference", "none", "training", "orpo"),
+    "task_arithmetic": Recipe(
+        "distilled + w (repaired - distilled) without training, w chosen on the validation set", "none", "test"
+    ),
+    "two_rounds": Recipe(
+        "the main path's repair, audited and repaired again for as many steps", "all", "test", start="repaired",
+        pool=True, control="control_twice",
+    ),
+    "control_twice": Recipe("the control, continued for as many steps", "all", "none", start="control"),
+}  # fmt: skip
 
 
 class Material(NamedTuple):
@@ -71,6 +99,8 @@ def recipe_rows(
         "test": material.targets, "training": material.own_targets, "none": (),
     }  # fmt: skip
     targets = repaired[recipe.repaired]
+    if recipe.rehearsal == "none":
+        raise DataError("This recipe trains on no rows: pairs of answers are made by preference_pairs.")
     if recipe.rehearsal == "own":
         rows = _own_rows(material.own_answers, _ids(material.own_targets), items_by_id)
         return [*rows, *repair_copies(targets, items_by_id, weights)]
@@ -80,6 +110,28 @@ def recipe_rows(
     elif recipe.rehearsal == "mended":
         rationales = _mended(rationales, material.rationale_targets)
     return mix(rationales, targets, items_by_id, weights)
+
+
+def preference_pairs(
+    material: Material, items_by_id: Mapping[str, Item], weights: SeverityWeights
+) -> list[PreferencePair]:
+    """Safe rationales over the student's own drifted answers to training prompts, repeated by severity.
+
+    Raises:
+        DataError: a target has no answer or no item, or no target was accepted.
+    """
+    answers = {answer.item_id: answer.text for answer in material.own_answers}
+    pairs = []
+    for row in repair_copies(material.own_targets, items_by_id, weights):
+        item_id = row.key.rpartition("#")[0]
+        if item_id not in answers:
+            raise DataError(f"{item_id} has a safe target and no answer of the student: run `dvc repro` again.")
+        pairs.append(PreferencePair(key=row.key, messages=row.messages, chosen=row.response, rejected=answers[item_id]))
+    if not pairs:
+        raise DataError(
+            "There is no pair to prefer: the student drifted on no training prompt, or no safe target was accepted."
+        )
+    return pairs
 
 
 def _ids(targets: Sequence[RepairTarget]) -> frozenset[str]:

@@ -16,6 +16,7 @@ from dart.chat.client import ChatClient
 from dart.chat.tasks import Answer, Outcome, Rejected, Task
 from dart.core.errors import DataError
 from dart.core.records import AuditRecord, Generation, Item, Label, RepairTarget, Severity
+from dart.core.refusal import Refusal
 from dart.core.schema.method import Distill, Repair
 from dart.distill.acceptance import normalise_conclusion, problems
 from dart.harm.scores import Scorer
@@ -53,7 +54,7 @@ def safe_targets(
             teacher's own conclusion. None: the gold labels.
 
     A target that is still rejected after `repair.correction_rounds` re-asks is recorded with `accepted` False and its
-    problems, so that it is counted; it is never trained on.
+    problems, so that it is counted; it is never trained on. So is a case that the teacher refused, without a text.
 
     Raises:
         DataError: a drift case has no item or no answer, or was audited with another score.
@@ -61,12 +62,15 @@ def safe_targets(
     cases = _cases(items, drift, distilled, labels)
     toxicity = _memoised(classifier)
     tasks = [_task(case, toxicity, repair, rules) for case in cases]
-    outcome = client.ask(tasks)
+    outcome = client.ask(tasks, may_miss=repair.may_miss)
     targets = []
     for case, task in zip(cases, tasks, strict=True):
         answer = outcome.answers.get(case.item.id)
+        refusal = outcome.refusals.get(case.item.id)
         if answer is not None:
             targets.append(_target(case, answer, toxicity, rules, prompt_hash(task.messages)))
+        elif refusal is not None:
+            targets.append(refused_target(case.item.id, case.severity, case.toxicity_distilled, refusal))
     log.info("safe targets: %d of %d drift cases accepted", sum(target.accepted for target in targets), len(cases))
     return targets, outcome
 
@@ -148,10 +152,21 @@ def _target(
         toxicity=score,
         toxicity_distilled=case.toxicity_distilled,
         accepted=not broken,
-        problems=tuple(broken),
+        problems=(*broken, *([] if answer.refusal is None else [answer.refusal.problem])),
         model=answer.model,
         prompt_hash=prompt_hash,
     )
+
+
+def refused_target(item_id: str, severity: Severity, toxicity: float, refusal: Refusal) -> RepairTarget:
+    """A target that is none: the teacher refused to write it, or the judge to say whether it is needed.
+
+    It is never trained on, and recipes leave the text out that it would have replaced.
+    """
+    return RepairTarget(
+        item_id=item_id, severity=severity, text="", toxicity=toxicity, toxicity_distilled=toxicity, accepted=False,
+        problems=(refusal.problem,), model=refusal.by, prompt_hash="",
+    )  # fmt: skip
 
 
 def _memoised(classifier: Scorer) -> Callable[[str], float]:

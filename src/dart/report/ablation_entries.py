@@ -10,16 +10,30 @@ from typing import Any, NamedTuple
 
 from dart.core.records import SEVERITIES
 from dart.metrics.run import Run, StudentRun
-from dart.report.cells import (
-    difference,
-    relative_change,
-)
+from dart.report.cells import difference
 from dart.report.table import NONE, NOT_RUN, Row, number, p_value, percent
 from dart.stats.harm import SCALE
 
 Entry = Mapping[str, Any]
 DEFAULT = "default"
 DISTILLED = "distilled"
+_MEASURES: Mapping[tuple[str, ...], str] = {  # of the comparison with several seeds, by its place in the one with one
+    ("decision", "overall"): "accuracy",
+    ("decision", "DIFF"): "diff_accuracy",
+    ("decision", "EQUAL"): "equal_accuracy",
+    ("decision", "D"): "descriptive_accuracy",
+    ("decision", "N"): "normative_accuracy",
+    ("drift",): "drift_rate",
+    ("grave",): "grave_rate",
+    ("true",): "true_rate",
+    ("toxicity",): "toxicity",
+}
+SEED_TEST = (
+    "Differences are the arm's one training − the mean of the reference recipe's training seeds on the same items; "
+    "interval and p of Student's t for one more training of that recipe, whose spread stands for the arm's own (n − 1 "
+    "degrees of freedom, conservative where the arm shares its Stage I with one of them), p corrected by Holm over all "
+    "arms and the measures accuracy, EQUAL accuracy and drift rate; – is outside that family. "
+)
 NO_ARMS = "the ablation arms (`dvc repro ablations/dvc.yaml` writes metrics/arms.json)."
 
 
@@ -87,24 +101,35 @@ def severe_or_worse(metrics: Entry) -> str:
 
 
 def comparison(metrics: Entry, *path: str, against: str = "against_default") -> Entry | None:
-    """The comparison at `path`, e.g. ("decision", "EQUAL"); None if it is missing."""
+    """The comparison at `path`, e.g. ("decision", "EQUAL"); None if it is missing.
+
+    With several seeds of the main path it is that of the arm's one training with all of them; else that of two
+    trainings item by item, which says nothing of a third.
+    """
+    key = "against_seeds" if against == "against_default" else "against_distilled_seeds"
+    over_seeds: Entry = metrics.get(key, {}).get(_MEASURES[path], {})
+    if over_seeds.get("p") is not None:
+        interval = {name: over_seeds[name] for name in ("estimate", "ci")}
+        return {"difference": interval, **{name: over_seeds[name] for name in ("p", "p_holm") if name in over_seeds}}
     value: Any = metrics.get(against, {})
-    for key in path:
-        value = value.get(key, {})
-    return value or None
+    for part in path:
+        value = value.get(part, {})
+    return {name: number for name, number in value.items() if name != "p_holm"} or None
 
 
 def test_difference(test: Entry | None) -> str:
-    """Difference with its interval; for toxicity, the relative change of the median."""
+    """Difference with its interval; for toxicity, of the mean H x 1e5."""
     if test is None:
         return NONE
     if "median_change" in test:
-        return relative_change(test["median_change"])
+        return difference(None if test.get("mean") is None else test["mean"]["difference_x1e5"], 1)
     interval = test["difference"]
-    return difference(interval)
+    large = interval["ci"] is not None and interval["ci"][1] - interval["ci"][0] > 2  # toxicity x 1e5
+    return difference(interval, 0 if large else 3)
 
 
 def p_holm(test: Entry | None) -> str:
+    """The corrected p; a dash where the comparison is in no family."""
     return NONE if test is None else p_value(test.get("p_holm"))
 
 

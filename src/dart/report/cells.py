@@ -42,6 +42,13 @@ def relative_change(interval: Interval | None) -> str:
     return percent(interval["estimate"], sign=True) + _percent_bounds(interval["ci"], sign=True)
 
 
+def harm_change(harm: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Relative change of mean H, with the interval of the difference, whose sign the paired test decides."""
+    if harm is None or harm.get("mean") is None:
+        return None
+    return {"estimate": harm["mean"]["change"], "ci": harm["mean"]["difference_x1e5"]["ci"]}
+
+
 def share(interval: Interval | None) -> str:
     """12.5 % [10.1 %, 14.9 %]."""
     if interval is None or interval.get("estimate") is None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from dart.report import paper_arithmetic
 from dart.report.blocks import Maker
 from dart.report.evidence import PaperRun
 from dart.report.table import NONE, NOT_RUN, Table
@@ -26,8 +27,11 @@ from dart.report.tables import (
     harm,
     hatecheck,
     openended,
+    panel,
     policy,
+    questions,
     recipes,
+    refusals,
     results,
     seeds,
     setup,
@@ -60,6 +64,7 @@ def _number(maker: Maker) -> int:
 
 
 SECTIONS: tuple[Section, ...] = (
+    _section("questions", "What this run shows", questions),
     _section("results", "Results (Section 3)", results, seeds, recipes, figures=("figure03", "figure04")),
     _section("students", "By benchmark and student (Appendices H, I, J, K.6)", students),
     _section("harm", "Harm of the rationales (Appendices K.4, Q)", harm),
@@ -74,8 +79,9 @@ SECTIONS: tuple[Section, ...] = (
     ),
     _section("external", "External safety suites (Section 3.4, Appendices O, P)", external, hatecheck),
     _section("openended", "Open-ended questions (Section 3.4, Appendix I.1)", openended),
-    _section("annotation", "Annotated pairs (Appendices L, M.1)", annotation, figures=("figure05",)),
-    _section("setup", "Set-up as it ran (Appendices A, C, D)", setup),
+    _section("annotation", "Annotated pairs (Appendices L, M.1)", annotation, panel, figures=("figure05",)),
+    _section("setup", "Set-up as it ran (Appendices A, C, D)", setup, refusals),
+    _section("paper", "What in the paper does not add up", paper_arithmetic),
     _section("examples", "Examples (Section 2.1, Appendices B, G, R)", examples),
 )
 

@@ -18,17 +18,18 @@ from dart.core.records import Item, Rationale
 from dart.external.items import SUITES
 from dart.metrics.provenance import Metrics, Provenance, difference, read_metrics
 from dart.metrics.run import METRICS, Run, Settings, StudentRun, load_run
-from dart.stats.annotation import AnnotatedPair
+from dart.stats.annotation import AnnotatedPair, sampling_weights
 from dart.suite.pins import git_blob_id
 
 ARMS = "arms"
 
 
 class Annotations(NamedTuple):
-    """Annotated pairs as two columns: the toxicity delta, and whether the consensus is drift."""
+    """Annotated pairs as columns: the toxicity delta, whether the consensus is drift, and a weight."""
 
     deltas: list[float]
     drift: list[bool]
+    weights: list[float]  # audited pairs that each one stands for
 
 
 class PaperRun(Run):
@@ -64,7 +65,14 @@ class PaperRun(Run):
     @property
     def annotations(self) -> Annotations:
         """The annotated pairs in the form that the calibration takes."""
-        return Annotations([pair.delta for pair in self.pairs], [pair.consensus is not None for pair in self.pairs])
+        weights = (
+            sampling_weights(self.items, self.annotated_student.audits["before"], self.pairs) if self.pairs else {}
+        )
+        return Annotations(
+            [pair.delta for pair in self.pairs],
+            [pair.consensus is not None for pair in self.pairs],
+            [weights[pair.item_id] for pair in self.pairs],
+        )
 
     def _slot(self, slot: str) -> StudentRun | None:
         return next((student for student in self.students if student.slot == slot), None)

@@ -1,9 +1,9 @@
 """Figures 3, 4 and 5 as bytes: PNG, SVG and PDF, the same for the same numbers.
 
-Figure 3: accuracy, EQUAL accuracy and median toxicity at base, distilled and repaired. Figure 4: drift cases by
-severity before and after repair, beside the control. Figure 5: ROC of the toxicity delta against annotated pairs. One
-style at the width of a column, the Okabe-Ito colours (distinguishable with any colour vision, and by lightness in
-grey), error bars 95 % bootstrap. No dates, no software name, fixed SVG ids.
+Figure 3: accuracy, EQUAL accuracy and mean toxicity (the paper: median) at base, distilled and repaired. Figure 4:
+drift cases by severity before and after repair, beside the control. Figure 5: ROC of the toxicity delta against
+annotated pairs. One style at the width of a column, the Okabe-Ito colours (distinguishable with any colour vision, and
+by lightness in grey), error bars 95 %. No dates, no software name, fixed SVG ids.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from dart.core.records import SEVERITIES
-from dart.metrics.annotation import false_positive_rate
-from dart.metrics.run import STAGES, Run, StudentRun
+from dart.metrics.run import CONTROL, STAGES, Run, StudentRun
 from dart.report import published
 from dart.report.evidence import PaperRun
 from dart.report.table import percent
@@ -65,16 +64,18 @@ TITLES: Mapping[str, str] = {
 }
 _LLAMA = published.TABLE_2_ACCURACY["base"]
 CAPTIONS: Mapping[str, str] = {
-    "figure03": "Bars: 95 % bootstrap; unparsed answers count as wrong; H × 10⁵ is the toxicity of the rationale. The "
+    "figure03": "Decisions: means over training seeds, bars 95 % for further seeds and items; unparsed answers count "
+    "as wrong. Toxicity: the reference seed, bars 95 % bootstrap over items; H × 10⁵ is the toxicity of the rationale, "
+    "by its mean, because the median does not move when a part of the rationales turns toxic (Table 44 has both). The "
     f"paper (Llama-3-8B, base → repaired): accuracy {_LLAMA['overall'][0]:.3f} → {_LLAMA['overall'][1]:.3f}, EQUAL "
     f"{_LLAMA['EQUAL'][0]:.3f} → {_LLAMA['EQUAL'][1]:.3f}; median H × 10⁵ at the three stages "
     f"{' / '.join(f'{value:.2f}' for value in published.TOXICITY_MEDIAN_X1E5.values())}.",
-    "figure04": "Bars: 95 % bootstrap over items. Control: Stage I continued for as many steps without repair rows. "
-    "The paper (Llama-3-8B, no control): "
+    "figure04": "Means over training seeds, bars 95 % for further seeds and items. Control: Stage I continued for as "
+    "many steps without repair rows. The paper (Llama-3-8B, no control): "
     + ", ".join(f"{s} {published.DRIFT_BEFORE[s]} → {published.DRIFT_AFTER[s]}" for s in SEVERITIES)
     + ".",
     "figure05": "A pair is flagged when its delta exceeds τ; the point is the τ of this run. Pairs are drawn in equal "
-    f"numbers from condition × screened. The paper: {published.TAU_PAIRS} pairs.",
+    f"numbers from condition × screened and weighted by what they stand for. The paper: {published.TAU_PAIRS} pairs.",
 }
 _ERROR: Mapping[str, Any] = {"ecolor": "0.2", "capsize": 1.5, "error_kw": {"elinewidth": 0.7}}
 
@@ -124,46 +125,44 @@ def _legend(figure: Figure, columns: int) -> None:
 
 def _figure3(run: PaperRun, student: StudentRun) -> Figure:
     intervals = run.metric("tests", "intervals", student.slot)
+    levels = run.metric("seeds", "students", student.slot, "levels")
     figure, (decisions, toxicity) = _new(run, f"{student.name}, unparsed = wrong", (1.8, 1))
     names = {"accuracy": "accuracy", "equal_accuracy": "EQUAL accuracy"}
     groups = np.arange(len(names))
     for index, stage in enumerate(STAGES):
-        entries = [intervals[stage][name] for name in names]
+        entries = [levels[stage].get(name, {"estimate": None, "ci": None}) for name in names]
         _bars(decisions, groups + (index - 1) * 0.27, entries, 0.25, color=COLOURS[stage], label=stage)
     decisions.set_xticks(groups, list(names.values()))
     decisions.set_ylim(0, 1)
     decisions.set_title("(a) decisions", loc="left")
-    entries = [intervals[stage]["toxicity_median_x1e5"] for stage in STAGES]
+    entries = [intervals[stage]["toxicity_mean_x1e5"] for stage in STAGES]
     _bars(toxicity, np.arange(len(STAGES)), entries, 0.75, color=[COLOURS[stage] for stage in STAGES])
     toxicity.set_xticks([])  # the legend's colours name the stages
-    toxicity.set_title("(b) median H × 10⁵", loc="right")
+    toxicity.set_title("(b) mean H × 10⁵", loc="right")
     _legend(figure, len(STAGES))
     return figure
 
 
 def _figure4(run: PaperRun, student: StudentRun) -> Figure:
-    arms = run.metric("repair", student.slot, "audited")
-    drift = run.metric("drift", student.slot)
-    change = "" if drift["reduction"] is None else f", net {percent(-drift['reduction'], sign=True)}"
-    title = f"{student.name}: {drift['before']['total']} → {drift['after']['total']} drift cases{change}"
-    figure, (axes,) = _new(run, title, (1,))
-    bars = [
-        ("before", "repair", "before", "before repair"),
-        ("after", "repair", "after", "after repair"),
-        ("control", "control", "after", "control"),
+    of_student = run.metric("seeds", "students", student.slot)
+    before, after = (of_student["levels"][stage]["drift_rate"]["estimate"] for stage in ("distilled", "repaired"))
+    figure, (axes,) = _new(run, f"{student.name}: drift rate {percent(before)} → {percent(after)}", (1,))
+    bars = {
+        "distilled": ("before", "before repair"),
+        "repaired": ("after", "after repair"),
+        CONTROL: (CONTROL, CONTROL),
+    }
+    series = [
+        (*bars[variant], of_student["severities"][variant]) for variant in bars if variant in of_student["severities"]
     ]
-    series = [(name, arms[arm], phase, label) for name, arm, phase, label in bars if arm in arms]
     groups = np.arange(len(SEVERITIES))
-    for index, (name, arm, phase, label) in enumerate(series):
-        entries = [
-            {"estimate": arm["by_severity"][severity][phase], "ci": arm["by_severity"][severity][f"{phase}_ci"]}
-            for severity in SEVERITIES
-        ]
-        hatch = "//" if name == "control" else None
+    for index, (name, label, by_severity) in enumerate(series):
+        hatch = "//" if name == CONTROL else None
         position = groups + (index - (len(series) - 1) / 2) * 0.28
+        entries = [by_severity[severity] for severity in SEVERITIES]
         _bars(axes, position, entries, 0.26, color=COLOURS[name], hatch=hatch, edgecolor="white", label=label)
     axes.set_xticks(groups, SEVERITIES)
-    axes.set_ylabel("audited cases")
+    axes.set_ylabel("audited cases, mean of seeds")
     _legend(figure, len(series))
     return figure
 
@@ -176,11 +175,11 @@ def _figure5(run: PaperRun) -> Figure:
     x, y = ([point[key] for point in run.roc] for key in ("fpr", "tpr"))
     axes.plot(x, y, color=COLOURS["curve"], linewidth=1.4, label=label)
     if run.settings.tau_delta is not None:
-        point = operating_point(*run.annotations, run.settings.tau_delta)
-        rate = false_positive_rate(point, sum(run.annotations.drift), len(run.pairs))
+        deltas, drift, weights = run.annotations
+        point = operating_point(deltas, drift, run.settings.tau_delta, weights)
         point_label = f"τ = {point.tau:g}: F1 {point.f1:.2f} (the paper: {published.TAU_F1:.2f})"
         style: dict[str, Any] = {"color": COLOURS["point"], "linestyle": "none", "clip_on": False, "zorder": 3}
-        axes.plot([rate], [point.recall], marker="o", markersize=5, label=point_label, **style)
+        axes.plot([point.false_positive_rate], [point.recall], marker="o", markersize=5, label=point_label, **style)
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="false positive rate", ylabel="true positive rate", aspect="equal")
     axes.grid(True, axis="both")
     axes.legend(loc="lower right", fontsize=6, handlelength=1.5, frameon=True, edgecolor="none", framealpha=0.9)

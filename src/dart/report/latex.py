@@ -11,6 +11,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
+from dart.core.visible_text import visible
 from dart.report.table import Table
 
 PACKAGES = ("array", "booktabs", "graphicx", "longtable")
@@ -142,7 +143,7 @@ def latex_escape(text: str) -> str:
     The result is ASCII, so it compiles under any input encoding; a character without a LaTeX command is written as
     its code point, [U+4E2D].
     """
-    return "".join(_escape(character) for character in text)
+    return "".join(_escape(character) for character in visible(text))
 
 
 def _escape(character: str) -> str:

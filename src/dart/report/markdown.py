@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from dart.core.visible_text import visible
 from dart.report.table import Table
 
 
@@ -23,9 +24,24 @@ def markdown(table: Table, level: int = 3) -> str:
     return "\n".join(lines) + "\n"
 
 
+# Besides markup of CommonMark: entities, mathematics, strikethrough, links, mentions, issues and emoji of GitHub.
+_MARKUP = re.compile(
+    r"[\\`*_|<>\[\]$~@]|&(?=#?\w+;)|#(?=\w)"
+    r"|(?<=http):(?=//)|(?<=https):(?=//)|(?<=ftp):(?=//)|(?<=www)\.|:(?=[\w+-]+:)",
+    re.IGNORECASE,
+)
+
+
 def escaped(text: str) -> str:
-    """Text for Markdown: nothing in it is markup, and a line break cannot end a row."""
-    return re.sub(r"([\\`*_|<>\[\]])", r"\\\1", " ".join(text.split()))
+    """Text for Markdown: nothing in it is markup or a link, a line break cannot end a row, and all of it is seen."""
+    return _MARKUP.sub(r"\\\g<0>", visible(" ".join(text.split())))
+
+
+def fenced(text: str) -> list[str]:
+    """Lines of a code block that `text` cannot end."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [f"{fence}text", visible(text), fence]
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
+from dart.core.visible_text import visible
 from dart.report.contents import SECTIONS, Section
 from dart.report.evidence import PaperRun
 from dart.report.figures import CAPTIONS, TITLES
-from dart.report.markdown import escaped, markdown
+from dart.report.markdown import escaped, fenced, markdown
 from dart.report.row_links import Viewer, row_links
 from dart.report.summary import claims, label, summary
 from dart.report.table import NOT_RUN, Table
@@ -26,6 +28,7 @@ _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
+    finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
     trim_blocks=True,
     lstrip_blocks=True,
 )
@@ -112,12 +115,12 @@ def page_markdown(run: PaperRun, content: Sequence[Part], coverage: Table, state
     lines += [f"**{WARNING}**", ""] if real_suite(run) else []
     lines += [f"- {escaped(line)}" for line in claims(run)]
     notes = (about(run), origin(run), state, *run.left_out, VOCABULARY)
-    lines += ["", "```text", summary(run), "```", "", *(line for n in notes if n for line in (escaped(n), ""))]
+    lines += ["", *fenced(summary(run)), "", *(line for n in notes if n for line in (escaped(n), ""))]
     for part in content:
         lines += [f"## {part.section.title}", ""]
         for name in part.figures:
             title = figure_title(run, name)
-            lines += [f"![{title}]({name})", "", f"*{title}.* {escaped(CAPTIONS[_stem(name)])}", ""]
+            lines += [f"![{escaped(title)}]({name})", "", f"*{escaped(title)}.* {escaped(CAPTIONS[_stem(name)])}", ""]
         lines += [markdown(table) for table in part.tables]
     return "\n".join([*lines, "## Coverage", "", markdown(coverage)])
 

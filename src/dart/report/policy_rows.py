@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from dart.metrics.run import Run
+from dart.report.cells import harm_change
 
 SCHEME = "two_pass"
 NO_POLICY = "the policy stage (metrics/policy.json)."
@@ -23,7 +24,7 @@ class PolicyRow(NamedTuple):
     diff_accuracy: float | None
     parse_rate: float | None
     toxicity: float | None
-    change: Mapping[str, Any]  # accuracy, equal_accuracy, parse_rate, toxicity (relative): {estimate, ci}
+    change: Mapping[str, Any]  # accuracy, equal_accuracy, parse_rate, toxicity (of the mean): {estimate, ci}
 
 
 def policy_row(run: Run, slot: str, variant: str) -> PolicyRow | None:
@@ -45,7 +46,7 @@ def policy_row(run: Run, slot: str, variant: str) -> PolicyRow | None:
             "accuracy": _interval(against["accuracy"]["all"], "difference"),
             "equal_accuracy": _interval(against["accuracy"]["EQUAL"], "difference"),
             "parse_rate": _interval(against["parsed"], "difference"),
-            "toxicity": _interval(against["toxicity"]["all"], "median_change"),
+            "toxicity": harm_change(_interval(against["toxicity"]["all"], "harm")),
         },
     )
 

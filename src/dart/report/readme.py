@@ -13,8 +13,10 @@ from typing import Any
 from dart.core import layout
 from dart.core.errors import DataError
 from dart.core.files import read_json
+from dart.metrics.headline import BOUNDS
 from dart.metrics.provenance import Provenance, read_metrics
-from dart.metrics.recipes import CONTROL, PUBLISHED
+from dart.metrics.recipes import PUBLISHED
+from dart.metrics.run import CONTROL
 from dart.report.table import NONE, bounds, number, percent, signed
 
 FILE = Path("README.md")
@@ -25,7 +27,12 @@ Leaves = Mapping[str, Any]
 
 def _accuracy(leaves: Leaves) -> str:
     accuracy, gain = leaves.get("accuracy"), leaves.get("accuracy_gain")
-    return number(accuracy) + ("" if gain is None else f" ({signed(gain)})")
+    return number(accuracy) + ("" if gain is None else f" ({signed(gain)}{_interval(leaves, 'accuracy_gain')})")
+
+
+def _interval(leaves: Leaves, name: str) -> str:
+    low, high = (leaves.get(f"{name}_{side}") for side in BOUNDS)
+    return "" if low is None or high is None else f" {bounds((low, high))}"
 
 
 def _change(name: str, text: Callable[[Any], str]) -> Callable[[Leaves], str]:
@@ -35,16 +42,14 @@ def _change(name: str, text: Callable[[Any], str]) -> Callable[[Leaves], str]:
 
 
 def _against_control(leaves: Leaves) -> str:
-    low, high = (leaves.get(f"reduction_vs_control_{side}") for side in ("low", "high"))
-    interval = "" if low is None or high is None else f" {bounds((low, high))}"
-    return signed(leaves.get("reduction_vs_control")) + interval
+    return signed(leaves.get("reduction_vs_control")) + _interval(leaves, "reduction_vs_control")
 
 
 ROWS: Mapping[str, Callable[[Leaves], str]] = {
-    "test items": lambda leaves: str(leaves.get("n", NONE)),
-    "accuracy after DART (gain over base)": _accuracy,
+    "test items, training seeds": lambda leaves: ", ".join(str(leaves.get(name, NONE)) for name in ("n", "n_seeds")),
+    "accuracy after DART (gain over base [95 % CI])": _accuracy,
     "EQUAL accuracy": lambda leaves: number(leaves.get("equal_accuracy")),
-    "audited drift cases, before → after repair": _change("drift_cases", str),
+    "explanations with audited drift, before → after repair": _change("drift_rate", percent),
     "drift removed beyond the control, share of the cases [95 % CI]": _against_control,
     "answers with toxicity above 0.1, before → after repair": _change("toxic_share", percent),
 }
@@ -67,7 +72,8 @@ def results_block(root: Path = Path()) -> str:
         *(f"| {name} | {' | '.join(text(leaves) for leaves in headline.values())} |" for name, text in ROWS.items()),
         *_recipe_rows(root, tuple(headline)),
         "",
-        f"{tables['regenerated']} of the paper's {sum(tables.values())} tables regenerated; {cost['answers']:,} "
+        f"Means over training seeds, intervals for further seeds and items. {tables['regenerated']} of the "
+        f"paper's {sum(tables.values())} tables regenerated; {cost['answers']:,} "
         f"answers of teachers and judges, {cost['usd']:,.2f} USD.",
         END,
     ]

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import model_validator
 
 from dart.core.records import Record
+from dart.stats.paired import p_text
 
 NONE = "–"
 NOT_RUN = "not run"  # a number that this run did not produce; `Table.needs` says what would
@@ -129,10 +130,8 @@ def bounds(interval: Sequence[float] | None, digits: int = 3, sign: bool = True)
 
 
 def p_value(value: float | None) -> str:
-    """A p-value: three decimals, or its power of ten when smaller."""
-    if value is None:
-        return NONE
-    return f"{value:.3f}" if value >= 0.001 else f"{value:.0e}"
+    """A p-value: three decimals, or its power of ten when smaller; "< 1e-300" where it underflows."""
+    return NONE if value is None else p_text(value)
 
 
 def cell(value: Any) -> str:

@@ -1,8 +1,8 @@
 """Whether an arm shows the direction that the paper reports, measured against what another training seed does.
 
 An interval over items knows nothing of training: a second training of the same recipe differs, too. Verdicts in the
-notes of Tables 19-32 therefore ask for both, and are computed here from metrics/arms.json and metrics/seeds.json, never
-written down. Arms have one training seed, the reference seed; the spread is the main path's, of the same student.
+notes of Tables 19-32 therefore come from the comparison of the arm's one training with all of the main path's
+(Student's t for a new observation, corrected by Holm over all arms), and are computed here, never written down.
 """
 
 from __future__ import annotations
@@ -12,17 +12,11 @@ from typing import Literal
 
 from dart.metrics.run import Run
 from dart.metrics.training_seeds import SeedValues, seed_values
-from dart.report.ablation_entries import ablation_student, comparison, entry
-from dart.report.table import number, percent
+from dart.report.ablation_entries import Entry, ablation_student, entry
+from dart.report.cells import difference
+from dart.report.table import number, p_value, percent
 
 Measure = Literal["accuracy", "equal_accuracy", "drift_rate", "grave_rate", "true_rate"]
-_WHERE: Mapping[Measure, tuple[str, ...]] = {
-    "accuracy": ("decision", "overall"),
-    "equal_accuracy": ("decision", "EQUAL"),
-    "drift_rate": ("drift",),
-    "grave_rate": ("grave",),
-    "true_rate": ("true",),
-}
 _NAMES: Mapping[Measure, str] = {
     "accuracy": "accuracy",
     "equal_accuracy": "EQUAL accuracy",
@@ -30,7 +24,8 @@ _NAMES: Mapping[Measure, str] = {
     "grave_rate": "rate of severe or extreme cases",
     "true_rate": "true drift rate",
 }
-NO_PROOF = "An interval that holds 0 is no proof that nothing changed. "
+ALPHA = 0.05
+NO_PROOF = "A difference that is not shown is no proof that nothing changed. "
 
 
 def default_seeds(run: Run, measure: Measure, variant: str = "repaired") -> SeedValues | None:
@@ -46,7 +41,7 @@ def seed_note(run: Run, measure: Measure = "drift_rate") -> str:
     low, high = number(min(values.values)), number(max(values.values))
     return (
         f"Over {len(values.values)} training seeds the default's {_NAMES[measure]} lies between {low} and {high} "
-        f"(sd {number(values.sd)}): no interval here contains that. "
+        f"(sd {number(values.sd)}): the intervals over items do not contain that. "
     )
 
 
@@ -62,42 +57,40 @@ def repair_note(run: Run) -> str:
     )
 
 
+def seed_test(row: Entry, measure: Measure, against: str = "against_default") -> Entry | None:
+    """The comparison of one training of an arm with the main path's seeds; None where there are not several."""
+    key = "against_seeds" if against == "against_default" else "against_distilled_seeds"
+    entry: Entry | None = row.get(key, {}).get(measure)
+    return None if entry is None or entry["p"] is None else entry
+
+
 def verdict(run: Run, name: str, measure: Measure, sign: int, against: str = "against_default") -> str:
     """Whether this run shows the paper's direction; sign +1: the arm's measure is above what it is compared with."""
     row = entry(run, name)
-    test = None if row is None else comparison(row, *_WHERE[measure], against=against)
-    if test is None or test["difference"]["ci"] is None:
+    if row is None:
         return f"{name} has not run."
-    low, high = test["difference"]["ci"]
-    if low <= 0 <= high:
-        return "This run does not show it: the interval of the difference holds 0."
-    claim = "it" if sign * test["difference"]["estimate"] > 0 else "the opposite"
-    seeds = default_seeds(run, measure, "repaired" if against == "against_default" else "distilled")
-    if seeds is not None and abs(test["difference"]["estimate"]) <= seeds.range:
-        text = "it" if claim == "it" else "it, nor the opposite"
-        return f"This run does not show {text}: another training seed makes as large a difference."
-    return f"This run shows {claim}{'' if seeds else ' (with one training seed)'}."
+    test = seed_test(row, measure, against)
+    if test is None:
+        return "Not shown: with one training seed nothing is known of another training."
+    text = f"{_NAMES[measure]} {difference(test)} against {test['n_seeds']} seeds"
+    if "p_holm" not in test:
+        return f"Not tested: {text}, outside the family of tests."
+    text += f", p (Holm) = {p_value(test['p_holm'])}"
+    if test["p_holm"] >= ALPHA:
+        return f"Not shown: {text}."
+    return f"This run shows {'it' if sign * test['estimate'] > 0 else 'the opposite'}: {text}."
 
 
 def robustness(run: Run, names: Sequence[str], measure: Measure, sign: int, predicate: str) -> str:
-    """Which arms are significantly worse than the default, and by more than training seeds differ.
+    """Which arms are worse than the default by more than another training of it would be.
 
     `sign` is the direction in which the measure is worse; `predicate` continues the sentence "Of 6 that ran, 2 ...".
     """
     arms = {name: row for name in names if (row := entry(run, name)) is not None}
-    seeds = default_seeds(run, measure)
-    worse: list[str] = []
-    noise: list[str] = []
-    for name, row in arms.items():
-        test = comparison(row, *_WHERE[measure])
-        if test is None or test["difference"]["ci"] is None:
-            continue
-        if min(sign * bound for bound in test["difference"]["ci"]) > 0:
-            within_seeds = seeds is not None and abs(test["difference"]["estimate"]) <= seeds.range
-            (noise if within_seeds else worse).append(name)
     if not arms:
         return "None of these arms has run. "
-    text = f"Of {len(arms)} that ran, {len(worse)} {predicate}{': ' if worse else ''}{', '.join(worse)}. "
-    if noise:
-        text += f"{', '.join(noise)}: as large a difference as another training seed makes. "
-    return text
+    tests = {name: test for name, row in arms.items() if (test := seed_test(row, measure)) is not None}
+    if not tests:
+        return "With one training seed no arm can be told from another training of the default. "
+    worse = [name for name, test in tests.items() if sign * test["estimate"] > 0 and test.get("p_holm", 1.0) < ALPHA]
+    return f"Of {len(arms)} that ran, {len(worse)} {predicate}{': ' if worse else ''}{', '.join(worse)}. "

@@ -1,8 +1,9 @@
 """Agreement of a judge with annotators, with intervals: kappa, precision, recall, F1, AUC.
 
-Appendix L and M (Tables 25-28, Figure 5). The paper prints kappa = 0.650 from 200 pairs without an interval; it
-is about +-0.1. kappa uses the analytic error (Fleiss, Cohen & Everitt 1969), shares Wilson's interval, the AUC
-DeLong's (1988).
+Appendix L and M (Tables 25-28, Figure 5). The paper prints kappa = 0.66 from 200 pairs (0.650 by its own Table 28)
+without an interval; it is about +-0.1. Shares have Wilson's interval; kappa (error of Fleiss, Cohen & Everitt 1969)
+and the AUC (DeLong 1988) have it too, at the size of sample that their variance is worth, so that perfect agreement is
+not reported as certain.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
-from scipy.stats import rankdata
 from statsmodels.stats.inter_rater import cohens_kappa
 from statsmodels.stats.proportion import proportion_confint
 
 from dart.core.errors import DataError
 from dart.stats.calibration import checked
+from dart.stats.checks import check_numbers, finite
+from dart.stats.decision import Counts
 from dart.stats.intervals import Interval
 
 _UNDEFINED = Interval(None, None, None)
@@ -47,19 +48,35 @@ class Detection(NamedTuple):
         }
 
 
-def kappa_of_table(table: Sequence[Sequence[int]] | NDArray[Any], confidence: float = 0.95) -> Interval:
-    """Cohen's kappa of a square table of counts. Undefined when both raters use one and the same label only."""
-    counts = np.asarray(table)
+def kappa_of_table(table: Sequence[Sequence[float]] | NDArray[Any], confidence: float = 0.95) -> Interval:
+    """Cohen's kappa of a square table of counts (or of weights that sum to an effective number of pairs).
+
+    The analytic error gives the size of a sample whose share of agreement would vary as much; Wilson's interval of that
+    share, carried back to kappa, stays defined where the raters never differ. Undefined when both use one label only;
+    without an interval for a single pair.
+    """
+    counts = finite(table, "kappa")
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or counts.sum() <= 0 or (counts < 0).any():
         raise DataError(f"kappa: needs a square table of counts with at least one pair, got shape {counts.shape}.")
-    rows, columns = counts.sum(axis=1), counts.sum(axis=0)
+    rows, columns, n = counts.sum(axis=1), counts.sum(axis=0), float(counts.sum())
     if np.count_nonzero(rows + columns) < 2:
         return _UNDEFINED
     with np.errstate(invalid="ignore", divide="ignore"):  # its z-value divides by 0 where the raters never differ
         result = cohens_kappa(counts)
-    reach = float(ndtri((1 + confidence) / 2)) * float(result.std_kappa)
-    kappa = float(result.kappa)
-    return Interval(kappa, max(-1.0, kappa - reach), min(1.0, kappa + reach))
+    estimate, by_chance = float(result.kappa), float((rows * columns).sum()) / n**2
+    if n <= 1:
+        return Interval(estimate, None, None)
+    agreed = float(np.trace(counts)) / n
+    variance = float(result.std_kappa) ** 2 * (1 - by_chance) ** 2
+    low, high = wilson(agreed, variance, n, confidence)
+    return Interval(estimate, *(max(-1.0, (bound - by_chance) / (1 - by_chance)) for bound in (low, high)))
+
+
+def wilson(rate: float, variance: float, least: float, confidence: float) -> tuple[float, float]:
+    """Wilson's interval at the size whose binomial variance is `variance`; at `least` where there is no variance."""
+    size = rate * (1 - rate) / variance if variance > 1e-15 and 0 < rate < 1 else least
+    low, high = proportion_confint(rate * size, size, alpha=1 - confidence, method="wilson")
+    return float(low), float(high)
 
 
 def kappa(first: Sequence[Hashable], second: Sequence[Hashable], confidence: float = 0.95) -> Interval:
@@ -99,28 +116,55 @@ def detection(predicted: Sequence[bool], reference: Sequence[bool], confidence: 
     return detection_of_counts(tp, fp, fn, tn, confidence)
 
 
-def auc_interval(scores: Sequence[float], labels: Sequence[bool], confidence: float = 0.95) -> Interval:
-    """Area under the ROC curve with DeLong's interval, cut at 0 and 1.
+def auc_interval(
+    scores: Sequence[float], labels: Sequence[bool], confidence: float = 0.95, weights: Sequence[float] | None = None
+) -> Interval:
+    """Area under the ROC curve: DeLong's variance, as Wilson's interval of the size that it is worth.
 
-    A perfect or fully reversed ranking has variance 0, so that its interval is the estimate.
+    A perfect ranking has variance 0, but not the certainty of it: there the smaller group's effective size counts.
+    `weights`: how many pairs each one stands for. Without an interval where a group has a single member.
     """
     values, truth = checked(scores, labels)
-    cases, controls = values[truth], values[~truth]
-    n, m = cases.size, controls.size
-    ranks = rankdata(np.concatenate([cases, controls]))
-    above = (ranks[:n] - rankdata(cases)) / m  # share of controls below each case, ties half
-    below = 1 - (ranks[n:] - rankdata(controls)) / n  # share of cases above each control
-    auc = float(above.mean())
-    variance = (above.var(ddof=1) / n if n > 1 else np.nan) + (below.var(ddof=1) / m if m > 1 else np.nan)
-    if np.isnan(variance):
+    each = np.ones(values.size) if weights is None else finite(weights, "AUC, weights")
+    groups = [(values[kind], each[kind] / each[kind].sum()) for kind in (truth, ~truth)]
+    (cases, of_cases), (controls, of_controls) = groups
+    above = (cases[:, None] > controls) + 0.5 * (cases[:, None] == controls)  # one row for each case
+    auc = float(of_cases @ above @ of_controls)
+    if min(cases.size, controls.size) < 2:
         return Interval(auc, None, None)
-    reach = float(ndtri((1 + confidence) / 2)) * float(np.sqrt(variance))
-    return Interval(auc, max(0.0, auc - reach), min(1.0, auc + reach))
+    parts = ((above @ of_controls, of_cases), (of_cases @ above, of_controls))
+    variance = sum(float(weight**2 @ (part - auc) ** 2) * part.size / (part.size - 1) for part, weight in parts)
+    least = min(1 / float((weight**2).sum()) for _, weight in groups)
+    return Interval(auc, *wilson(auc, variance, least, confidence))
 
 
 def share(part: int, whole: int, confidence: float = 0.95) -> Interval:
-    """part / whole with Wilson's interval; undefined for whole = 0."""
+    """part / whole with Wilson's interval; undefined for whole = 0, without an interval for whole = 1.
+
+    Raises:
+        DataError: a part that is negative or larger than the whole, or NaN.
+    """
+    check_numbers("share", (part, whole))
+    if not 0 <= part <= whole:
+        raise DataError(f"share: needs 0 <= part <= whole, got {part} of {whole}.")
     if whole == 0:
         return _UNDEFINED
+    if whole == 1:
+        return Interval(float(part), None, None)
     low, high = proportion_confint(part, whole, alpha=1 - confidence, method="wilson")
     return Interval(part / whole, float(low), float(high))
+
+
+def share_intervals(table: Counts, confidence: float = 0.95) -> dict[str, Interval]:
+    """Wilson's interval of every rate of a (gold, prediction) table of shape (2, 3) that is a share of its answers."""
+    parsed = table[:, :2]
+    right = int(table[0, 0] + table[1, 1])
+    parts = {
+        "accuracy": (right, int(table.sum())),
+        "accuracy_parsed": (right, int(parsed.sum())),
+        "diff_accuracy": (int(table[0, 0]), int(table[0].sum())),
+        "equal_accuracy": (int(table[1, 1]), int(table[1].sum())),
+        "parse_rate": (int(parsed.sum()), int(table.sum())),
+        "yes_rate": (int(parsed[:, 0].sum()), int(parsed.sum())),
+    }
+    return {name: share(part, whole, confidence) for name, (part, whole) in parts.items()}

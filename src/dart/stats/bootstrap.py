@@ -16,6 +16,7 @@ import numpy as np
 from dart.core.errors import DataError
 from dart.core.records import Generation, Item
 from dart.core.schema.method import Statistics
+from dart.stats.checks import finite
 from dart.stats.decision import GOLD_INDEX, PREDICTION_INDEX, Counts, Floats, Rates, rates
 from dart.stats.intervals import Interval, Jackknife, Method, interval, percentile_interval
 
@@ -86,7 +87,7 @@ def quantile_interval(values: Sequence[float], q: float, statistics: Statistics,
     The k-th of n draws from n sorted values is value number floor(n U_(k)), U_(k) ~ Beta(k, n - k + 1); given it,
     the next one follows from 1 - U_(k+1) = (1 - U_(k)) V^(1/(n-k)), V uniform.
     """
-    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    ordered = np.sort(finite(values, "bootstrap"))
     n = ordered.size
     if n == 0:
         raise DataError("bootstrap: there is nothing to resample (0 values).")
@@ -117,7 +118,7 @@ def paired_interval(
     method: Method = "percentile",
 ) -> Interval:
     """Interval of any statistic of paired values: `statistic` maps two (..., n) arrays to (...,). Memory is bounded."""
-    first, second = np.asarray(base, dtype=np.float64), np.asarray(other, dtype=np.float64)
+    first, second = finite(base, "paired bootstrap"), finite(other, "paired bootstrap")
     if first.shape != second.shape or first.size == 0:
         raise DataError(f"paired bootstrap: needs two equally long samples, got {first.size} and {second.size} values.")
     rng = np.random.default_rng(seed)

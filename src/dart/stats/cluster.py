@@ -17,8 +17,9 @@ from dart.core.errors import DataError
 from dart.core.records import Generation, Item
 from dart.core.schema.method import Statistics
 from dart.stats.bootstrap import leave_one_out, resample_counts
+from dart.stats.checks import finite
 from dart.stats.decision import Floats
-from dart.stats.intervals import Interval, Jackknife, Method, interval
+from dart.stats.intervals import Interval, Jackknife, Method, interval, rounded
 
 
 class ClusterRobust(NamedTuple):
@@ -33,13 +34,13 @@ class ClusterRobust(NamedTuple):
     sandwich: Interval
     bootstrap: Interval
 
-    def json(self, digits: int = 6) -> dict[str, Any]:
+    def json(self, digits: int | None = 6) -> dict[str, Any]:
         """{"clusters", "estimate", "ci", "se_cr0", "se_cr1", "ci_sandwich"}; `ci` is the cluster bootstrap's."""
         errors = {"se_cr0": self.se_cr0, "se_cr1": self.se_cr1}
         return {
             "clusters": self.clusters,
             **self.bootstrap.json(digits),
-            **{name: None if value is None else round(value, digits) for name, value in errors.items()},
+            **{name: rounded(value, digits) for name, value in errors.items()},
             "ci_sandwich": self.sandwich.json(digits)["ci"],
         }
 
@@ -78,6 +79,7 @@ def cluster_robust(
         raise DataError(
             f"cluster interval: needs one cluster per item, got {len(differences)} items and {len(clusters)} clusters."
         )
+    finite(differences, "cluster interval")
     sums: dict[Hashable, float] = {}
     sizes: dict[Hashable, int] = {}
     for value, cluster in zip(differences, clusters, strict=True):

@@ -7,23 +7,19 @@ and, where the truth is known (in the simulation), counted a second time without
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from dart.core.errors import DataError
 from dart.core.records import SEVERITIES, AuditRecord, Item, Severity
 from dart.core.schema.method import Statistics
-from dart.core.seeds import seed_for
-from dart.stats.bootstrap import resample_counts
-from dart.stats.decision import Counts, Floats
-from dart.stats.intervals import Interval, percentile_interval
+from dart.stats.agreement import share
+from dart.stats.intervals import Interval
+from dart.stats.paired import difference_interval
 from dart.stats.pairing import in_item_order
 
 Cases = Mapping[str, Severity]  # item id -> severity, drift cases only
-_STATES = (None, *SEVERITIES)
-_STATE = {severity: index for index, severity in enumerate(_STATES)}
 
 
 class Drift(NamedTuple):
@@ -116,86 +112,109 @@ def _truth_json(predicted: Cases, true: Cases, n: int) -> dict[str, Any]:
 
 # Deviates from the paper: gross-new-net - a net change hides cases that repair creates
 def repair_metrics(
-    items: Sequence[Item], drift: Drift, truth: Truth | None, statistics: Statistics, seed: int, what: str = "drift"
+    items: Sequence[Item], drift: Drift, truth: Truth | None, statistics: Statistics, what: str = "drift"
 ) -> dict[str, Any]:
     """metrics/repair.json of one student: {audited, true: {repair, control, difference}}."""
     check(items, drift, truth, what)
     after_control = None if drift.control is None else cases(drift.control)
     audited = Truth(cases(drift.before), cases(drift.after), after_control)
-    result = {"audited": _account(items, audited, statistics, seed_for(seed, "drift", what, "audited"))}
+    result = {"audited": _account(items, audited, statistics.confidence)}
     if truth is not None:
-        result["true"] = _account(items, truth, statistics, seed_for(seed, "drift", what, "true"))
+        result["true"] = _account(items, truth, statistics.confidence)
     return result
 
 
-def _account(items: Sequence[Item], flows: Truth, statistics: Statistics, seed: int) -> dict[str, Any]:
-    """Gross, new and net for repair and control from one set of resamples, so that their difference is paired."""
-    control = flows.control
-    table = np.zeros((len(_STATES),) * 3, dtype=np.int64)  # before x after repair x after control
-    for item in items:
-        states = (flows.before.get(item.id), flows.after.get(item.id), (control or {}).get(item.id))
-        table[tuple(_STATE[state] for state in states)] += 1
-    drawn = resample_counts(table, statistics.resamples, seed)
-    observed, resampled = _flows(table.sum(axis=2)), _flows(drawn.sum(axis=3))
-    result = {"repair": _arm(observed, resampled, statistics)}
-    if control is not None:
-        observed_control, resampled_control = _flows(table.sum(axis=1)), _flows(drawn.sum(axis=2))
-        result["control"] = _arm(observed_control, resampled_control, statistics)
-        result["difference"] = {
-            name: _interval(observed, resampled, observed_control, resampled_control, name, statistics).json()
-            for name in ("gross", "new", "net", "reduction")
-        }
+def _account(items: Sequence[Item], flows: Truth, confidence: float) -> dict[str, Any]:
+    """Gross, new and net for repair and control over the same items, and their paired difference."""
+    result = {"repair": _arm(items, flows.before, flows.after, confidence)}
+    if flows.control is not None:
+        result["control"] = _arm(items, flows.before, flows.control, confidence)
+        result["difference"] = _differences(items, flows.before, flows.after, flows.control, confidence)
     return result
 
 
-def _flows(transitions: Counts) -> dict[str, dict[str, Floats]]:
-    """Per severity and in total: before, after, gross (left), new (appeared), net = before - after.
+def _arm(items: Sequence[Item], before: Cases, after: Cases, confidence: float) -> dict[str, Any]:
+    """Counts and the reduction in total and by severity, each with its interval beside it under "<name>_ci"."""
+    by_severity = {
+        severity: _flow(len(items), _of_severity(before, severity), _of_severity(after, severity), before, after,
+                        confidence)
+        for severity in SEVERITIES
+    }  # fmt: skip
+    return {**_flow(len(items), before, after, before, after, confidence), "by_severity": by_severity}
 
-    `transitions` has shape (..., 5, 5): state before by state after, state 0 = no drift case. In total net is
-    gross - new; within one severity it also counts the cases whose severity changed.
+
+def _of_severity(drift_cases: Cases, severity: Severity) -> Cases:
+    return {item: value for item, value in drift_cases.items() if value == severity}
+
+
+def _flow(
+    n: int, before: Cases, after: Cases, all_before: Cases, all_after: Cases, confidence: float
+) -> dict[str, Any]:
+    """One row of the account: before, after, gross (left), new (appeared), net = before - after, reduction.
+
+    In total net is gross - new; within one severity it also counts the cases whose severity changed. Intervals of
+    counts are Wilson's of their share of the n items, net's is Tango's, each times n.
     """
-    result: dict[str, dict[str, Floats]] = {}
-    for name, index in [*((severity, _STATE[severity]) for severity in SEVERITIES), ("total", None)]:
-        states: Any = slice(1, None) if index is None else slice(index, index + 1)
-        before = transitions[..., states, :].sum(axis=(-2, -1)).astype(np.float64)
-        after = transitions[..., :, states].sum(axis=(-2, -1)).astype(np.float64)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.where(before > 0, (before - after) / before, np.nan)
-        result[name] = {
-            "before": before,
-            "after": after,
-            "gross": transitions[..., states, 0].sum(axis=-1).astype(np.float64),
-            "new": transitions[..., 0, states].sum(axis=-1).astype(np.float64),
-            "net": before - after,
-            "reduction": share,
-        }
-    return result
+    counts = {
+        "before": len(before),
+        "after": len(after),
+        "gross": len(before.keys() - all_after.keys()),
+        "new": len(after.keys() - all_before.keys()),
+    }
+    entry: dict[str, Any] = {}
+    for name, count in counts.items():
+        entry |= {name: count, f"{name}_ci": _scaled(share(count, n, confidence), n).json()["ci"]}
+    lost, gained = len(before.keys() - after.keys()), len(after.keys() - before.keys())
+    net = difference_interval(gained, lost, n, confidence)
+    removed = _reduction(n, len(before), lost, gained, confidence)
+    entry |= {"net": lost - gained, "net_ci": _scaled(net, n).json()["ci"]}
+    return entry | {"reduction": removed.json()["estimate"], "reduction_ci": removed.json()["ci"]}
 
 
-def _arm(observed: dict[str, Any], resampled: dict[str, Any], statistics: Statistics) -> dict[str, Any]:
-    """Counts and the reduction, each with its interval beside it under "<name>_ci"."""
-    by_name: dict[str, Any] = {}
-    for severity, flows in observed.items():
-        entry: dict[str, Any] = {}
-        for name in flows:
-            interval = percentile_interval(float(flows[name]), resampled[severity][name], statistics.confidence)
-            value = interval.json()
-            entry[name] = value["estimate"] if name == "reduction" else int(flows[name])
-            entry[f"{name}_ci"] = value["ci"]
-        by_name[severity] = entry
-    return {**by_name.pop("total"), "by_severity": by_name}
+def _reduction(n: int, before: int, lost: int, gained: int, confidence: float) -> Interval:
+    """(lost - gained) / before, given how many cases there were before.
+
+    Lost ones are a share of the cases, gained ones of the other items; their Wilson intervals are joined by MOVER
+    (Zou & Donner 2008), so that "all removed, none new" has an interval, too.
+    """
+    if before == 0:
+        return Interval(None, None, None)
+    left, others = share(lost, before, confidence), n - before
+    factor = others / before
+    estimate = (lost - gained) / before
+    appeared = share(gained, others, confidence) if others > 1 else Interval(0.0, 0.0, 0.0)
+    if left.low is None or left.high is None or appeared.low is None or appeared.high is None:
+        return Interval(estimate, None, None)
+    rate, new = lost / before, gained / others if others else 0.0
+    below = math.hypot(rate - left.low, factor * (appeared.high - new))
+    above = math.hypot(left.high - rate, factor * (new - appeared.low))
+    return Interval(estimate, estimate - below, min(1.0, estimate + above))
 
 
-def _interval(
-    repair: dict[str, Any],
-    repair_drawn: dict[str, Any],
-    control: dict[str, Any],
-    control_drawn: dict[str, Any],
-    name: str,
-    statistics: Statistics,
-) -> Interval:
-    """Repair minus control in the total of `name`."""
-    estimate = float(repair["total"][name] - control["total"][name])
-    return percentile_interval(
-        estimate, repair_drawn["total"][name] - control_drawn["total"][name], statistics.confidence
-    )
+def _differences(
+    items: Sequence[Item], before: Cases, repaired: Cases, control: Cases, confidence: float
+) -> dict[str, Any]:
+    """Repair minus control in gross, new, net and reduction: Tango's intervals, paired by item, times n.
+
+    Net is the control's cases minus repair's; the reduction divides it by the cases before.
+    """
+    n = len(items)
+    left, right = before.keys() - repaired.keys(), before.keys() - control.keys()
+    flows = {
+        "gross": (len(right - left), len(left - right)),
+        "new": _discordant(control.keys() - before.keys(), repaired.keys() - before.keys()),
+        "net": _discordant(repaired.keys(), control.keys()),
+    }
+    entries = {name: _scaled(difference_interval(b, c, n, confidence), n).json() for name, (b, c) in flows.items()}
+    net = difference_interval(*flows["net"], n, confidence)
+    share_of_cases = _scaled(net, n / len(before)) if before else Interval(None, None, None)
+    return {**entries, "reduction": share_of_cases.json()}
+
+
+def _discordant(first: Set[str], second: Set[str]) -> tuple[int, int]:
+    """(in the first only, in the second only)."""
+    return len(first - second), len(second - first)
+
+
+def _scaled(interval: Interval, factor: float) -> Interval:
+    return Interval(*(None if value is None else value * factor for value in interval))

@@ -15,6 +15,7 @@ from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
 from dart.core.errors import DataError
+from dart.stats.checks import check_numbers
 from dart.stats.intervals import Interval
 
 
@@ -50,6 +51,7 @@ def equivalent_accuracy(b: int, c: int, n: int, margin: float, alpha: float = 0.
 
 def tango_interval(b: int, c: int, n: int, confidence: float = 0.95) -> Interval:
     """Score interval of the paired difference of proportions (c - b) / n (Tango 1998)."""
+    check_numbers("Tango's interval", (b, c, n))
     z = float(ndtri((1 + confidence) / 2))
     estimate = (c - b) / n
 
@@ -77,5 +79,6 @@ def tango_statistic(b: int, c: int, n: int, difference: float) -> float:
 
 
 def _check(margin: float, alpha: float) -> None:
+    check_numbers("equivalence", (margin, alpha))
     if margin <= 0 or not 0 < alpha < 0.5:
         raise DataError(f"equivalence: needs margin > 0 and 0 < alpha < 0.5, got margin={margin}, alpha={alpha}.")

@@ -18,7 +18,7 @@ from dart.core.errors import DataError
 Floats = NDArray[np.float64]
 Method = Literal["percentile", "bca"]
 
-_TIE = 1e-12  # resamples this close to the estimate, relatively, equal it up to floating-point rounding
+_TIE = 1e-12  # values this close to the estimate, relatively, equal it up to floating-point rounding
 
 
 class Interval(NamedTuple):
@@ -28,13 +28,26 @@ class Interval(NamedTuple):
     low: float | None
     high: float | None
 
-    def json(self, digits: int = 6) -> dict[str, Any]:
-        """{"estimate": e, "ci": [low, high]}, rounded to `digits` decimals."""
-        low, high = (None if bound is None else round(bound, digits) for bound in (self.low, self.high))
-        return {
-            "estimate": None if self.estimate is None else round(self.estimate, digits),
-            "ci": None if low is None or high is None else [low, high],
-        }
+    @property
+    def bounded(self) -> bool:
+        """Whether there is an interval; one of no width says nothing about what else the estimate could have been."""
+        if self.low is None or self.high is None:
+            return False
+        return self.high - self.low > _TIE * max(1.0, abs(self.low))
+
+    def json(self, digits: int | None = 6) -> dict[str, Any]:
+        """{"estimate": e, "ci": [low, high]}, rounded to `digits` decimals (None: not rounded).
+
+        "ci" is None without bounds, and where they coincide: resamples that are all equal are no interval.
+        """
+        if not self.bounded:
+            return {"estimate": rounded(self.estimate, digits), "ci": None}
+        return {"estimate": rounded(self.estimate, digits), "ci": [rounded(b, digits) for b in (self.low, self.high)]}
+
+
+def rounded(value: float | None, digits: int | None) -> float | None:
+    """`value` with `digits` decimals; with digits None, and None itself, as it is."""
+    return value if value is None or digits is None else round(value, digits)
 
 
 class Jackknife(NamedTuple):

@@ -14,7 +14,11 @@ from dart.core.records import AuditRecord
 
 
 def judge_consistency(records: Sequence[AuditRecord]) -> dict[str, Any]:
-    """{screened, confirmed, sampled, sampled_regressions, flips, flip_rate}; flips are None with one order only."""
+    """{screened, confirmed, sampled, sampled_regressions, flips, flip_rate}; flips are None with one order only.
+
+    `refused`: pairs without a verdict because the judge refused them; absent where there is none.
+    """
+    refused = sum(record.unjudged for record in records)
     judged = [record for record in records if record.judgement is not None]
     flips = [record.flipped for record in judged if record.flipped is not None]
     sampled = [record.judgement.is_regression for record in judged if record.sampled and record.judgement]
@@ -25,4 +29,5 @@ def judge_consistency(records: Sequence[AuditRecord]) -> dict[str, Any]:
         "sampled_regressions": sum(sampled),
         "flips": sum(flips) if flips else None,
         "flip_rate": round(sum(flips) / len(flips), 4) if flips else None,
+        **({"refused": refused} if refused else {}),
     }

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from dart.core.errors import DataError
+from dart.stats.checks import finite
 from dart.stats.decision import Floats
 from dart.stats.intervals import Interval
 
@@ -32,7 +33,7 @@ def paired_shift(base: Sequence[float], other: Sequence[float], confidence: floa
     """
     if len(base) != len(other) or not len(base):
         raise DataError(f"Hodges-Lehmann: needs two equally long samples, got {len(base)} and {len(other)} values.")
-    difference = np.sort(np.asarray(other, dtype=np.float64) - np.asarray(base, dtype=np.float64))
+    difference = np.sort(finite(other, "Hodges-Lehmann") - finite(base, "Hodges-Lehmann"))
     n = difference.size
     total = n * (n + 1) // 2
     if n < _EXACT_BELOW:
@@ -58,7 +59,7 @@ def shift(base: Sequence[float], other: Sequence[float], confidence: float = 0.9
     """
     if not len(base) or not len(other):
         raise DataError(f"Hodges-Lehmann: both samples need values, got {len(base)} and {len(other)}.")
-    first, second = np.sort(np.asarray(base, dtype=np.float64)), np.sort(np.asarray(other, dtype=np.float64))
+    first, second = (np.sort(finite(values, "Hodges-Lehmann")) for values in (base, other))
     n, m = first.size, second.size
     if n < _EXACT_BELOW and m < _EXACT_BELOW:
         rank = _exact_rank(_mann_whitney_counts(n, m), confidence)

@@ -1,14 +1,15 @@
 """Paired tests and effect sizes, each under the name it deserves; thin over scipy and statsmodels.
 
 Section 3.1 and Appendix J: McNemar for decisions, rank tests and the rank-biserial correlation for toxicity,
-Bonferroni over the declared family. The paper's "Cohen's g" is abs(b - c) / n, an accuracy difference; Cohen's
-own g, which cannot exceed 0.5, stands beside it.
+Bonferroni over the declared family. The mid-p version of McNemar's test keeps its level without being conservative
+(Fagerland, Lydersen & Laake 2013), and Tango's interval of a difference agrees with the test at its edges. The paper's
+"Cohen's g" is abs(b - c) / n, an accuracy difference; Cohen's own g, which cannot exceed 0.5, stands beside it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from scipy import stats as scipy_stats
@@ -16,7 +17,11 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from dart.core.errors import DataError
+from dart.stats.agreement import share
+from dart.stats.checks import check_numbers, finite
 from dart.stats.decision import Counts
+from dart.stats.equivalence import tango_interval
+from dart.stats.intervals import Interval
 
 Correction = Literal["bonferroni", "holm"]
 
@@ -27,6 +32,7 @@ class McNemar(NamedTuple):
     b: int
     c: int
     p_exact: float
+    p_midp: float
     p_chi2: float
     p_chi2_corrected: float
 
@@ -40,19 +46,69 @@ class RankTest(NamedTuple):
 
 
 def mcnemar(b: int, c: int) -> McNemar:
-    """McNemar's test of two discordant counts: exact binomial, chi-square, chi-square with continuity correction."""
+    """McNemar's test of two discordant counts: exact binomial, mid-p, chi-square, chi-square with continuity."""
+    check_numbers("McNemar", (b, c))
     if b < 0 or c < 0:
         raise DataError(f"McNemar: counts cannot be negative, got b={b}, c={c}.")
     if b + c == 0:
-        return McNemar(b, c, 1.0, 1.0, 1.0)
+        return McNemar(b, c, 1.0, 1.0, 1.0, 1.0)
     table = [[0, b], [c, 0]]  # the concordant cells do not enter
+    exact = float(statsmodels_mcnemar(table, exact=True).pvalue)
+    at = float(scipy_stats.binom.pmf(min(b, c), b + c, 0.5))  # half of the observed table's probability, on both sides
     return McNemar(
         b,
         c,
-        float(statsmodels_mcnemar(table, exact=True).pvalue),
+        exact,
+        1 - at if b == c else exact - at,
         float(statsmodels_mcnemar(table, exact=False, correction=False).pvalue),
         float(statsmodels_mcnemar(table, exact=False, correction=True).pvalue),
     )
+
+
+class PairedShares(NamedTuple):
+    """Two shares over the same n items; `lost`: base only, `gained`: other only. Differences are other - base."""
+
+    n: int
+    lost: int
+    gained: int
+    base: Interval
+    other: Interval
+    difference: Interval
+    test: McNemar
+
+    def json(self, digits: int | None = None) -> dict[str, Any]:
+        """{n, base, other, difference: {estimate, ci}, lost, gained, p: exact, p_midp}."""
+        return {
+            "n": self.n,
+            **{name: getattr(self, name).json(digits) for name in ("base", "other", "difference")},
+            "lost": self.lost,
+            "gained": self.gained,
+            "p": self.test.p_exact,
+            "p_midp": self.test.p_midp,
+        }
+
+
+def paired_shares(base: Sequence[bool], other: Sequence[bool], confidence: float = 0.95) -> PairedShares:
+    """Shares of true flags among the same items: Wilson's intervals, Tango's for the difference, McNemar's test.
+
+    Raises:
+        DataError: flags of different length, or none.
+    """
+    if len(base) != len(other) or not len(base):
+        raise DataError(f"paired shares: needs two equally long samples, got {len(base)} and {len(other)} values.")
+    first, second = (finite(flags, "paired shares") > 0 for flags in (base, other))
+    n, lost, gained = len(base), int((first & ~second).sum()), int((~first & second).sum())
+    sides = (share(int(flags.sum()), n, confidence) for flags in (first, second))
+    return PairedShares(
+        n, lost, gained, *sides, difference_interval(lost, gained, n, confidence), mcnemar(lost, gained)
+    )
+
+
+def difference_interval(b: int, c: int, n: int, confidence: float = 0.95) -> Interval:
+    """(c - b) / n with Tango's score interval; no interval from a single pair, nothing from none."""
+    if n == 0:
+        return Interval(None, None, None)
+    return Interval((c - b) / n, None, None) if n == 1 else tango_interval(b, c, n, confidence)
 
 
 def discordant(joint: Counts, parsed_only: bool = False) -> tuple[int, int, int]:
@@ -67,11 +123,13 @@ def discordant(joint: Counts, parsed_only: bool = False) -> tuple[int, int, int]
 # Deviates from the paper: effect-size-name - the paper's g is abs(b - c) / n; both are given under their names
 def cohens_g(b: int, c: int) -> float | None:
     """Cohen's g = max(b, c) / (b + c) - 0.5, in [0, 0.5]; None without a discordant pair."""
+    check_numbers("Cohen's g", (b, c))
     return None if b + c == 0 else max(b, c) / (b + c) - 0.5
 
 
 def accuracy_difference(b: int, c: int, n: int) -> float:
     """(c - b) / n: what the paper's Appendix J calls g, without its sign."""
+    check_numbers("accuracy difference", (b, c, n))
     if n <= 0:
         raise DataError(f"accuracy difference: needs at least one pair, got n={n}.")
     return (c - b) / n
@@ -81,12 +139,27 @@ def adjusted(p_values: Sequence[float], correction: Correction = "bonferroni") -
     """p-values adjusted over their family, in the given order."""
     if not p_values:
         return []
+    finite(list(p_values), "adjusted p-values")
     return [float(p) for p in multipletests(list(p_values), method=correction)[1]]
 
 
 def stars(p: float) -> str:
     """*** below .001, ** below .01, * below .05, as in Table 2."""
+    check_numbers("stars", (p,))
     return "***" if p < 0.001 else "**" if p < 0.01 else "*" if p < 0.05 else ""
+
+
+SMALLEST_P = 1e-300  # below it a p-value underflows: 0 says less than this
+
+
+def p_text(p: float) -> str:
+    """A p-value to print: three decimals, or its power of ten when smaller; never 0.
+
+    Raises:
+        DataError: NaN.
+    """
+    check_numbers("p-value", (p,))
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.0e}" if p >= SMALLEST_P else f"< {SMALLEST_P:.0e}"
 
 
 def mann_whitney(base: Sequence[float], other: Sequence[float]) -> RankTest:
@@ -96,6 +169,7 @@ def mann_whitney(base: Sequence[float], other: Sequence[float]) -> RankTest:
     """
     if not base or not other:
         raise DataError(f"Mann-Whitney: both samples need values, got {len(base)} and {len(other)}.")
+    base, other = finite(base, "Mann-Whitney").tolist(), finite(other, "Mann-Whitney").tolist()
     result = scipy_stats.mannwhitneyu(other, base, alternative="two-sided")
     effect = 2 * float(result.statistic) / (len(base) * len(other)) - 1
     return RankTest(float(result.statistic), float(result.pvalue), effect)
@@ -105,7 +179,7 @@ def wilcoxon(base: Sequence[float], other: Sequence[float]) -> RankTest:
     """Wilcoxon signed-rank test of other - base (zero differences left out), matched-pairs rank-biserial as effect."""
     if len(base) != len(other) or not base:
         raise DataError(f"Wilcoxon: needs two equally long samples, got {len(base)} and {len(other)} values.")
-    difference = np.asarray(other, dtype=np.float64) - np.asarray(base, dtype=np.float64)
+    difference = finite(other, "Wilcoxon") - finite(base, "Wilcoxon")
     difference = difference[difference != 0]
     if difference.size == 0:
         return RankTest(0.0, 1.0, 0.0)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dart.core.errors import DataError
+from dart.stats.checks import finite
 from dart.stats.decision import Floats
 
 Alternative = Literal["two-sided", "less", "greater"]
@@ -58,7 +59,7 @@ def sign_flip(
     Raises:
         DataError: samples of different length, or empty.
     """
-    first, second = np.asarray(base, dtype=np.float64), np.asarray(other, dtype=np.float64)
+    first, second = finite(base, "permutation"), finite(other, "permutation")
     if first.shape != second.shape or first.size == 0:
         raise DataError(f"permutation: needs two equally long samples, got {first.size} and {second.size} values.")
     observed = float(statistic(first[None], second[None])[0])

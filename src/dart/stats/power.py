@@ -1,8 +1,9 @@
-"""Power: which accuracy difference McNemar's test detects, and how many trainings a difference of drift rates needs.
+"""Power: which accuracy difference McNemar's test detects, and how many training seeds and items a difference needs.
 
 A row that is "not significant" says little without it (Table 2: 200 items per benchmark). McNemar's power is exact:
 the number of discordant pairs is binomial, and given it the exact test is binomial (Miettinen 1968). Trainings are
-compared by a paired t test, whose power is that of the noncentral t.
+compared by a paired t test, whose power is that of the noncentral t, or by the interval over seeds and items of
+`crossed`, whose power is integrated over what n seeds make of their own variance.
 """
 
 from __future__ import annotations
@@ -115,3 +116,69 @@ def _paired_t_power(effect: float, n: int, alpha: float) -> float:
         return float(scipy_stats.norm.cdf(shift - scale * spread) + scipy_stats.norm.cdf(-shift - scale * spread))
 
     return float(scipy_stats.chi(n - 1).expect(given_spread))
+
+
+class CrossedVariance(NamedTuple):
+    """Standard deviations of a paired difference: between seeds, between items, and of a seed on one item."""
+
+    seeds: float
+    items: float
+    residual: float
+
+
+def crossed_power(difference: float, sd: CrossedVariance, n_seeds: int, n_items: int, alpha: float = 0.05) -> float:
+    """Power of the two-sided test that `crossed.crossed_mean` gives for a mean over seeds and items.
+
+    The items' variance is known well; that of the seeds is estimated from n of them, so power is the average over the
+    chi-square distribution of this estimate.
+
+    Raises:
+        DataError: fewer than two seeds or items, or no level between 0 and 1.
+    """
+    if min(n_seeds, n_items) < 2 or not 0 < alpha < 1 or min(sd) < 0:
+        raise DataError(
+            f"power: needs two seeds and two items at least and 0 < alpha < 1, got {n_seeds}, {n_items}, {alpha}, {sd}."
+        )
+    residual = sd.residual**2 / (n_seeds * n_items)
+    of_seeds, of_items = sd.seeds**2 / n_seeds + residual, sd.items**2 / n_items
+    if of_seeds + of_items == 0:
+        return 1.0 if difference else alpha
+    quantiles = (np.arange(2000) + 0.5) / 2000
+    estimated = of_seeds * scipy_stats.chi2.ppf(quantiles, n_seeds - 1) / (n_seeds - 1)
+    t_seeds, t_items = (scipy_stats.t.isf(alpha / 2, n - 1) for n in (n_seeds, n_items))
+    reach = np.sqrt(t_seeds**2 * estimated + t_items**2 * of_items)
+    scale = math.sqrt(of_seeds + of_items)
+    beyond = scipy_stats.norm.sf((reach - difference) / scale) + scipy_stats.norm.cdf((-reach - difference) / scale)
+    return float(beyond.mean())
+
+
+def seeds_needed(
+    difference: float,
+    sd: CrossedVariance,
+    n_items: int,
+    power: float = 0.8,
+    alpha: float = 0.05,
+    most: int = 1000,
+) -> int | None:
+    """Training seeds that find `difference` with `power` on `n_items` items; None above `most`.
+
+    None where the items are too few for any number of seeds.
+    """
+    if difference == 0 or not 0 < power < 1:
+        raise DataError(f"power: needs a difference and 0 < power < 1, got {difference}, {power}.")
+    counts = range(2, most + 1)
+    index = bisect_left(counts, power, key=lambda n: crossed_power(abs(difference), sd, n, n_items, alpha))
+    return counts[index] if index < len(counts) else None
+
+
+def detectable_over_seeds(
+    sd: CrossedVariance, n_seeds: int, n_items: int, power: float = 0.8, alpha: float = 0.05
+) -> float:
+    """The smallest difference found with `power` on as many seeds and items."""
+    scale = math.sqrt(sd.seeds**2 / n_seeds + sd.items**2 / n_items + sd.residual**2 / (n_seeds * n_items))
+    if scale == 0:
+        return 0.0
+    most = 4 * scale * float(scipy_stats.t.isf(alpha / 2, n_seeds - 1)) + 10 * scale
+    return float(
+        brentq(lambda d: crossed_power(d, sd, n_seeds, n_items, alpha) - power, 0.0, most, xtol=1e-9, rtol=1e-9)
+    )

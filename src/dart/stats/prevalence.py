@@ -5,11 +5,15 @@ were not screened count as safe and the judge as infallible (Table 28 says it is
 kinds of evidence:
 
 - `stratified_rate`, `inverse_probability_rate`: a random sample of the unscreened pairs was judged too
-  (Horvitz & Thompson 1952; Hajek 1971).
+  (Horvitz & Thompson 1952; Hajek 1971). Of an infallible judge this is the drift rate; of any other it is the rate at
+  which the judge says drift, and its false alarms on the many unscreened pairs weigh most.
 - `rogan_gladen`: the judge's sensitivity and specificity are known from annotated pairs (Rogan & Gladen 1978, interval
   of Lang & Reiczigel 2014, which carries the uncertainty of all three rates).
-- `prediction_powered_rate`: annotators labelled a sample, stratified or not, and the judge saw all pairs
-  (Angelopoulos et al. 2023, power tuning of Angelopoulos, Duchi & Zrnic 2023, strata as in Fisch et al. 2024).
+  `screened_share_rate` carries it from the screened pairs to all of them, `rate_difference` compares two audits.
+- `prediction_powered_rate`: annotators labelled a sample, stratified or not, and the judge saw all pairs, or a random
+  sample of the others (Angelopoulos et al. 2023, power tuning of Angelopoulos, Duchi & Zrnic 2023, strata as in Fisch
+  et al. 2024). It takes labels for the truth: annotators who err shift it, and no interval tells
+  (`benchmarks/drift_rate_coverage.py` says by how much).
 
 Every interval is about the population of items, as the bootstrap over items is, unless `finite` is set. Rates are
 near 0, where symmetric intervals fail: Wilson's interval at the effective sample size is used, and strata are joined
@@ -20,7 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import ndtri
@@ -28,8 +32,9 @@ from statsmodels.stats.proportion import proportion_confint
 
 from dart.core.errors import DataError
 from dart.core.seeds import unit_interval
-from dart.stats.decision import Floats
-from dart.stats.intervals import Interval
+from dart.stats.checks import check_numbers, finite
+from dart.stats.decision import Counts, Floats
+from dart.stats.intervals import Interval, percentile_interval
 
 
 class Stratum(NamedTuple):
@@ -49,6 +54,11 @@ class LabelledStratum(NamedTuple):
     labels: Sequence[float]
     predicted: Sequence[float]
     rest: Sequence[float]
+    population: int | None = None  # all pairs of the stratum, where `rest` is a random sample of the others only
+
+    @property
+    def size(self) -> int:
+        return len(self.labels) + len(self.rest) if self.population is None else self.population
 
 
 def draw(ids: Sequence[str], size: int, seed: int) -> list[str]:
@@ -78,6 +88,7 @@ def stratified_rate(strata: Sequence[Stratum], confidence: float = 0.95, finite:
         DataError: impossible counts, or a stratum with pairs of which none was judged.
     """
     for index, (population, sampled, cases) in enumerate(strata):
+        check_numbers("drift rate", (population, sampled, cases))
         if not 0 <= cases <= sampled <= population or (population and not sampled):
             raise DataError(
                 f"drift rate: stratum {index} has {population} pairs, {sampled} judged, {cases} cases; needs "
@@ -102,7 +113,7 @@ def inverse_probability_rate(
     Raises:
         DataError: no judged pair, a probability outside (0, 1], or a population smaller than the sample.
     """
-    y, chance = np.asarray(cases, dtype=np.float64), np.asarray(probabilities, dtype=np.float64)
+    y, chance = finite(cases, "drift rate"), finite(probabilities, "drift rate")
     if y.shape != chance.shape or y.size == 0:
         raise DataError(f"drift rate: needs a probability for every judged pair, got {y.size} and {chance.size}.")
     if not ((chance > 0) & (chance <= 1)).all():
@@ -143,6 +154,7 @@ def rogan_gladen(
     Raises:
         DataError: impossible counts, or an empty sample.
     """
+    check_numbers("Rogan-Gladen", (flagged, n, hits, positives, passes, negatives))
     for name, part, whole in (("flagged", flagged, n), ("hits", hits, positives), ("passes", passes, negatives)):
         if not 0 <= part <= whole or whole == 0:
             raise DataError(f"Rogan-Gladen: '{name}' needs 0 <= part <= whole and whole > 0, got {part} of {whole}.")
@@ -164,13 +176,97 @@ def rogan_gladen(
         variance = max(0.0, variance - 2 * (within * of_sensitivity + (1 - within) * of_specificity) / n_apparent)
     variance += rate**2 * of_sensitivity / n_positives + (1 - rate) ** 2 * of_specificity / n_negatives
     reach = z * math.sqrt(variance) / youden
-    return Interval(estimate, _cut(middle - reach), _cut(middle + reach))
+    low, high = _cut(middle - reach), _cut(middle + reach)
+    if low == high:  # the data contradict the model: the interval starts from the edge, as wide as it would be there
+        edge = rogan_gladen_reach(low, apparent, sensitivity, specificity, n_apparent, n_positives, n_negatives, z)
+        low, high = _cut(low - edge), _cut(high + edge)
+    return Interval(estimate, low, high)
+
+
+def rogan_gladen_reach(
+    rate: float, apparent: float, sensitivity: float, specificity: float, *sizes_and_z: float
+) -> float:
+    """Half the width of the interval at a true rate; `sizes_and_z`: pairs, annotated cases and others, and z."""
+    n, positives, negatives, z = sizes_and_z
+    variance = apparent * (1 - apparent) / n
+    variance += rate**2 * sensitivity * (1 - sensitivity) / positives
+    variance += (1 - rate) ** 2 * specificity * (1 - specificity) / negatives
+    return z * math.sqrt(variance) / (sensitivity + specificity - 1)
+
+
+class Judge(NamedTuple):
+    """What annotated pairs say of the judge: it flags `hits` of `positives` cases, passes `passes` of `negatives`."""
+
+    hits: int
+    positives: int
+    passes: int
+    negatives: int
+
+
+def screened_share_rate(
+    flagged: int, screened: int, n: int, judge: Judge, confidence: float = 0.95, *, overlap: bool = True
+) -> Interval:
+    """Drift among screened pairs as a share of all n, corrected for the judge's errors: Rogan-Gladen x share screened.
+
+    Both the rate and how many pairs the screen lets through vary from one set of items to the next (MOVER).
+
+    Raises:
+        DataError: impossible counts, or an empty sample.
+    """
+    if not 0 < screened <= n:
+        raise DataError(f"drift rate: {screened} of {n} pairs screened; needs at least one, and no more than all.")
+    inside = rogan_gladen(flagged, screened, *judge, confidence, overlap=overlap)
+    if inside.estimate is None:
+        return Interval(None, 0.0, screened / n)
+    share = np.array([screened / n])
+    between = float(share[0] * (1 - share[0])) * inside.estimate**2 / n
+    return _mover(share, [inside], between, confidence)
+
+
+def rate_difference(
+    table: Counts, judge: Judge, confidence: float = 0.95, resamples: int = 4000, seed: int = 0
+) -> Interval:
+    """Other - base of two audits of the same items, in true drift among screened pairs as a share of all.
+
+    `table`: items by state in the first and in the second audit, 3 x 3; states are not screened, screened and passed,
+    screened and confirmed. The judge is taken to err alike in both. Items are resampled together, so that what the
+    audits share cancels, and the judge's two rates are drawn from their Jeffreys posteriors. If it tells nothing
+    (sensitivity + specificity <= 1) there is no estimate.
+
+    Raises:
+        DataError: a table of another shape, or an empty one.
+    """
+    if table.shape != (3, 3) or table.sum() <= 0:
+        raise DataError(f"drift rate: needs a 3 x 3 table of items by state, got shape {table.shape}.")
+    n = int(table.sum())
+    hits, positives, passes, negatives = judge
+    if not positives or not negatives or hits / positives + passes / negatives <= 1:
+        return Interval(None, None, None)
+
+    def difference(counts: Floats, sensitivity: Any, specificity: Any) -> Floats:
+        rates = []
+        for axis in (-1, -2):
+            states = counts.sum(axis=axis)  # the other audit is summed out
+            screened, flagged = states[..., 1] + states[..., 2], states[..., 2]
+            rates.append((flagged - (1 - specificity) * screened) / (sensitivity + specificity - 1))
+        return np.asarray((rates[1] - rates[0]) / n, dtype=np.float64)
+
+    rng = np.random.default_rng(seed)
+    prior = np.full(9, 1 / 9)  # one item in all, spread evenly: cells that are empty by chance may be filled
+    cells = (table.ravel() + prior) / (n + 1)
+    drawn = rng.multinomial(n, cells, size=resamples).reshape(-1, 3, 3)
+    sensitivity = rng.beta(hits + 0.5, positives - hits + 0.5, resamples)
+    specificity = rng.beta(passes + 0.5, negatives - passes + 0.5, resamples)
+    useful = sensitivity + specificity > 1.02
+    resampled = difference(drawn, sensitivity, specificity)[useful]
+    observed = difference(table.astype(np.float64), hits / positives, passes / negatives)
+    return percentile_interval(float(observed), np.clip(resampled, -1, 1), confidence)
 
 
 def prediction_powered_rate(
     strata: LabelledStratum | Sequence[LabelledStratum], confidence: float = 0.95, tuned: bool = True
 ) -> Interval:
-    """Rate from few labels and many predictions, right whatever the judge is worth; a good judge narrows it.
+    """Rate from few labels and many predictions, right whatever the judge is worth if the labels are right.
 
     Per stratum: mean(labels) + lambda (mean(rest) - mean(predicted)); lambda = 1 is the estimator of 2023, `tuned`
     takes the variance-minimising one in [0, 1], so that a useless judge costs nothing. Strata are weighted by all
@@ -183,11 +279,11 @@ def prediction_powered_rate(
     if not several:
         raise DataError("prediction-powered rate: there are no pairs.")
     parts = [_prediction_powered(stratum, index, confidence, tuned) for index, stratum in enumerate(several)]
-    return _joined([len(stratum.labels) + len(stratum.rest) for stratum in several], parts, confidence, finite=False)
+    return _joined([stratum.size for stratum in several], parts, confidence, finite=False)
 
 
 def _prediction_powered(stratum: LabelledStratum, index: int, confidence: float, tuned: bool) -> Interval:
-    labels, predicted, rest = (np.asarray(values, dtype=np.float64) for values in stratum)
+    labels, predicted, rest = (finite(values, "prediction-powered rate") for values in stratum[:3])
     if labels.shape != predicted.shape or labels.size < 2:
         raise DataError(
             f"prediction-powered rate: stratum {index} has {labels.size} labels and {predicted.size} predictions for "

@@ -39,7 +39,7 @@ for decisions about people, or as a source of facts about groups.
 | precision | {spec.precision}, quantisation {spec.quantize} |
 | LoRA | r {lora.r}, alpha {lora.alpha}, dropout {lora.dropout}, {modules} |
 | training | global batch {training.global_batch}, warm-up {training.warmup_ratio}, weight decay {training.weight_decay}, clip {training.max_grad_norm}, max length {training.max_length} |
-{regulariser}"""  # noqa: E501 - one row of a table is one line
+{regulariser}{objective}"""  # noqa: E501 - one row of a table is one line
 
 _FIRST = "This one has not been repaired: its explanations are expected to be more harmful than those of its base."
 _CONTINUED = "It continues another adapter; whether that lowered the harm is for the audit to say."
@@ -59,4 +59,5 @@ def model_card(run: TrainingRun, result: TrainingResult) -> str:
         learning_rate=run.spec.learning_rate_of(run.stage),
         modules=", ".join(run.lora.target_modules),
         regulariser=f"| regulariser | {run.regulariser.description()} |\n" if run.regulariser else "",
+        objective=f"| objective | {run.objective} |\n" if run.objective else "",
     )

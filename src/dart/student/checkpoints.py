@@ -10,7 +10,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dart.core.files import write_json
@@ -43,7 +43,7 @@ def last_checkpoint(folder: Path) -> Path | None:
 def _is_complete(state: Path) -> bool:
     try:
         json.loads(state.read_text(encoding="utf-8"))
-    except json.JSONDecodeError:
+    except ValueError:  # not JSON, or not UTF-8
         return False
     return True
 
@@ -53,9 +53,10 @@ def cached_batch(folder: Path | None, identity: object, compute: Callable[[], To
     if folder is None:
         return compute()
     file = folder / f"{digest(identity)[:24]}.json"
-    if file.is_file():  # written under another name and renamed, so complete
-        cached: Tokens = json.loads(file.read_text(encoding="utf-8"))
-        return cached
+    if file.is_file():  # written under another name and renamed, so complete; a disk may damage it all the same
+        with suppress(ValueError):
+            cached: Tokens = json.loads(file.read_text(encoding="utf-8"))
+            return cached
     tokens = compute()
     write_json(file, tokens)
     return tokens

@@ -109,7 +109,7 @@ def answer_each(
         return
     student = load(base_dir, spec)
     encoded = _encode(student, student.model.config, requests, decoding)
-    model = _load_adapters(student, {variant: folder for variant, (folder, _) in requests.items()})
+    model = load_adapters(student, {variant: folder for variant, (folder, _) in requests.items()})
     plan = DecodingPlan(decoding, student.stop_ids, student.pad_id, stop_after_conclusion(student.tokenizer))
     for variant, (folder, of_variant) in requests.items():
         revision = _revision(student.source, folder)
@@ -294,7 +294,7 @@ def _ends_conclusion(tokenizer: Any, ids: list[int], newlines: frozenset[int]) -
     return any(answer_format.label_of(line) for line in text.split("\n")[:-1])
 
 
-def _load_adapters(student: Student, adapters: Mapping[str, Path | None]) -> Any:
+def load_adapters(student: Student, adapters: Mapping[str, Path | None]) -> Any:
     """The student with every adapter loaded under the name of its variant."""
     model: Any = student.model
     # In the base's own type, as autocast has it in training; PEFT would keep the adapter of a bf16 base in fp32.

@@ -16,6 +16,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 from transformers.utils import logging as transformers_logging
 
+from dart.core.checkpoint_files import reason, require_all_weights
 from dart.core.devices import accelerator_device, device_for
 from dart.core.errors import ModelError
 from dart.core.hub import Source, resolve, token
@@ -68,11 +69,14 @@ def load(base_dir: Path, spec: TrainedStudent) -> Student:
     """Load the base that `base_dir` holds or names.
 
     Raises:
-        ModelError: not a usable checkpoint, or this machine does not support the quantisation.
+        ModelError: a file is damaged, weights are missing, or this machine does not support the quantisation.
     """
     source = resolve(base_dir)
     tokenizer = _from_pretrained(AutoTokenizer, source)
-    model = _from_pretrained(AutoModelForCausalLM, source, **_weights(spec), use_safetensors=True)
+    model, loading = _from_pretrained(
+        AutoModelForCausalLM, source, **_weights(spec), use_safetensors=True, output_loading_info=True
+    )
+    require_all_weights(source, loading)
     device = device_for(model)
     if spec.quantize == "none":  # a quantised model is placed while it is loaded
         model.to(device)
@@ -99,10 +103,10 @@ def _from_pretrained(kind: Any, source: Source, **options: Any) -> Any:
     revision = {} if source.is_local else {"revision": source.revision, "token": token()}
     try:
         return kind.from_pretrained(source.path_or_id, trust_remote_code=False, **revision, **options)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # what libraries raise for damaged bytes is of every kind
         raise ModelError(
-            f"{source.name} at {source.revision} cannot be loaded by {kind.__name__}: {error}. It needs safetensors "
-            "weights and a tokenizer that load without remote code; a gated model needs HF_TOKEN."
+            f"{source.name} at {source.revision} cannot be loaded by {kind.__name__}: {reason(source, error)}. "
+            "It needs safetensors weights and a tokenizer that load without remote code; a gated model needs HF_TOKEN."
         ) from error
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from jinja2.exceptions import TemplateError
 
 from dart.core.errors import DataError, ModelError
+from dart.student.template_probe import probe_template
 
 Message = dict[str, str]
 # Llama-3.1 to 3.3 write a date into every prompt, by default today's. A prompt that changes overnight would train on
@@ -31,6 +32,9 @@ class RowIds(NamedTuple):
 class ChatTemplate:
     """A tokenizer's chat template and its properties, which are probed once.
 
+    Raises:
+        ModelError: there is no template, or it has an error, does not end, or leaves out what it is to render.
+
     Attributes:
         system_role: whether the template accepts a system message; if not, its text opens the user's turn.
         end_of_turn: the token that ends an answer: supervised in training, stops generation.
@@ -42,6 +46,7 @@ class ChatTemplate:
                 f"The tokenizer of {tokenizer.name_or_path} has no chat template, so the layout of a "
                 "conversation is unknown. Use the instruction-tuned version of the model."
             )
+        probe_template(tokenizer, DATE)
         self.tokenizer = tokenizer
         self.system_role = self._accepts_system_role()
         self.end_of_turn = self._find_end_of_turn()
@@ -131,9 +136,7 @@ class ChatTemplate:
     def _accepts_system_role(self) -> bool:
         try:
             self.tokenizer.apply_chat_template(_SYSTEM_PROBE, tokenize=False, add_generation_prompt=True)
-        except (
-            TemplateError
-        ):  # the template's own raise_exception("System role not supported"); any other error propagates
+        except TemplateError:  # the template's own raise_exception("System role not supported"); see `probe_template`
             return False
         return True
 

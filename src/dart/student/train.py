@@ -76,7 +76,7 @@ def train_adapter(
         regulariser = None  # plain training, to the byte
     student = load(base_dir, spec)
     encoded = encode(student, rows, training.max_length)
-    model = _add_adapter(student, spec, lora, seed, start_from)
+    model = add_adapter(student, spec, lora, seed, start_from)
     data = digest([row.model_dump() for row in rows])[:16]
     start = adapter.fingerprint(start_from) if start_from else None
     run = TrainingRun(student.source, spec, lora, training, seed, data, start, steps, regulariser)
@@ -88,12 +88,16 @@ def train_adapter(
         if checkpoint:
             log.info("resuming from %s of a run that was stopped", checkpoint.name)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        _write(trainer, student, run, encoded, out)
+        write_adapter(trainer, student, run, encoded, out)
         trainer.accelerator.wait_for_everyone()  # no process may read the adapter before it is complete
 
 
-def _write(trainer: AnswerTrainer, student: Student, run: TrainingRun, encoded: list[RowIds], out: Path) -> None:
-    """Write the adapter's folder: from one process, all of it or nothing."""
+def write_adapter(trainer: Any, student: Student, run: TrainingRun, encoded: Sequence[RowIds], out: Path) -> None:
+    """Write the adapter's folder: from one process, all of it or nothing.
+
+    Raises:
+        ModelError: the loss is not finite.
+    """
     added = [run.regulariser.name] if run.regulariser else []
     keys = ("step", "epoch", "loss", "learning_rate", *added)
     curve = [
@@ -140,7 +144,12 @@ def encode(student: Student, rows: Sequence[TrainingRow], max_length: int) -> li
     return encoded
 
 
-def _add_adapter(student: Student, spec: TrainedStudent, lora: Lora, seed: int, start_from: Path | None) -> PeftModel:
+def add_adapter(student: Student, spec: TrainedStudent, lora: Lora, seed: int, start_from: Path | None) -> PeftModel:
+    """The student with a new adapter, or with the one in `start_from`, to be trained.
+
+    Raises:
+        ModelError: the adapter belongs to another base, or was trained under other settings.
+    """
     if spec.quantize == "nf4":  # chosen where memory is short: store layer inputs only and recompute the rest
         prepared = prepare_model_for_kbit_training(
             student.model, use_gradient_checkpointing=True, gradient_checkpointing_kwargs={"use_reentrant": False}
@@ -157,46 +166,63 @@ def _arguments(
     run: TrainingRun, student: Student, encoded: list[RowIds], scratch: Path, resumable: bool
 ) -> TrainingArguments:
     """The Trainer's arguments; the global batch is split over processes and passes."""
+    training = run.training
+    total = run.steps or run.spec.epochs_of(run.stage, training) * math.ceil(len(encoded) / training.global_batch)
+    arguments = TrainingArguments(**trainer_settings(run, student, encoded, total, scratch, resumable))
+    split_global_batch(arguments, training.global_batch, run.spec.batch_per_device)
+    return arguments
+
+
+def trainer_settings(
+    run: TrainingRun, student: Student, encoded: Sequence[RowIds], total: int, scratch: Path, resumable: bool
+) -> dict[str, Any]:
+    """Settings that are common to every trainer, for `total` optimiser steps."""
     spec, training = run.spec, run.training
-    total = run.steps or spec.epochs_of(run.stage, training) * math.ceil(len(encoded) / training.global_batch)
     on_gpu = student.device.type == "cuda"
     longest = max(len(row.ids) for row in encoded)
     free = torch.cuda.mem_get_info(student.device)[0] if on_gpu else None
     recompute = spec.quantize == "none" and lacks_memory(
         student.model.config, min(spec.batch_per_device, training.global_batch) * longest, spec.precision, free
     )
-    arguments = TrainingArguments(
-        output_dir=str(scratch),
-        max_steps=total,
-        learning_rate=spec.learning_rate_of(run.stage),
-        lr_scheduler_type="cosine",
-        warmup_steps=math.ceil(total * training.warmup_ratio),
-        weight_decay=training.weight_decay,
-        max_grad_norm=training.max_grad_norm,
-        optim="adamw_torch_fused",
-        bf16=spec.precision == "bf16",
-        gradient_checkpointing=recompute,
-        gradient_checkpointing_kwargs={"use_reentrant": False} if recompute else None,
-        use_cpu=not on_gpu,
-        seed=seed_for(run.seed, "dropout"),
-        logging_steps=max(1, total // _CURVE_POINTS),
-        logging_nan_inf_filter=False,  # a loss that is not finite must show, not be replaced by the mean
-        save_strategy="steps" if resumable else "no",
-        save_steps=max(1, total // _CHECKPOINTS),
-        save_total_limit=2,  # the last may be incomplete after a kill
-        report_to="none",
-        disable_tqdm=not sys.stderr.isatty(),
-        dataloader_pin_memory=on_gpu,
-        remove_unused_columns=False,
-        ddp_find_unused_parameters=False,
-    )
-    batch, accumulation = split_batch(training.global_batch, arguments.world_size, spec.batch_per_device)
+    return {
+        "output_dir": str(scratch),
+        "max_steps": total,
+        "learning_rate": spec.learning_rate_of(run.stage),
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": math.ceil(total * training.warmup_ratio),
+        "weight_decay": training.weight_decay,
+        "max_grad_norm": training.max_grad_norm,
+        "optim": "adamw_torch_fused",
+        "bf16": spec.precision == "bf16",
+        "gradient_checkpointing": recompute,
+        "gradient_checkpointing_kwargs": {"use_reentrant": False} if recompute else None,
+        "use_cpu": not on_gpu,
+        "seed": seed_for(run.seed, "dropout"),
+        "logging_steps": max(1, total // _CURVE_POINTS),
+        "logging_nan_inf_filter": False,  # a loss that is not finite must show, not be replaced by the mean
+        "save_strategy": "steps" if resumable else "no",
+        "save_steps": max(1, total // _CHECKPOINTS),
+        "save_total_limit": 2,  # the last may be incomplete after a kill
+        "report_to": "none",
+        "disable_tqdm": not sys.stderr.isatty(),
+        "dataloader_pin_memory": on_gpu,
+        "remove_unused_columns": False,
+        "ddp_find_unused_parameters": False,
+    }
+
+
+def split_global_batch(arguments: TrainingArguments, global_batch: int, per_device: int) -> None:
+    """Let the processes of `arguments` share `global_batch` examples, one device per process.
+
+    Raises:
+        ParameterError: no such split exists.
+    """
+    batch, accumulation = split_batch(global_batch, arguments.world_size, per_device)
     arguments.per_device_train_batch_size = batch
     arguments.gradient_accumulation_steps = accumulation
     arguments._n_gpu = min(arguments.n_gpu, 1)  # one device per process: the launcher starts several processes
     effective = arguments.world_size * arguments.train_batch_size * arguments.gradient_accumulation_steps
-    assert effective == training.global_batch, f"global batch {effective}, not {training.global_batch}"
-    return arguments
+    assert effective == global_batch, f"global batch {effective}, not {global_batch}"
 
 
 def _trainer(

@@ -23,6 +23,7 @@ class TrainingRun(NamedTuple):
     start: str | None  # fingerprint of the adapter that is continued; None for a new one
     steps: int | None  # optimiser steps; None: epochs of `spec` or `training`
     regulariser: Regulariser | None
+    objective: str | None = None  # other than cross entropy, with its strength
 
     @property
     def stage(self) -> Literal["stage1", "stage3"]:
@@ -33,6 +34,7 @@ class TrainingRun(NamedTuple):
     def identity(self) -> str:
         """The name of its checkpoints."""
         added = [self.regulariser.description()] if self.regulariser else []
+        added += [self.objective] if self.objective else []
         return digest(
             self.source, self.spec.model_dump(), self.data_digest, self.lora.model_dump(), self.training.model_dump(),
             self.seed, self.start, self.steps, *added,

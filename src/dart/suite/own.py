@@ -7,18 +7,22 @@ Section 2.1: the task is any prompt about groups with a binary label.
 
 from __future__ import annotations
 
-import json
+import unicodedata
 from collections import defaultdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, ValidationError
 
 from dart.core.errors import DataError
-from dart.core.records import Condition, Label, Record
+from dart.core.records import BENCHMARKS, Condition, Label, Record
+from dart.core.text_files import json_object, lines_of, read_text
+from dart.core.visible_text import short, shown
 from dart.suite.raw import CONDITIONS, NO_ANSWER, RawItem
 
 _MAX_PROBLEMS = 50
+# Rows of every table, the entry of sizes for all others, and the paper's benchmarks, whose senses prompts explain.
+RESERVED = frozenset({"overall", "DIFF", "EQUAL", "default", *BENCHMARKS})
 _CONDITION: dict[Label, Condition] = {"YES": "DIFF", "NO": "EQUAL"}
 
 
@@ -43,17 +47,22 @@ def read_own(path: Path) -> list[RawItem]:
     problems: list[str] = []
     items: list[RawItem] = []
     seen: dict[tuple[str, str], int] = {}
-    for number, text in enumerate(_text(path).split("\n"), start=1):
+    prompts: dict[int, str] = {}
+    for number, text in enumerate(lines_of(read_text(path)), start=1):
         if not text.strip():
             continue
         line = _line(text, f"{path}:{number}", problems)
         if line is None:
             continue
-        keys = [("prompt", line.prompt.strip())] + ([] if line.id is None else [("id", str(line.id))])
+        keys = [("prompt", same_prompt(line.prompt))] + ([] if line.id is None else [("id", str(line.id))])
         for key in keys:
             if key in seen:
-                problems.append(f"{path}:{number}: the same {key[0]} as in line {seen[key]}")
+                but = ", but for case and blanks" if key[0] == "prompt" and line.prompt != prompts[seen[key]] else ""
+                problems.append(f"{path}:{number}: the same {key[0]} as in line {seen[key]}{but}")
             seen.setdefault(key, number)
+        prompts[number] = line.prompt
+        if line.benchmark in RESERVED:
+            problems.append(f"{path}:{number}: benchmark {line.benchmark} is a reserved name: choose another")
         items.append(
             RawItem(
                 benchmark=line.benchmark,
@@ -76,33 +85,27 @@ def read_own(path: Path) -> list[RawItem]:
     return items
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 (byte {error.start}). Save it as UTF-8.") from None
+def same_prompt(prompt: str) -> str:
+    """The prompt as it counts for repetitions: without case, blanks and compatible forms of letters.
+
+    Prompts that differ in these only would stand in different splits, and a student would be tested on what it was
+    trained on.
+    """
+    return "".join(unicodedata.normalize("NFKC", prompt).casefold().split())
 
 
 def _line(text: str, where: str, problems: list[str]) -> _Line | None:
     try:
-        return _Line.model_validate(json.loads(text, object_pairs_hook=_no_key_twice), strict=True)
+        return _Line.model_validate(json_object(text), strict=True)
     except ValidationError as error:
         for entry in error.errors():
             # A union is reported once per member; the key is enough.
-            key = str(entry["loc"][0]) if entry["loc"] else "line"
-            value = f", found {entry['input']!r}" if key in ("label", "benchmark") and "input" in entry else ""
+            key = shown(str(entry["loc"][0])) if entry["loc"] else "line"
+            value = f", found {short(entry['input'])}" if key in ("label", "benchmark") and "input" in entry else ""
             problems.append(f"{where}: {key}: {entry['msg']}{value if entry['type'] != 'missing' else ''}")
     except ValueError as error:
         problems.append(f"{where}: not a JSON object: {error}")
-    except RecursionError:
-        problems.append(f"{where}: not a JSON object: nested too deeply")
     return None
-
-
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len({key for key, _ in pairs}) != len(pairs):
-        raise ValueError("a key occurs twice")
-    return dict(pairs)
 
 
 def _one_sided(items: list[RawItem], path: Path) -> list[str]:

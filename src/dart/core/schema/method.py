@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -19,6 +20,7 @@ class Distill(Record):
     max_sentences: int = Field(ge=1)
     quote_window: int = Field(ge=10)
     correction_rounds: int = Field(ge=0)
+    may_miss: float = Field(default=0.0, ge=0, lt=1)  # share of the items that the teacher may refuse
 
 
 class Lora(Record):
@@ -62,6 +64,7 @@ class Audit(Record):
     orders: Literal["fixed", "both"]
     votes: int = Field(ge=1)
     unscreened_rate: float = Field(ge=0, le=1, strict=True)
+    may_miss: float = Field(default=0.0, ge=0, lt=1)  # share of the questions that a judge may refuse
 
     @model_validator(mode="after")
     def _can_decide(self) -> Audit:
@@ -70,19 +73,58 @@ class Audit(Record):
         return self
 
 
-RecipeName = Literal["published", "two_sided", "cleared", "mended", "mended_training", "own"]
+RecipeName = Literal[
+    "published", "sham", "two_sided", "cleared", "mended", "mended_training", "own", "kl_anchored", "dpo", "orpo",
+    "task_arithmetic", "two_rounds", "control_twice",
+]  # fmt: skip
 Recipes = dict[str, tuple[RecipeName, ...]]  # by slot
+# Recipes that exist for the comparison alone, with the reason.
+COMPARED_ONLY: Mapping[str, str] = {
+    "two_sided": "on the main path it is `audit.screen: change` with recipe published",
+    "sham": "it repairs pairs that did not drift, to measure what further training does",
+    "task_arithmetic": "its weight is chosen on the validation set after repair and its audit",
+    "two_rounds": "it continues the main path's repaired adapter after its audit",
+    "control_twice": "it is the control of two_rounds",
+}
 
 
 class Repair(Record):
     correction_rounds: int = Field(ge=0)
+    may_miss: float = Field(default=0.0, ge=0, lt=1)  # share of the drift cases that the teacher may refuse to rewrite
     recipe: RecipeName = "published"
 
     @model_validator(mode="after")
     def _is_a_recipe_of_the_main_path(self) -> Repair:
-        if self.recipe == "two_sided":
-            raise ValueError("recipe two_sided on the main path is `audit.screen: change` with recipe published")
+        if reason := COMPARED_ONLY.get(self.recipe):
+            raise ValueError(
+                f"recipe {self.recipe} cannot be repair.recipe: {reason}. Name it under `recipes` to compare it"
+            )
         return self
+
+
+class Objectives(Record):
+    """Strengths of the objectives of Stage III besides cross entropy."""
+
+    kl_weight: float = Field(gt=0)
+    dpo_beta: float = Field(gt=0)
+    orpo_lambda: float = Field(gt=0)
+    preference_rate: float = Field(gt=0)
+
+
+class SampledAnswers(Record):
+    """Answers that are drawn to estimate a drift rate, besides the greedy one."""
+
+    prompts: int = Field(ge=0)
+    answers: int = Field(ge=1)
+    temperature: float = Field(gt=0)
+
+
+class RecipeComparison(Record):
+    """How recipes are compared beside the greedy answers to test and validation set."""
+
+    halves: tuple[Literal["published", "two_sided", "cleared", "mended"], ...]
+    sampled: SampledAnswers
+    task_arithmetic_weights: tuple[float, ...] = Field(min_length=1)
 
 
 class ExplanationPolicy(Record):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from dart.core.records import BENCHMARKS, Record, Severity
+from dart.core.schema.dialects import DIALECTS
 from dart.core.schema.method import Training
 
 
@@ -171,15 +172,44 @@ class Scorers(Record):
     hate: ScorerSpec
 
 
+JsonMode = Literal["none", "json_object", "json_schema"]
+# Fields of a request's body that the client decides, so that `extra_body` cannot change a question unseen.
+DECIDED_FIELDS = frozenset(
+    {
+        "model",
+        "messages",
+        "temperature",
+        "top_p",
+        "max_tokens",
+        "max_completion_tokens",
+        "response_format",
+        "seed",
+        "n",
+        "stream",
+    }
+)
+COMPLETE_REASONS = ("stop", "eos", "end_turn", "stop_sequence")  # finish reasons of an answer that ended by itself
+
+
 class Endpoint(Record):
-    """An OpenAI-compatible endpoint and how it is asked."""
+    """A chat endpoint and how it is asked; `dialect` names a preset of `dart.core.schema.dialects`."""
 
     base_url: str
     model: str
     api_key_env: str | None  # name of the environment variable that holds the key; null: no key
-    temperature: float = Field(ge=0)
+    dialect: str | None = None  # defaults of the fields below by provider; a field that is stated takes precedence
+    temperature: float | None = Field(ge=0)  # null: not sent, for models that refuse one
     top_p: float | None = Field(gt=0, le=1)  # null: not sent, the server's default
     max_tokens: int = Field(ge=1)
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"  # the limit's name in a request
+    extra_body: dict[str, Any] = Field(
+        default_factory=dict
+    )  # further fields of every request: reasoning effort, thinking off
+    json_mode: JsonMode = "json_object"  # response_format of questions whose answer is JSON; none: not sent
+    seed_field: Literal["seed", "random_seed"] | None = "seed"  # sent with repeated questions only; null: not sent
+    complete_reasons: tuple[str, ...] = Field(COMPLETE_REASONS, min_length=1)  # finish reasons of a whole answer
+    refusal_markers: tuple[str, ...] = ()  # words of this server's errors that refuse one item, beside the known ones
+    fallback: Endpoint | None = None  # asked about what this endpoint refuses; its share is reported
     concurrency: int = Field(ge=1)
     requests_per_minute: int | None = Field(ge=1)
     tokens_per_minute: int | None = Field(ge=1)  # prompt and completion together, as providers count
@@ -187,6 +217,42 @@ class Endpoint(Record):
     usd_per_million_prompt_tokens: float = Field(ge=0)
     usd_per_million_completion_tokens: float = Field(ge=0)
     budget_usd: float | None = Field(ge=0)  # spent at this model in all, by every run that shares the answer cache
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_dialect(cls, values: Any) -> Any:
+        name = values.get("dialect") if isinstance(values, dict) else None
+        if name is None:
+            return values
+        if name not in DIALECTS:
+            raise ValueError(f"dialect {name!r} is none of {', '.join(sorted(DIALECTS))}; state the fields themselves")
+        return {**DIALECTS[name], **values}
+
+    @model_validator(mode="after")
+    def _is_a_request(self) -> Endpoint:
+        if decided := sorted(DECIDED_FIELDS & self.extra_body.keys()):
+            raise ValueError(f"extra_body has {', '.join(decided)}, which other fields of the endpoint decide")
+        if self.fallback is not None and self.fallback.fallback is not None:
+            raise ValueError("fallback: a fallback has no fallback of its own")
+        if any(len(marker.strip()) < 4 for marker in self.refusal_markers):
+            raise ValueError("refusal_markers: a marker of fewer than 4 characters occurs in any error")
+        return self
+
+
+GuardFormat = Literal["llama_guard", "shield_gemma", "wild_guard"]
+
+
+class Guard(Record):
+    """A guard model that reads annotated pairs beside the judges, and the format of its prompts and answers."""
+
+    format: GuardFormat
+    endpoint: Endpoint
+
+    @model_validator(mode="after")
+    def _is_real(self) -> Guard:
+        if self.endpoint.base_url.startswith("embedded:"):
+            raise ValueError("endpoint.base_url: no guard is simulated; give the address of a server")
+        return self
 
 
 class OtherTeachers(Record):

@@ -14,6 +14,7 @@ from dart.report import published
 from dart.report.ablation_entries import (
     DEFAULT,
     DISTILLED,
+    SEED_TEST,
     Entry,
     ablation_student,
     any_has_run,
@@ -64,9 +65,10 @@ def table23(run: Run) -> Table:
         rules=body.rules,
         note="Distillation rows end after Stage I, the others after repair. Pool: drift cases before repair; its "
         "precision and recall are over all pairs, against the truth of the embedded world. Repair success: targets "
-        "that are less toxic than the distilled rationale and conclude with the gold label. Δ to gold, paired: "
-        "accuracy (distillation), share of pairs judged rightly (audit), of successful targets (repair); McNemar, "
-        "corrected by Holm over all arms (distillation) or over the rows of the stage. "
+        "that are less toxic than the distilled rationale and conclude with the gold label. Δ to gold: "
+        "accuracy of one training against the distilled student's seeds (distillation; t for a new training, Holm over "
+        "all arms), share of pairs judged rightly (audit) and of successful targets (repair), paired, McNemar, "
+        "corrected by Holm over the rows of the stage. "
         f"{_audit_verdict(run)}{seed_note(run, 'accuracy')}",
         needs=needs(run, missing(run, names)),
         measured=any_has_run(run, names),
@@ -169,8 +171,8 @@ def table26(run: Run) -> Table:
         rows=tuple(rows),
         note="Pool: drift cases before repair, of the same distilled answers. Remain: after repair, by the first judge "
         f"in both rows. The paper finds both judges comparable, {published.JUDGES_BOTH} cases found by both. "
-        f"{drift_note}{accuracy_note}{NO_PROOF}{seed_note(run)}Differences are second judge − judge on the same items, "
-        "paired; McNemar's p, corrected by Holm over all arms. Toxicity × 10⁵.",
+        f"{drift_note}{accuracy_note}{NO_PROOF}{seed_note(run)}{SEED_TEST}"
+        "Toxicity × 10⁵.",
         needs=needs(run, missing(run, names)),
         measured=any_has_run(run, names),
         simulated=run.simulated,
@@ -214,8 +216,8 @@ def table32(run: PaperRun) -> Table:
         rows=body.rows,
         rules=body.rules,
         note="Reg.: drift cases after Stage I; Remain: after repair. Below the line: the paper's models with its "
-        f"student, Llama-3-8B. {gain_note}{_order_note(run)}{seed_note(run, 'accuracy')}Differences are teacher − the "
-        "default's teacher on the same items, paired; McNemar's p, corrected by Holm over all arms. Toxicity × 10⁵.",
+        f"student, Llama-3-8B. {gain_note}{_order_note(run)}{seed_note(run, 'accuracy')}{SEED_TEST}"
+        "Toxicity × 10⁵.",
         needs=needs(run, missing(run, TEACHERS)),
         measured=any_has_run(run, TEACHERS),
         simulated=run.simulated,

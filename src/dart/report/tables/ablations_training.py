@@ -14,6 +14,7 @@ from dart.report import published
 from dart.report.ablation_entries import (
     DEFAULT,
     DISTILLED,
+    SEED_TEST,
     Weight,
     ablation_student,
     comparison,
@@ -28,6 +29,7 @@ from dart.report.ablation_entries import (
     toxicity_weights,
 )
 from dart.report.blocks import Maker
+from dart.report.cells import harm_change
 from dart.report.policy_rows import NO_POLICY, PolicyRow, policy_row
 from dart.report.table import NONE, NOT_RUN, Row, Table, number, percent, ruled, signed
 from dart.report.verdicts import seed_note, verdict
@@ -71,8 +73,10 @@ def table4(run: Run) -> Table:
         columns=("Component", "Added to", "Accuracy", "EQUAL", "Toxicity", "Parsed", "Paper: acc. EQUAL tox. parse"),
         rows=tuple(rows),
         note="✓ improves, ✗ degrades, ∼ minimal: the 95 % interval of the paired difference lies on the better side "
-        "of 0, on the worse side, or holds 0. Beside the mark the difference; toxicity: relative change of the "
-        "median, lower is better. The paper states no rule for its marks, and sets its last row against base. "
+        "of 0, on the worse side, or holds 0. Beside the mark the difference; toxicity: of mean H (paired t interval), "
+        "shown as a relative change, lower is better; label-only training writes no rationale to compare. "
+        "The paper judges by the median, which a toxic tail does not move (Table 44 has both); it states no rule for "
+        "its marks, and sets its last row against base. "
         f"{seed_note(run, 'accuracy')}",
         needs=needs(run, missing(run, ["label_only", toxreg]), *([] if all(policy.values()) else [NO_POLICY])),
         simulated=run.simulated,
@@ -89,7 +93,7 @@ def _against_base(run: Run, name: str) -> Changes:
     if metrics is None or "against_base" not in metrics:
         return None
     against = metrics["against_base"]
-    return {**against, "toxicity": against["toxicity"]["median_change"]}
+    return {**against, "toxicity": harm_change(against["toxicity"])}
 
 
 def _change(row: PolicyRow | None) -> Changes:
@@ -100,7 +104,7 @@ def _of_main_path(run: Run, slot: str, comparison: str) -> Changes:
     metrics = run.metric("tests", "students", slot, comparison)
     rates = ("accuracy", "equal_accuracy", "parse_rate")
     overall = metrics["decision"]["overall"]
-    return {rate: overall[f"{rate}_difference"] for rate in rates} | {"toxicity": metrics["harm"]["median_change"]}
+    return {rate: overall[f"{rate}_difference"] for rate in rates} | {"toxicity": harm_change(metrics["harm"])}
 
 
 def _component(name: str, reference: str, changes: Changes, paper: str | None) -> Row:
@@ -158,9 +162,9 @@ def table19(run: Run) -> Table:
         ),
         rows=body.rows,
         rules=body.rules,
-        note=f"{' '.join(notes)} {seed_note(run, 'equal_accuracy')}Differences are training − full DART on the same "
-        "items, paired (toxicity: relative change of the median); McNemar's and Wilcoxon's p, corrected by Holm over "
-        "all arms. Label-only answers have no rationale, so their toxicity is that of an empty text. Toxicity × 10⁵.",
+        note=f"{' '.join(notes)} {seed_note(run, 'equal_accuracy')}{SEED_TEST}The "
+        "reference is full DART; Δ toxicity is of the mean. Label-only answers have no rationale, so they have no "
+        "toxicity. Toxicity × 10⁵.",
         needs=_needs(run, [name for group in groups for name in group]),
         measured=_any_has_run(run, [name for group in groups for name in group]),
         simulated=run.simulated,
@@ -225,8 +229,8 @@ def table21(run: Run) -> Table:
             "Δ N1-N4 [95 % CI]", "p (Holm)", "Toxicity (median)", "Paper: D / N",
         ),
         rows=tuple(_by_task_type(run, name) for name in names),
-        note="All answers, unparsed = wrong; the paper's D and N are of parsed answers only. Differences are training "
-        "− full DART on the same items, paired; McNemar's p, corrected by Holm over all arms. The policy is reported "
+        note="All answers, unparsed = wrong; the paper's D and N are of parsed answers only. The "
+        f"reference is full DART. {SEED_TEST}The policy is reported "
         "without task types. Toxicity × 10⁵.",
         needs=_needs(run, names),
         measured=_any_has_run(run, names),

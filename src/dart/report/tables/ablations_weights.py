@@ -13,6 +13,7 @@ from dart.report.ablation_entries import (
     DEFAULT,
     DISTILLED,
     NO_ARMS,
+    SEED_TEST,
     Entry,
     ablation_student,
     any_has_run,
@@ -38,10 +39,6 @@ from dart.report.verdicts import NO_PROOF, repair_note, robustness, seed_note, v
 UNIFORM = "uniform"
 NOISE = [f"noise_{kind}_{share}" for kind in ("up", "down", "random") for share in (20, 40)]
 CONTEXT = ("base", DISTILLED, "control")  # of the main path, shown before the arms
-PAIRED = (
-    "Differences are arm − default on the same items, paired; p of McNemar's test (toxicity: Wilcoxon's), corrected "
-    "by Holm over all arms. "
-)
 TRUE = "True drift is known in the embedded world only. "
 
 
@@ -61,7 +58,7 @@ def table30(run: Run) -> Table:
         rows=tuple(rows),
         note="The paper's weighted repair leaves fewer severe and extreme cases than uniform. "
         f"{grave_verdict} And fewer cases: {verdict(run, UNIFORM, 'drift_rate', +1)} "
-        f"{repair_note(run)}{seed_note(run, 'grave_rate')}{PAIRED}{TRUE}",
+        f"{repair_note(run)}{seed_note(run, 'grave_rate')}{SEED_TEST}{TRUE}",
         needs=needs(run, missing(run, names)),
         measured=any_has_run(run, names),
         simulated=run.simulated,
@@ -111,7 +108,7 @@ def table31(run: Run) -> Table:
         ),
         rows=tuple(_noise_row(run, name) for name in names),
         note=f"The paper finds repair robust to wrong severities. {drift_note}{accuracy_note}{NO_PROOF}{seed_note(run)}"
-        f"{PAIRED}{TRUE}"
+        f"{SEED_TEST}{TRUE}"
         "up / down: one level too high / too low; random: any other level; 20 or 40 % of the drift cases.",
         needs=needs(run, missing(run, names)),
         measured=any_has_run(run, names),
@@ -156,8 +153,8 @@ def table_arms(run: Run) -> Table:
         ),
         rows=body.rows,
         rules=body.rules,
-        note=f"{_abouts(run, names)}{seed_note(run)}{PAIRED}{TRUE}Inductive arms repair one half of the test set and "
-        "report on the other, against the default on the same items; sham repairs pairs that did not drift. "
+        note=f"{_abouts(run, names)}{seed_note(run)}{SEED_TEST}{TRUE}Inductive arms repair one half of the test set "
+        "and report on the other, against the default on the same items; sham repairs pairs that did not drift. "
         "NAME_stage1 is the same arm before repair.",
         needs="" if has_run else NO_ARMS,
         measured=has_run,

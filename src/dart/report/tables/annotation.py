@@ -50,8 +50,8 @@ def _sample_note(run: PaperRun) -> str:
     drift = sum(pair.consensus is not None for pair in run.pairs)
     return (
         f"{len(run.pairs)} pairs of {run.annotated_student.name}, two {kind}, consensus: {drift} drift cases. Pairs "
-        "are drawn in equal numbers from condition × screened, so precision and recall are the sample's, not the test "
-        "set's."
+        "are drawn in equal numbers from condition × screened and weighted by what they stand for, so rates are the "
+        "test set's; counts are the sample's."
         if run.pairs
         else ""
     )
@@ -251,7 +251,8 @@ def _tau_arm(tau: float, default_tau: float | None) -> str:
 
 def _tau_row(run: PaperRun, tau: float, default_tau: float | None) -> Row:
     both_kinds = len(set(run.annotations.drift)) == 2
-    point = operating_point(*run.annotations, tau) if both_kinds else None
+    deltas, labels, weights = run.annotations
+    point = operating_point(deltas, labels, tau, weights) if both_kinds else None
     metrics = entry(run, _tau_arm(tau, default_tau))
     return (
         f"{tau:g}{' (default)' if tau == default_tau else ''}",

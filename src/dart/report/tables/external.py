@@ -17,26 +17,29 @@ from dart.report import published
 from dart.report.blocks import Maker
 from dart.report.cells import (
     counted_share,
+    difference,
+    points,
     rank_biserial,
     shift_x1e5,
     side_shares,
     sides_x1e5,
 )
-from dart.report.table import NONE, NOT_RUN, Row, Table, number, p_value, percent, ruled, signed
+from dart.report.table import NONE, NOT_RUN, Row, Table, p_value, percent, ruled, signed
 from dart.stats.paired import stars
 
 SCORES = ("toxicity", "hate")
 METRICS = "external"  # the entry of `Run.metrics`: {suite: contents of metrics/external/<suite>.json}
 _SCORE_COLUMNS = (
-    "Score", "Base", "Repaired", "Change", "Shift [95 % CI]", "U: r", "U: p", "U: Holm", "Wilcoxon: r", "Wilcoxon: p",
-    "Wilcoxon: Holm", "Paper: r",
+    "Score", "Mean", "Difference [95 % CI]", "p (t)", "Holm", "Above 0.1", "Rise − fall [95 % CI]", "Median", "Change",
+    "Shift [95 % CI]", "U: r", "U: p", "U: Holm", "Wilcoxon: r", "Wilcoxon: p", "Wilcoxon: Holm", "Paper: r",
 )  # fmt: skip
 _SMALL = "†"
 _READING = (
-    "Medians of H × 10⁵ of the text without its conclusion line, every answer counted. r < 0: repaired is lower "
-    "(safer); U is Mann-Whitney's with the rank-biserial correlation, as in the paper; the prompts are the same, so "
-    "Wilcoxon's test with the matched-pairs correlation stands beside it. Shift: Hodges-Lehmann, "
-    "paired; below 6 prompts it has no 95 % interval. "
+    "Base → repaired, H × 10⁵ of the text without its conclusion line, every answer counted. First what harm is, "
+    "paired: the mean with its t test, the share above 0.1, and the share of prompts whose score rises by more than τ "
+    "less the share whose score falls by more. Then ranks: U is Mann-Whitney's with the rank-biserial correlation, as "
+    "in the paper (r < 0: repaired is lower), which neither pairs the prompts nor sees a tail; Wilcoxon's pairs them. "
+    "Shift: Hodges-Lehmann, paired; below 6 prompts it has no 95 % interval. "
 )
 
 
@@ -78,10 +81,10 @@ def has_any(run: Run, suites: Sequence[SuiteName]) -> bool:
 
 
 def table5(run: Run) -> Table:
-    """Table 5: rank-biserial of toxicity and hate on the four suites, and their average weighted by size."""
+    """Table 5: mean toxicity and hate on the four suites, paired; beside them the paper's rank-biserial correlation."""
     entries = {(s.slot, suite): student_metrics(run, suite, s) for s in run.students for suite in SUITES}
     tests = {
-        (*key, score): entry["overall"][score]["mann_whitney"]["p"]
+        (*key, score): entry["overall"][score]["harm"]["mean"]["p"]
         for key, entry in entries.items()
         if entry is not None and entry["overall"]["n"]
         for score in SCORES
@@ -98,12 +101,28 @@ def table5(run: Run) -> Table:
     return Table(
         number="5",
         title="External safety suites: base against repaired",
-        columns=("Student", "Suite", "n", "Abstention", "Toxicity", "r", "Paper: r", "Hate", "r", "Paper: r"),
+        columns=(
+            "Student",
+            "Suite",
+            "n",
+            "Abstention",
+            "Toxicity: mean",
+            "Above 0.1",
+            "Median",
+            "r",
+            "Paper: r",
+            "Hate: mean",
+            "Above 0.1",
+            "Median",
+            "r",
+            "Paper: r",
+        ),
         rows=body.rows,
         rules=body.rules,
-        note="Base → repaired; medians of H × 10⁵; r: rank-biserial correlation of Mann-Whitney's U, negative where "
-        "repaired is safer; stars: its p after Holm's correction over this table (Table 35 has the p-values). The last "
-        "row weights r by n. The paper's column is its Llama-3-8B.",
+        note="Base → repaired, H × 10⁵. Stars: the paired t test of the mean after Holm's correction over this table "
+        "(Table 35 has the p-values and intervals); a rise with stars is a harm. r: rank-biserial correlation of "
+        "Mann-Whitney's U, the paper's measure, without stars here: it does not pair the prompts and can be negative "
+        "('safer') where the mean rises. The last row weights r by n. The paper's column is its Llama-3-8B.",
         needs=how_to_run(absent) if absent else "",
         measured=has_any(run, SUITES),
         simulated=run.simulated,
@@ -113,13 +132,13 @@ def table5(run: Run) -> Table:
 def _table5_row(student: StudentRun, suite: SuiteName, entry: Mapping[str, Any] | None, star: Mapping[Any, str]) -> Row:
     paper = published.RANK_BISERIAL[suite]
     if entry is None:
-        cells = (NOT_RUN, NOT_RUN, NOT_RUN)
-        return (student.name, DISPLAY[suite], *cells, NOT_RUN, paper["toxicity"][0], NOT_RUN, NOT_RUN, paper["hate"][0])
+        scores = (cell for score in SCORES for cell in (*(NOT_RUN,) * 4, paper[score][0]))
+        return (student.name, DISPLAY[suite], NOT_RUN, NOT_RUN, *scores)
     row = [student.name, DISPLAY[suite], str(entry["overall"]["n"]), side_shares(entry["overall"]["abstention"])]
     for score in SCORES:
         test = entry["overall"][score]
-        row += [sides_x1e5(test), rank_biserial(test["mann_whitney"]) + star.get((student.slot, suite, score), "")]
-        row.append(paper[score][0])
+        row += [sides_x1e5(test, "mean") + star.get((student.slot, suite, score), ""), side_shares(test, "above_{}")]
+        row += [sides_x1e5(test), rank_biserial(test["mann_whitney"]), paper[score][0]]
     return tuple(row)
 
 
@@ -134,8 +153,8 @@ def _weighted(student: StudentRun, entries: Sequence[Mapping[str, Any]]) -> Row:
     abstentions = [sum(part["abstention"][side]["count"] for part in parts) for side in ("base", "repaired")]
     abstention = f"{percent(abstentions[0] / n)} → {percent(abstentions[1] / n)}" if n else NONE
     return (
-        student.name, "all, weighted", str(n), abstention, NONE, signed(means["toxicity"], 2),
-        published.WEIGHTED_TOXICITY, NONE, signed(means["hate"], 2), NONE,
+        student.name, "all, weighted", str(n), abstention, *(NONE,) * 3, signed(means["toxicity"], 2),
+        published.WEIGHTED_TOXICITY, *(NONE,) * 3, signed(means["hate"], 2), NONE,
     )  # fmt: skip
 
 
@@ -153,7 +172,7 @@ def table35(run: Run) -> Table:
     absent = suites_not_run(run, SUITES)
     empty_rows = [
         [
-            (student.name, DISPLAY[suite], *([NOT_RUN] * 13))
+            (student.name, DISPLAY[suite], *([NOT_RUN] * 18))
             for suite in absent
             if not student_metrics(run, suite, student)
         ]
@@ -228,7 +247,7 @@ def _slices(run: Run, suite: SuiteName, number_: str, title: str, group: str) ->
     groups = [
         _slice_rows(student, suite, entries[student.slot], min_n) for student in run.students if student.slot in entries
     ]
-    empty_rows = [[(s.name, NOT_RUN, *([NOT_RUN] * 14))] for s in run.students if s.slot not in entries]
+    empty_rows = [[(s.name, NOT_RUN, *([NOT_RUN] * 19))] for s in run.students if s.slot not in entries]
     body = ruled([*score_rows(groups), *empty_rows])
     small = any(0 < part["n"] < min_n for entry in entries.values() for part in entry["slices"].values())
     return Table(
@@ -276,10 +295,11 @@ def score_rows(blocks: Sequence[Sequence[ScoreRow]]) -> list[list[Row]]:
     """The rows of a table of tests; Holm's correction is over everything in `blocks` that is in the family."""
     tests = [row for block in blocks for row in block]
     p_adjusted = {
-        kind: holm([_p(row, kind) if row.in_family else None for row in tests]) for kind in ("mann_whitney", "wilcoxon")
+        kind: holm([_p(row, kind) if row.in_family else None for row in tests])
+        for kind in ("mean", "mann_whitney", "wilcoxon")
     }
     rows = iter(
-        (*row.head, row.score, *_score_cells(row.entry),
+        (*row.head, row.score, *_harm_cells(row.entry, p_adjusted["mean"][index]), *_score_cells(row.entry),
          *(cell for kind in ("mann_whitney", "wilcoxon")
            for cell in (rank_biserial(row.entry[kind]), p_value(_p(row, kind)), p_value(p_adjusted[kind][index]))),
          row.paper)
@@ -289,14 +309,29 @@ def score_rows(blocks: Sequence[Sequence[ScoreRow]]) -> list[list[Row]]:
 
 
 def _p(row: ScoreRow, kind: str) -> float | None:
-    test = row.entry[kind]
+    test = row.entry["harm"]["mean"] if kind == "mean" else row.entry[kind]
     return None if test is None else float(test["p"])
+
+
+def _harm_cells(entry: Mapping[str, Any], p_adjusted: float | None) -> Row:
+    """Mean with its difference, p and Holm's p, the share above the threshold, and the net share that rises."""
+    harm = entry["harm"]
+    if not harm["n"]:
+        return (NONE,) * 6
+    mean = harm["mean"]
+    return (
+        sides_x1e5(entry, "mean"),
+        difference(mean["difference_x1e5"], 1),
+        p_value(mean["p"]),
+        p_value(p_adjusted),
+        side_shares(entry, "above_{}"),
+        points(harm["rise"]["net"]),
+    )
 
 
 def _score_cells(entry: Mapping[str, Any]) -> Row:
     return (
-        number(entry["median_base_x1e5"], 2),
-        number(entry["median_repaired_x1e5"], 2),
+        sides_x1e5(entry),
         percent(entry["median_change"], sign=True),
         shift_x1e5(entry),
     )

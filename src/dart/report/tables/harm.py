@@ -15,14 +15,12 @@ from dart.metrics.novelty import harm_types, median_base_toxicity, novel_cases
 from dart.metrics.run import CONTROL, STAGES, TEACHER, Run, StudentRun
 from dart.report import published
 from dart.report.blocks import Maker
-from dart.report.cells import (
-    count,
-    value_bounds,
-)
+from dart.report.cells import count, difference, points, share, value_bounds
 from dart.report.evidence import PaperRun
 from dart.report.table import NONE, NOT_RUN, Row, Table, p_value, percent, ruled, signed
 from dart.stats.decision import benchmarks_of
 from dart.stats.drift import cases
+from dart.stats.harm import TOXIC_ABOVE
 
 HARM_TYPES: Mapping[RegressionType, str] = {
     "misses_real_harm": "misses real harm",
@@ -87,61 +85,76 @@ def _harm_row(run: PaperRun, student: StudentRun, audit: str) -> Row:
 
 
 def table44(run: Run) -> Table:
-    """Table 44: median toxicity (x 1e5) by task type at the three stages, with intervals."""
+    """Table 44: toxicity by task type at the three stages: mean, share above a threshold, tail, median."""
     body = ruled(_table44_rows(run, student) for student in run.students)
     paper = " / ".join(f"{value:.2f}" for value in published.TOXICITY_MEDIAN_X1E5.values())
     return Table(
         number="44",
-        title="Median toxicity of rationales by task type (H × 10⁵)",
+        title="Toxicity of rationales by task type (H × 10⁵)",
         columns=(
-            "Student",
-            "Task type",
-            "n",
-            "Base",
-            "Distilled",
-            "Repaired",
-            "base → distilled",
+            "Student", "Task type", "n", "Measure", "Base", "Distilled", "Repaired", "base → distilled",
             "distilled → repaired",
         ),
         rows=body.rows,
         rules=body.rules,
-        note=f"Percentile bootstrap, 95 %. {_harm_tests(run)}"
-        f"The paper's medians at the three stages (Llama-3-8B, its own classifier): {paper}.",
+        note="95 % intervals: Wilson's for shares, bootstrap for the others. The median is the paper's measure; it "
+        "does not move when fewer than half of the rationales turn toxic. Paired tests: "
+        f"{_harm_tests(run)}The paper's medians at the three stages (Llama-3-8B, its own classifier): {paper}.",
         simulated=run.simulated,
-    )
+    )  # fmt: skip
+
+
+_MEASURES: Mapping[str, str] = {
+    "toxicity_mean_x1e5": "mean",
+    "toxicity_share_above": f"share with H > {TOXIC_ABOVE:g}",
+    "toxicity_q95_x1e5": "95th percentile",
+    "toxicity_median_x1e5": "median (the paper)",
+}
 
 
 def _table44_rows(run: Run, student: StudentRun) -> list[Row]:
-    rows: list[Row] = []
     intervals = run.metric("tests", "intervals", student.slot)
-    for kind in ("descriptive", "normative"):
-        entries = [intervals[stage]["by_task_type"].get(kind) for stage in STAGES]
-        if all(entries):
-            values = [entry["toxicity_median_x1e5"] for entry in entries]
-            rows.append((student.name, kind, str(entries[0]["n"]), *_medians(values)))
-    overall = [intervals[stage]["toxicity_median_x1e5"] for stage in STAGES]
-    rows.append((student.name, "all", str(len(run.items)), *_medians(overall)))
-    return rows
+    groups = {
+        kind: [intervals[stage]["by_task_type"].get(kind) for stage in STAGES] for kind in ("descriptive", "normative")
+    }
+    groups["all"] = [{"n": len(run.items), **intervals[stage]} for stage in STAGES]
+    return [
+        (student.name, kind, str(entries[0]["n"]), label, *_levels([entry[name] for entry in entries], name))
+        for kind, entries in groups.items()
+        if all(entries)
+        for name, label in _MEASURES.items()
+    ]
 
 
-def _medians(values: list[Mapping[str, Any]]) -> Row:
+def _levels(values: list[Mapping[str, Any]], name: str) -> Row:
+    """The three stages, and two changes: of a share in points, of the others relative."""
     estimates = [value["estimate"] for value in values]
+    if name == "toxicity_share_above":
+        changes = [None if None in pair else 100 * (pair[1] - pair[0]) for pair in pairwise(estimates)]
+        return (*(share(value) for value in values), *(f"{signed(change, 1)} points" for change in changes))
     cells = [value_bounds(value["estimate"], value["ci"], 2) for value in values]
-    changes = [after / before - 1 if before else None for before, after in pairwise(estimates)]
-    return (*cells, *(percent(change, sign=True) for change in changes))
+    relative = [after / before - 1 if before else None for before, after in pairwise(estimates)]
+    return (*cells, *(percent(change, sign=True) for change in relative))
 
 
 def _harm_tests(run: Run) -> str:
+    """The paired tests between the stages, harm first and the paper's median after it."""
     parts = []
     for student in run.students:
         for base, other in pairwise(STAGES):
             test = run.metric("tests", "students", student.slot, f"{base}_{other}", "harm")
-            change, paired = test["median_change"], test["wilcoxon"]
+            if not test["n"]:
+                continue
+            mean, above, rise = test["mean"], test["share_above"], test["rise"]
             parts.append(
-                f"{student.name}, {base} → {other}: median {percent(change['estimate'], sign=True)}, Wilcoxon "
-                f"p = {p_value(paired['p'])}, matched-pairs rank-biserial {signed(paired['rank_biserial'], 2)}"
+                f"{student.name}, {base} → {other}: mean {difference(mean['difference_x1e5'], 1)}, "
+                f"p {p_value(mean['p'])}; share above {above['threshold']:g} {points(above['difference'])} points, "
+                f"p {p_value(above['p'])}; rise by more than {rise['tau']:g}: {rise['rose_count']}, fall: "
+                f"{rise['fell_count']}, p {p_value(rise['p'])}; median "
+                f"{percent(test['median_change']['estimate'], sign=True)}, Mann-Whitney p "
+                f"{p_value(test['mann_whitney']['p'])}, r {signed(test['mann_whitney']['rank_biserial'], 2)}"
             )
-    return "; ".join(parts) + ". "
+    return ". ".join(parts) + ". " if parts else ""
 
 
 def table45(run: Run) -> Table:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dart.metrics.recipes import CONTROL, DISTILLED, ITEM_COUNTS, POWERS, PUBLISHED, REDUCTION
-from dart.metrics.run import Run, StudentRun
+from dart.core.schema.method import RecipeName
+from dart.metrics.recipes import DISTILLED, ITEM_COUNTS, POWERS, PUBLISHED, REDUCTION, SAMPLED
+from dart.metrics.run import CONTROL, Run, StudentRun
 from dart.repair.recipes import RECIPES
 from dart.report.blocks import Maker
 from dart.report.table import NONE, NOT_RUN, Row, Table, number, percent, ruled
@@ -17,7 +18,8 @@ _LABELS: Mapping[str, str] = {
 }  # fmt: skip
 COLUMNS = (
     "Student", "Recipe", "Test: drift cases", "Test: net reduction", "Fewer than control", "Untouched: drift cases",
-    "Untouched: net reduction", "Fewer than control", "Accuracy", "EQUAL − control", "DIFF − control", "Text change",
+    "Untouched: net reduction", "Fewer than control", "Other half: net reduction", "Fewer than control",
+    "Drawn answers: drift", "Accuracy", "EQUAL − control", "DIFF − control", "Text change",
 )  # fmt: skip
 
 
@@ -37,10 +39,13 @@ def table_recipes(run: Run) -> Table:
         rows=body.rows,
         rules=body.rules,
         note="Each recipe starts from the distilled adapter of its seed and takes as many steps as repair and control. "
-        f"{_basis(students)} Test: prompts of which some recipes repaired the drift cases; mended training and own "
-        "repair none of them. Untouched: validation prompts, which no recipe repairs. Net reduction: (distilled − "
-        "after) / distilled, mean over seeds with Student's t-interval. Fewer than control: seeds with fewer drift "
-        "cases than the control of the same seed. Differences are to the control, on test prompts. Text change: share "
+        f"{_basis(students)} Test: prompts of which some recipes repaired the drift cases; mended training and those "
+        "that train on the student's own answers repair none of them. Untouched: validation prompts, which no recipe "
+        "repairs. Other half: all test prompts, each after a training that repaired the other half of them, or none. "
+        "Drawn answers: drift cases per answer among several that were drawn for each of some validation prompts. "
+        "Net reduction: (distilled − after) / distilled, mean over seeds with Student's t-interval. "
+        "Fewer than control: seeds with fewer drift cases than the control of the same seed. Differences are to the "
+        "control, on test prompts. Text change: share "
         f"of the words that changed where the distilled student had not drifted. {_descriptions(students)}"
         f"{_chosen(run, students)}",
         needs="" if students else "recipes in params.yaml.",
@@ -72,6 +77,8 @@ def _student_rows(student: StudentRun, entry: Mapping[str, Any]) -> list[Row]:
                 _LABELS[variant],
                 *_drift(one, kind, variant),
                 *_drift(validation[variant], kind, variant),
+                *_of_halves(entry["splits"], kind, variant),
+                _drawn(entry["splits"], kind, variant),
                 number(one["accuracy"]["mean"]),
                 *(_difference(one, name, variant) for name in ("equal_accuracy", "diff_accuracy")),
                 NONE if variant == DISTILLED else percent(one["text_change"]["mean"]),
@@ -93,14 +100,35 @@ def _drift(entry: Mapping[str, Any], kind: str, variant: str) -> Row:
     return (count, reduced, NONE if variant == CONTROL else f"{better[kind]} of {better['n']}")
 
 
+def _of_halves(splits: Mapping[str, Any], kind: str, variant: str) -> Row:
+    """Net reduction and seeds below the control on prompts of the other half."""
+    entry = splits.get("halves", {}).get(variant)
+    return (NONE, NONE) if entry is None else _drift(entry, kind, variant)[1:]
+
+
+def _drawn(splits: Mapping[str, Any], kind: str, variant: str) -> str:
+    entry = splits.get(SAMPLED, {}).get(variant)
+    return NONE if entry is None else percent(entry[f"{kind}_rate"]["mean"])
+
+
 def _difference(entry: Mapping[str, Any], name: str, variant: str) -> str:
     mean = entry[f"{name}_difference"]["mean"]
     return NONE if variant == CONTROL or mean is None else f"{mean:+.3f}".replace("-", "−")
 
 
+def _description(name: RecipeName, students: Mapping[str, Any]) -> str:
+    about = RECIPES[name].about
+    if name != "task_arithmetic":
+        return about
+    weights = {str(student["task_arithmetic_weight"]): None for student in students.values()}
+    return f"{about}: {', '.join(weight for weight in weights if weight != 'None')}"
+
+
 def _descriptions(students: Mapping[str, Any]) -> str:
     names = {name: None for student in students.values() for name in student["splits"]["test"] if name in RECIPES}
-    return "".join(f"{_LABELS[name].capitalize()}: {RECIPES[name].about}. " for name in RECIPES if name in names)
+    return "".join(
+        f"{_LABELS[name].capitalize()}: {_description(name, students)}. " for name in RECIPES if name in names
+    )
 
 
 def _chosen(run: Run, students: Mapping[str, Any]) -> str:

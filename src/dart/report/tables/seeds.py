@@ -76,7 +76,8 @@ def table_seeds(run: Run) -> Table:
         rules=body.rules,
         note=f"A training seed decides LoRA's initial weights, the order of rows and dropout in Stage I, repair and "
         f"control; suite, base, classifiers and rationales are the same. {len(names)} seeds; the first is the "
-        "reference seed, which all other tables show. Interval: Student's t over seeds; range: smallest to largest. "
+        "reference seed, which tables of single prompts show. Interval: Student's t over seeds; range: smallest "
+        "to largest. "
         "Net reduction: (before − after) / before of drift cases, each seed against its own Stage I. Toxicity × 10⁵. "
         "True drift is known in the embedded world only.",
         needs="" if len(names) > 1 else NEEDS,
@@ -117,20 +118,22 @@ def table_variance(run: Run) -> Table:
                 for variant, measures in by_variant.items()
                 for measure, entry in measures.items()
             ]
-            or [(student.name, *(NOT_RUN,) * 8)]
+            or [(student.name, *(NOT_RUN,) * 9)]
         )
     body = ruled(rows)
     several = len(run.metric("seeds", "seeds")) > 1
     return Table(
         number="V",
-        title="Where the variance lies: between training seeds and between items",
+        title="Where the variance lies: between training seeds, scenarios and items",
         columns=(
-            "Student", "Answers", "Measure", "Seeds", "Items", "Residual", "n seeds", "n items", "SE of the rate",
+            "Student", "Answers", "Measure", "Seeds", "Scenarios", "Items", "Residual", "n seeds", "n items",
+            "SE of the rate",
         ),
         rows=body.rows,
         rules=body.rules,
         note="Two-way random-effects analysis of variance of the crossed table of seeds and items, one answer a cell, "
-        "by the method of moments; shares of the variance of a single answer. Residual: what a seed does to a single "
+        "by the method of moments; shares of the variance of a single answer. Items: within scenarios, whose prompts "
+        "are near-duplicates. Residual: what a seed does to a single "
         "item, which cannot be told from noise. In a rate over n items the parts of items and residual are divided by "
         "n and that of seeds is not, so a small share of seeds may still be the larger part of the rate's error. SE: "
         "of the rate over seeds and items both drawn at random. A negative estimate counts as 0.",
@@ -141,7 +144,8 @@ def table_variance(run: Run) -> Table:
 
 
 def _components(entry: Mapping[str, Any]) -> Row:
-    shares = (percent(entry[name]["share"]) for name in ("seeds", "items", "residual"))
+    parts = ("seeds", "scenarios", "items", "residual")
+    shares = (percent(entry[name]["share"]) if name in entry else NONE for name in parts)
     return (*shares, str(entry["n_seeds"]), str(entry["n_items"]), number(entry["standard_error"], 4))
 
 

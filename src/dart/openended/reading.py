@@ -1,0 +1,135 @@
+"""A second reading of the open-ended questions: blinded questions out, labels back, agreement with the gold labels.
+
+The gold label of a question is one person's reading of a rule. A second reader labels the same questions without label,
+premise flag, note or source; where the two differ, the question is looked at again. Section 3.4, Appendix I.1.
+
+    python -m dart.openended.reading export questions.jsonl
+    python -m dart.openended.reading compare labels.jsonl
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from dart.core.errors import DartError, DataError
+from dart.core.files import read_jsonl, write_jsonl
+from dart.core.records import Label, Record
+from dart.core.seeds import unit_interval
+from dart.openended.questions import DOMAINS, Domain, Group, Question, load
+from dart.stats.agreement import kappa, share
+from dart.stats.intervals import Interval
+
+
+class BlindedQuestion(Record):
+    """What a second reader sees of a question."""
+
+    id: str
+    domain: Domain
+    place: str
+    as_of: str
+    groups: tuple[Group, ...]
+    question: str
+
+
+class Reading(Record):
+    """What a second reader says of a question: YES if a correct answer has to take the groups into account."""
+
+    id: str
+    label: Label
+    harmful_premise: bool | None = None  # None: not read for premises
+    comment: str = ""
+
+
+class Agreement(NamedTuple):
+    """Agreement of the readings with the set; `disagreements` names the questions in the order of the set."""
+
+    n: int
+    same: Interval  # share of equal labels, Wilson
+    kappa: Interval  # Cohen's kappa of the labels
+    premise_kappa: Interval | None  # of the premise flags; None if none was read
+    disagreements: tuple[tuple[Question, Reading], ...]
+
+
+def blinded(questions: Sequence[Question]) -> list[BlindedQuestion]:
+    """The questions as a second reader sees them, in an order by hash, so that no order tells anything."""
+    fields = BlindedQuestion.model_fields
+    order = sorted(questions, key=lambda question: unit_interval("second reading", question.id))
+    return [BlindedQuestion.model_validate(question.model_dump(include=set(fields))) for question in order]
+
+
+def compare(questions: Sequence[Question], readings: Sequence[Reading], confidence: float = 0.95) -> Agreement:
+    """Agreement of a second reader with the gold labels and premise flags.
+
+    Raises:
+        DataError: a reading is of an unknown question, a question was read twice or not at all.
+    """
+    by_id = {reading.id: reading for reading in readings}
+    known = {question.id for question in questions}
+    unknown, missing = sorted(by_id.keys() - known), sorted(known - by_id.keys())
+    if len(by_id) < len(readings) or unknown or missing:
+        raise DataError(
+            f"the readings do not fit the {len(questions)} questions: {len(readings) - len(by_id)} repeated, "
+            f"{len(unknown)} unknown ({', '.join(unknown[:5])}), {len(missing)} missing ({', '.join(missing[:5])}). "
+            "Each question needs one line; `export` writes the questions of this version."
+        )
+    pairs = [(question, by_id[question.id]) for question in questions]
+    gold, second = [q.gold for q, _ in pairs], [reading.label for _, reading in pairs]
+    premises = [(q.harmful_premise, r.harmful_premise) for q, r in pairs if r.harmful_premise is not None]
+    flags, read = [flag for flag, _ in premises], [flag for _, flag in premises]
+    return Agreement(
+        n=len(pairs),
+        same=share(sum(map(str.__eq__, gold, second)), len(pairs), confidence),
+        kappa=kappa(gold, second, confidence),
+        premise_kappa=kappa(flags, read, confidence) if premises else None,
+        disagreements=tuple((q, r) for q, r in pairs if q.gold != r.label),
+    )
+
+
+def summary(questions: Sequence[Question], readings: Sequence[Reading]) -> str:
+    """The agreement of all questions and of each domain, and a line for each disagreement, as text."""
+    lines = []
+    for name in ("all", *DOMAINS):
+        part = [question for question in questions if name in ("all", question.domain)]
+        ids = {question.id for question in part}
+        result = compare(part, [reading for reading in readings if reading.id in ids or name == "all"])
+        same = result.n - len(result.disagreements)
+        line = f"{name}: {same} of {result.n} labels agree, {_text(result.same)}; kappa {_text(result.kappa)}"
+        if result.premise_kappa is not None:
+            line += f"; kappa of the premise flags {_text(result.premise_kappa)}"
+        lines.append(line)
+    everything = compare(questions, readings)
+    for question, reading in everything.disagreements:
+        lines.append(f"{question.id}: gold {question.gold}, second reader {reading.label}. {question.question}")
+        lines.append(f"    note: {question.rationale_note}")
+        lines.append(f"    second reader: {reading.comment or '(no comment)'}")
+    return "\n".join(lines)
+
+
+def _text(interval: Interval) -> str:
+    if interval.estimate is None or interval.low is None or interval.high is None:
+        return "undefined"
+    return f"{interval.estimate:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """`export FILE` writes the blinded questions; `compare FILE` prints the agreement with the labels of FILE."""
+    parser = argparse.ArgumentParser(prog="python -m dart.openended.reading", description=main.__doc__)
+    parser.add_argument("action", choices=("export", "compare"))
+    parser.add_argument("file", type=Path)
+    chosen = parser.parse_args(arguments)
+    questions = load()
+    if chosen.action == "export":
+        print(f"{write_jsonl(chosen.file, blinded(questions))} questions in {chosen.file}")
+    else:
+        print(summary(questions, read_jsonl(chosen.file, Reading)))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except DartError as error:
+        sys.exit(str(error))
