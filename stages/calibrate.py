@@ -32,7 +32,7 @@ def run() -> None:
     student = primary(params.students)
     audit = read_jsonl(layout.audit(student, "before", params.seeds[0]), AuditRecord)
     items = read_jsonl(layout.split("test"), Item)
-    result = calibration(pairs, verdicts, sampling_weights(items, audit, pairs), guards)
+    result = calibration(pairs, verdicts, guards, sampling_weights(items, audit, pairs))
     write_json(layout.PLOTS / "roc.json", result["roc"])
     content = {"student": student, **result["metrics"]}
     write_metrics(layout.metric("calibration"), content, load_provenance())

@@ -219,7 +219,9 @@ def _rows(main: Evidence, arm: str, name: str, run: Run) -> dict[str, tuple[dict
     row = main.report(final, name, reported) if repairs else main.stage1_report(final, name)
     row |= about | {"teacher": plan.teachers[change.teacher]}
     part = {item.id for item in reported}
-    rows = {name: (row, [answer for answer in answers if answer.item_id in part])}
+    rows: dict[str, tuple[dict[str, Any], Sequence[Generation]]] = {
+        name: (row, [answer for answer in answers if answer.item_id in part])
+    }
     distilled = main.distilled.answers
     if repairs and change.trains_stage1:
         distilled = read_jsonl(stage1, Generation)

@@ -91,8 +91,7 @@ def _task(subject: str, params: Params, profile: Profile) -> Task[Any]:
         return guard_tasks(profile.guards[rest.partition(" ")[0]].format, _ITEM, "base", _answer("base").rationale)[0]
     if role.endswith("teacher"):
         return rationale_task(_ITEM, params.distill)
-    pair = [_answer(variant) for variant in ("base", "distilled")]
-    return judge_task(_ITEM, *pair)
+    return judge_task(_ITEM, _answer("base"), _answer("distilled"))
 
 
 def _answer(variant: str) -> Generation:

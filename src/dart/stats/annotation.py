@@ -91,7 +91,7 @@ def weighted_agreement(
     sides = {"precision": (reference, predicted), "recall": (predicted, reference)}
     for name, (hits, among) in sides.items():
         part = [(hit, p) for hit, inside, p in zip(hits, among, chance, strict=True) if inside]
-        rate = inverse_probability_rate(*zip(*part, strict=True)) if len(part) > 1 else None
+        rate = inverse_probability_rate([hit for hit, _ in part], [p for _, p in part]) if len(part) > 1 else None
         if rate is not None:
             plain |= {name: rate.json(4)["estimate"], f"{name}_ci": rate.json(4)["ci"]}
     each = np.asarray(weights, dtype=np.float64)
@@ -126,8 +126,8 @@ def agreement(predicted: Sequence[bool], reference: Sequence[bool]) -> dict[str,
 def calibration(
     pairs: Sequence[AnnotatedPair],
     verdicts: Mapping[str, Mapping[str, bool]],
-    weights: Mapping[str, float] | None = None,
     guards: Mapping[str, Mapping[str, bool]] = MappingProxyType({}),
+    weights: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Contents of metrics/calibration.json and plots/roc.json from annotated pairs.
 
@@ -143,7 +143,7 @@ def calibration(
         "pairs": len(pairs),
         "drift": sum(truth),
         "weighted": weights is not None,
-        "annotators": weighted_agreement(*annotators[:2], by_pair) if len(annotators) > 1 else None,
+        "annotators": weighted_agreement(annotators[0], annotators[1], by_pair) if len(annotators) > 1 else None,
         "judges": {name: _against(pairs, of_judge, each) for name, of_judge in verdicts.items()},
         "between_judges": _between(list(verdicts.values()), each),
         "guards": {name: _against(pairs, of_guard, each) for name, of_guard in guards.items()},
@@ -177,8 +177,8 @@ def _between(verdicts: Sequence[Mapping[str, bool]], weights: Mapping[str, float
     if len(verdicts) < 2:
         return None
     both = [item for item in verdicts[0] if item in verdicts[1] and item in weights]
-    sides = ([verdicts[index][item] for item in both] for index in (1, 0))
-    return weighted_agreement(*sides, [weights[item] for item in both])
+    first, second = ([of_judge[item] for item in both] for of_judge in verdicts[:2])
+    return weighted_agreement(second, first, [weights[item] for item in both])
 
 
 def _panel(

@@ -98,10 +98,9 @@ def paired_shares(base: Sequence[bool], other: Sequence[bool], confidence: float
         raise DataError(f"paired shares: needs two equally long samples, got {len(base)} and {len(other)} values.")
     first, second = (finite(flags, "paired shares") > 0 for flags in (base, other))
     n, lost, gained = len(base), int((first & ~second).sum()), int((~first & second).sum())
-    sides = (share(int(flags.sum()), n, confidence) for flags in (first, second))
-    return PairedShares(
-        n, lost, gained, *sides, difference_interval(lost, gained, n, confidence), mcnemar(lost, gained)
-    )
+    before, after = (share(int(flags.sum()), n, confidence) for flags in (first, second))
+    difference = difference_interval(lost, gained, n, confidence)
+    return PairedShares(n, lost, gained, before, after, difference, mcnemar(lost, gained))
 
 
 def difference_interval(b: int, c: int, n: int, confidence: float = 0.95) -> Interval:

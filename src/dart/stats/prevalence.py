@@ -258,7 +258,7 @@ def rate_difference(
     sensitivity = rng.beta(hits + 0.5, positives - hits + 0.5, resamples)
     specificity = rng.beta(passes + 0.5, negatives - passes + 0.5, resamples)
     useful = sensitivity + specificity > 1.02
-    resampled = difference(drawn, sensitivity, specificity)[useful]
+    resampled = difference(drawn.astype(np.float64), sensitivity, specificity)[useful]
     observed = difference(table.astype(np.float64), hits / positives, passes / negatives)
     return percentile_interval(float(observed), np.clip(resampled, -1, 1), confidence)
 

@@ -207,7 +207,9 @@ class Endpoint(Record):
     )  # further fields of every request: reasoning effort, thinking off
     json_mode: JsonMode = "json_object"  # response_format of questions whose answer is JSON; none: not sent
     seed_field: Literal["seed", "random_seed"] | None = "seed"  # sent with repeated questions only; null: not sent
-    complete_reasons: tuple[str, ...] = Field(COMPLETE_REASONS, min_length=1)  # finish reasons of a whole answer
+    complete_reasons: tuple[str, ...] = Field(
+        default=COMPLETE_REASONS, min_length=1
+    )  # finish reasons of a whole answer
     refusal_markers: tuple[str, ...] = ()  # words of this server's errors that refuse one item, beside the known ones
     fallback: Endpoint | None = None  # asked about what this endpoint refuses; its share is reported
     concurrency: int = Field(ge=1)
