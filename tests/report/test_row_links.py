@@ -67,6 +67,20 @@ def test_a_link_of_the_page_opens_its_rows(folder: Path, tab: Tab) -> None:
     assert page.locator("#rows a").count() == number
 
 
+@pytest.mark.browser
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_the_report_is_accessible_and_never_scrolls_sideways(
+    folder: Path, chromium: Any, width: int, scheme: str
+) -> None:
+    tab = Tab(chromium, width, scheme)
+    tab.page.goto((folder / "index.html").as_uri())
+    assert tab.violations() == []
+    assert tab.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert tab.page.locator("header img").bounding_box()["y"] < 900, "no figure on the first screen"
+    assert (folder / "index.html").stat().st_size < 1_000_000
+    tab.context.close()
+
+
 def test_true_cases_are_linked_only_where_the_viewer_knows_them(run: PaperRun) -> None:
     table = table_control(run)
     known, unknown = (row_links(run, table, Viewer("", truth)) for truth in (True, False))

@@ -41,6 +41,16 @@ class Tab:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("dialog", lambda dialog: dialog.accept())
 
+    def violations(self) -> list[str]:
+        """What axe-core calls a serious or critical fault of accessibility: rule and first element."""
+        axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python")
+        found = axe.Axe().run(self.page).response["violations"]
+        return [
+            f"{fault['id']}: {fault['nodes'][0]['html'][:200]}"
+            for fault in found
+            if fault["impact"] in ("serious", "critical")
+        ]
+
     def open(self, path: Path, fragment: str = "") -> Any:
         """Open a file and wait for its script."""
         self.page.goto(f"{path.as_uri()}{fragment}")

@@ -143,6 +143,15 @@ def test_texts_appear_only_after_the_warning_and_stay_texts(study: Path, tab: Ta
     assert page.title() == "Pairs of explanations: annotator_1"
 
 
+@pytest.mark.browser
+def test_axe_finds_nothing_serious(study: Path, tab: Tab) -> None:
+    page = tab.open(study / "annotator_1.html")
+    assert tab.violations() == []
+    page.keyboard.press("Enter")
+    page.keyboard.press("1")
+    assert tab.violations() == []
+
+
 def test_an_annotators_file_names_neither_models_nor_variants_nor_verdicts_and_orders_differ(study: Path) -> None:
     pages = [(study / f"{name}.html").read_text(encoding="utf-8").lower() for name in NAMES]
     for page in pages:

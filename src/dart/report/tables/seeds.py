@@ -99,9 +99,12 @@ def _student_rows(run: Run, student: StudentRun, shown: Sequence[str], unknown: 
 def _spread(entry: Mapping[str, Any], text: Format, unknown: str) -> Row:
     if entry["sd"] is None:
         return (text(entry["mean"]), unknown, unknown)
-    low, high = (minus(text(bound)) for bound in entry["ci"])
     smallest, largest = (text(bound) for bound in entry["range"])
-    return (f"{text(entry['mean'])} [{low}, {high}]", text(entry["sd"]), f"{smallest} to {largest}")
+    interval = ""  # seeds that do not differ have none
+    if entry["ci"] is not None:
+        low, high = (minus(text(bound)) for bound in entry["ci"])
+        interval = f" [{low}, {high}]"
+    return (f"{text(entry['mean'])}{interval}", text(entry["sd"]), f"{smallest} to {largest}")
 
 
 _MEASURES: Mapping[str, str] = {"correct": "right answers", "drift": "drift, audited", "true_drift": "drift, true"}

@@ -2,6 +2,8 @@
 
 const PAGE_ROWS = 100;
 const HIDE_KEYS = new Set(["seed", "compare", "basis", "student", "sort", "item", "diff"]);
+const FIRST_FIELDS = new Set(["benchmark", "condition", "severity", "flow", "changed"]);
+const DIFFS = [["base", "base"], ["distilled", "distilled"], ["previous", "the column before"], ["none", "nothing"]];
 const view = {runs: [], state: {}, fields: [], rows: [], revealed: new Set(), revealAll: false, page: 0};
 
 function readState() {
@@ -69,18 +71,21 @@ function drawControls() {
     select("compare", "Audit of", COMPARED.filter((name) => run.audit(name)).map((name) => [name, `${name} against base`]), state.compare),
   ];
   if (run.archive.truth) controls.push(select("basis", "Drift counted", [["audited", "as audited"], ["true", "as planted (truth)"]], state.basis));
-  for (const field of view.fields) controls.push(select(field.key, field.label, [["", "all"], ...field.choices], state[field.key] || ""));
-  controls.push(select("sort", "Order", SORTS, state.sort || ""));
-  controls.push(select("diff", "Differences from", [["base", "base"], ["distilled", "distilled"], ["previous", "the column before"], ["none", "nothing"]], state.diff || "base"));
-  const box = document.getElementById("controls");
-  const search = document.getElementById("filter-q") || searchField();
-  if (document.activeElement !== search) search.value = state.q || "";
-  const searchLabel = search.parentNode || element("label", {class: "wide", for: "filter-q"}, "Full text (of masked texts, too)", search);
-  if (focused !== "filter-q") box.replaceChildren(searchLabel, ...controls);
-  else {
-    for (const old of [...box.children].slice(1)) old.remove();
-    box.append(...controls);
+  const more = [];
+  for (const field of view.fields) {
+    const control = select(field.key, field.label, [["", "all"], ...field.choices], state[field.key] || "");
+    (FIRST_FIELDS.has(field.key) ? controls : more).push(control);
   }
+  controls.push(select("sort", "Order", SORTS, state.sort || ""));
+  controls.push(select("diff", "Differences from", DIFFS, state.diff || "base"));
+  const box = document.getElementById("controls"), search = box.firstElementChild || searchField();
+  const input = search.querySelector("input");
+  if (document.activeElement !== input) input.value = state.q || "";
+  if (!search.parentNode) box.append(search);
+  for (const old of [...box.children].slice(1)) old.remove(); // the search stays: it may have the focus
+  box.append(...controls);
+  document.getElementById("more-controls").replaceChildren(...more);
+  if (view.fields.some((field) => !FIRST_FIELDS.has(field.key) && state[field.key])) document.getElementById("more").open = true;
   if (focused && focused !== "filter-q") document.getElementById(focused)?.focus({preventScroll: true});
 }
 
@@ -91,7 +96,7 @@ function searchField() {
     clearTimeout(timer);
     timer = setTimeout(() => writeState({q: node.value, item: ""}), 150);
   });
-  return node;
+  return element("label", {class: "wide", for: "filter-q"}, "Full text (of masked texts, too)", node);
 }
 
 function drawCount() {
