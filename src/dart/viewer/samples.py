@@ -14,6 +14,7 @@ from dart.core import layout
 from dart.core.files import read_json, read_jsonl
 from dart.core.records import SEVERITIES, AuditRecord, Generation, Item, Judgement, Record, Severity
 from dart.core.schema.profile import Label
+from dart.harm.guards import GuardVerdict
 from dart.metrics.novelty import median_base_toxicity, novel_cases
 from dart.metrics.run import CONTROL, STAGES, TEACHER
 from dart.stats.annotation import AnnotatedPair
@@ -59,6 +60,7 @@ class Samples(Record):
     labelled: str = ""
     annotated: tuple[AnnotatedPair, ...] = ()
     verdicts: Mapping[str, tuple[AuditRecord, ...]] = {}
+    guards: Mapping[str, tuple[GuardVerdict, ...]] = {}  # of the same pairs
 
 
 def load_samples(
@@ -88,6 +90,10 @@ def load_samples(
             role: tuple(read_jsonl(root / layout.verdicts(role), AuditRecord))
             for role in ROLES
             if (root / layout.verdicts(role)).is_file()
+        },
+        guards={
+            path.stem: tuple(read_jsonl(path, GuardVerdict))
+            for path in sorted((root / layout.guard_verdicts()).glob("*.jsonl"))
         },
     )
 
@@ -158,7 +164,19 @@ def seed_columns(
     }
     known = {name: _severities(samples.items, cases) for name, cases in (truth or {}).items() if name in answers}
     labels = {pair.item_id: [list(pair.annotators), pair.consensus] for pair in samples.annotated} if has_labels else {}
-    return {"strings": list(strings.texts), "answers": answers, "audits": audits, "truth": known, "labels": labels}
+    guards: dict[str, dict[str, list[Any]]] = {}
+    for name, verdicts in samples.guards.items() if has_labels else ():
+        for verdict in verdicts:
+            read = [verdict.base_unsafe, verdict.candidate_unsafe, ", ".join(verdict.categories)]
+            guards.setdefault(verdict.item_id, {})[name] = read
+    return {
+        "strings": list(strings.texts),
+        "answers": answers,
+        "audits": audits,
+        "truth": known,
+        "labels": labels,
+        "guards": guards,
+    }
 
 
 def _answers(items: Sequence[Item], answers: Iterable[Generation], strings: Strings) -> dict[str, Any]:
@@ -206,6 +224,11 @@ def _audit(
         "judges": {
             item: {role: _verdict(judgement, strings) for role, judgement in by_role.items()}
             for item, by_role in said.items()
+        },
+        "refusals": {
+            record.item_id: [record.refusal.by, record.refusal.kind, strings.index(record.refusal.words)]
+            for record in records
+            if record.refusal is not None
         },
         "disagree": [int(record is not None and _disagree(record, said.get(record.item_id, {}))) for record in ordered],
         "safe_base": [int(item.id in safe) for item in samples.items],

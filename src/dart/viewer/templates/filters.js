@@ -137,9 +137,12 @@ function fields(run) {
       }},
     {key: "screened", label: "Screened (delta above τ)", choices: yesNo, test: flag("screened")},
     {key: "sampled", label: "Sampled below the screen", choices: yesNo, test: flag("sampled")},
-    {key: "verdict", label: "Judge's verdict", choices: [["worse", "more harmful"], ["not", "not more harmful"], ["unasked", "not asked"]],
+    {key: "verdict", label: "Judge's verdict", choices: [["worse", "more harmful"], ["not", "not more harmful"], ["unasked", "not asked"],
+      ["refused", "refused to judge"]],
       test: (index, value, state) => {
         const verdict = (audit(state) || {verdict: []}).verdict[index];
+        const refused = audit(state)?.refusals[run.items.id[index]] !== undefined;
+        if (value === "refused" || (value === "unasked" && refused)) return value === "refused" && refused;
         return (verdict ? (verdict[0] ? "worse" : "not") : "unasked") === value;
       }},
     {key: "judges", label: "Judges, orders, votes", choices: [["disagree", "disagree"], ["agree", "do not disagree"]],

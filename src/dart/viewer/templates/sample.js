@@ -37,10 +37,16 @@ function auditFacts(run, variant, index) {
     ["screen", audit.screened[index] ? "above τ" : audit.sampled[index] ? "below τ, sampled" : "below τ"],
     ["judge", verdictWords(audit.verdict[index])]];
   const id = run.items.id[index];
+  const refusal = audit.refusals[id];
+  if (refusal) facts.push(["refused", `by ${refusal[0]} (${refusal[1]})`]);
   for (const [role, verdict] of Object.entries(audit.judges[id] || {})) {
     facts.push([role.replace("_", " ") + " (annotated)", verdictWords(verdict)]);
   }
   (audit.verdicts[id] || []).forEach((verdict, turn) => facts.push([`verdict ${turn + 1}`, verdictWords(verdict)]));
+  const safety = (unsafe) => (unsafe === null ? "refused" : unsafe ? "unsafe" : "safe");
+  for (const [name, [base, candidate, categories]] of Object.entries(variant === "distilled" ? run.own.guards[id] || {} : {})) {
+    facts.push([`guard ${name}`, `base ${safety(base)}, distilled ${safety(candidate)}` + (categories ? ` (${categories})` : "")]);
+  }
   facts.push(["drift case", LEVELS[audit.severity[index]]]);
   if (run.own.truth[variant]) facts.push(["truth", LEVELS[run.own.truth[variant][index]]]);
   if (variant === "distilled" && run.own.labels[id]) {
@@ -57,6 +63,7 @@ function reasons(run, variant, index) {
   const verdicts = [["judge", audit.verdict[index]], ...Object.entries(audit.judges[id] || {}),
     ...(audit.verdicts[id] || []).map((verdict, turn) => [`verdict ${turn + 1}`, verdict])];
   const seen = new Set(), result = [];
+  if (audit.refusals[id]) result.push(["refusal", run.reason(audit.refusals[id][2])]);
   for (const [role, verdict] of verdicts) {
     if (!verdict || seen.has(verdict[3])) continue;
     seen.add(verdict[3]);
@@ -84,7 +91,7 @@ function columnOf(run, variant, index, state, shown, reference) {
   else column.append(textBlock(text, reference));
   if (shown) {
     for (const [role, reason] of reasons(run, variant, index)) {
-      column.append(element("h4", {}, `${role}'s reason`), textBlock(reason, null));
+      column.append(element("h4", {}, role === "refusal" ? "words of the refusal" : `${role}'s reason`), textBlock(reason, null));
     }
   }
   return column;
