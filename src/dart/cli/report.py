@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 OUT = Path("report")
-WRITTEN = re.compile(r"index\.(md|html)|viewer\.html|tables\.tex|table\w+\.(md|tex)|figure\w+\.(png|svg|pdf)")  # in a report
+# in a report
+WRITTEN = re.compile(r"index\.(md|html)|viewer\.html|tables\.tex|table\w+\.(md|tex)|figure\w+\.(png|svg|pdf)")
 SOURCES = ("params.yaml", "profiles", "dvc.lock", "ablations", "external", "recipes", "metrics", "src", "stages")
 
 
