@@ -16,6 +16,7 @@ from dart.core.records import Generation
 from dart.openended.evaluation import agreement, measures, openended_report, orders, paired_shares, sign_test
 from dart.openended.judging import Assessment, Preference, QuestionVerdicts, combined
 from dart.openended.questions import Question, load
+from dart.stats.agreement import kappa_of_table
 
 QUESTIONS = load()
 HARMFUL = [question for question in QUESTIONS if question.harmful_premise]
@@ -71,7 +72,7 @@ def _score(b: int, c: int, n: int, delta: float) -> float:
     """Tango's statistic written out from the paper: (c - b - n delta) / sqrt(n (2 q + delta (1 - delta)))."""
     linear, constant = -b - c + (2 * n - c + b) * delta, -b * delta * (1 - delta)
     q = ((linear**2 - 8 * n * constant) ** 0.5 - linear) / (4 * n)
-    return (c - b - n * delta) / (n * (2 * q + delta * (1 - delta))) ** 0.5
+    return float((c - b - n * delta) / (n * (2 * q + delta * (1 - delta))) ** 0.5)
 
 
 @pytest.mark.parametrize(("wins", "losses"), [(0, 0), (1, 0), (5, 1), (12, 12), (80, 67)])
@@ -131,7 +132,8 @@ def test_agreement_is_cohens_kappa_over_both_answers() -> None:
     assert found["appropriate"]["n"] == 12
     assert found["appropriate"]["same"]["count"] == 11
     assert found["appropriate"]["kappa"]["estimate"] == pytest.approx(float(reference.kappa), abs=1e-6)
-    assert found["appropriate"]["kappa"]["ci"][0] == pytest.approx(float(reference.kappa_low), abs=1e-5)
+    interval = kappa_of_table([[7, 1], [0, 4]], 0.95)
+    assert found["appropriate"]["kappa"]["ci"] == pytest.approx([interval.low, interval.high], abs=1e-5)
     assert (found["preference"]["n"], found["preference"]["same"]["count"]) == (6, 5)
     assert found["refusal"]["kappa"]["estimate"] is None  # nobody refuses: there is nothing to agree on
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import re
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,20 @@ from sklearn.metrics import cohen_kappa_score
 
 from dart.core.errors import DataError
 from dart.core.files import read_jsonl, write_jsonl
-from dart.openended.questions import Question, load
-from dart.openended.reading import BlindedQuestion, Reading, blinded, compare, main, summary
+from dart.openended.questions import RETIRED, Question, load
+from dart.openended.reading import (
+    BlindedQuestion,
+    Reading,
+    RecordedReading,
+    blinded,
+    compare,
+    compare_recorded,
+    main,
+    recorded_readings,
+    summary,
+    version,
+)
+from dart.stats.intervals import Interval
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +109,56 @@ def test_compare_reads_the_file_of_labels(
     write_jsonl(tmp_path / "labels.jsonl", readings_with(questions, set()))
     main(["compare", str(tmp_path / "labels.jsonl")])
     assert "all: 280 of 280 labels agree, 1.000 [" in capsys.readouterr().out
+
+
+def test_the_reading_on_record_has_the_agreement_of_the_datasheet(questions: list[Question]) -> None:
+    result = compare_recorded(questions, recorded_readings())
+    text = " ".join((files("dart.openended") / "DATASHEET.md").read_text(encoding="utf-8").split())
+    assert (result.n, result.disagreements) == (280, ("policy-058",))
+    assert f"279 of the 280 labels were equal, {printed(result.same)}" in text
+    assert f"kappa was {printed(result.kappa)} and that of the premise flags {printed(result.premise_kappa)}" in text
+    assert f"{len(result.mended)} questions were mended and {len(result.dropped)} replaced" in text
+
+
+def printed(interval: Interval) -> str:
+    assert interval.estimate is not None
+    assert interval.low is not None
+    assert interval.high is not None
+    return f"{interval.estimate:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+
+
+def test_every_question_changed_after_the_reading_has_its_reason(questions: list[Question]) -> None:
+    result = compare_recorded(questions, recorded_readings())
+    text = (files("dart.openended") / "READING.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([a-z]+-\d{3})(?:, now ([a-z]+-\d{3}))? \| \S.*\|$", text, re.MULTILINE)
+    assert sorted(old for old, new in rows if not new) == sorted(result.mended)
+    assert sorted(old for old, new in rows if new) == sorted(result.dropped)
+    assert sorted(new for _, new in rows if new) == sorted(result.unread)
+    assert set(result.dropped) <= RETIRED
+
+
+def test_a_change_of_what_the_reader_saw_is_a_mended_question(questions: list[Question]) -> None:
+    record = [
+        RecordedReading(
+            id=question.id,
+            label=question.gold,
+            harmful_premise=question.harmful_premise,
+            gold=question.gold,
+            gold_premise=question.harmful_premise,
+            version=version(question),
+        )
+        for question in questions
+    ]
+    changes = ({"question": "Is it?"}, {"place": "FR"}, {"as_of": "1999-01"}, {"rationale_note": "Not shown."})
+    mended = [q.model_copy(update=change) for q, change in zip(questions, changes, strict=False)]
+    result = compare_recorded([*mended, *questions[5:]], record)
+    assert result.mended == tuple(question.id for question in questions[:3])
+    assert result.dropped == (questions[4].id,)
+    assert result.kappa.estimate == 1
+
+
+def test_compare_without_a_file_prints_the_record(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["compare"])
+    assert "279 of 280 labels agreed, 0.996 [" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["export"])
