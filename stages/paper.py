@@ -60,7 +60,9 @@ def _truth(samples: Samples) -> dict[int, dict[str, dict[str, Cases]]]:
     truth: dict[int, dict[str, dict[str, Cases]]] = {}
     for student in samples.students:
         for seed in student.seeds:
-            known = {variant: true_drift(student.base, answers) for variant, answers in seed.answers.items()}
+            known: dict[str, Cases] = {
+                variant: true_drift(student.base, answers) for variant, answers in seed.answers.items()
+            }
             truth.setdefault(seed.seed, {})[student.slot] = known
     return truth
 

@@ -110,8 +110,8 @@ def _progress(by_name: Mapping[str, Sheet], pairs: int) -> Progress:
     for first, second in combinations(by_name, 2):
         both = [item for item in by_name[first] if item in by_name[second]]
         if both:
-            drift = ([by_name[name][item] is not None for item in both] for name in (first, second))
-            agreement.append((first, second, len(both), kappa(*drift)))
+            one, other = ([by_name[name][item] is not None for item in both] for name in (first, second))
+            agreement.append((first, second, len(both), kappa(one, other)))
     return Progress({name: len(sheet) for name, sheet in by_name.items()}, pairs, agreement)
 
 
