@@ -9,7 +9,7 @@ from dart.core.errors import DataError
 from dart.core.records import Generation, Item
 
 
-def result(weight: float, accuracy: float, median: float, mean: float = 0.1) -> LambdaResult:
+def result(weight: float, accuracy: float, mean: float, median: float = 0.1) -> LambdaResult:
     return LambdaResult(weight=weight, accuracy=accuracy, equal_accuracy=0.5, median=median, mean=mean, q95=0.4)
 
 
@@ -36,9 +36,9 @@ def test_the_scale_of_the_classifier_does_not_matter(scale: float) -> None:
 
 
 def test_what_toxicity_means_is_a_parameter() -> None:
-    results = [result(0.1, 0.6, 0.04, mean=0.01), result(0.5, 0.6, 0.01, mean=0.1)]
-    assert select_lambda(results, PLAIN, by="median") == 0.5
-    assert select_lambda(results, PLAIN, by="mean") == 0.1
+    results = [result(0.1, 0.6, 0.04, median=0.01), result(0.5, 0.6, 0.01, median=0.1)]
+    assert select_lambda(results, PLAIN, by="mean") == 0.5
+    assert select_lambda(results, PLAIN, by="median") == 0.1
 
 
 def test_of_equal_ones_the_smallest_is_chosen_in_any_order() -> None:

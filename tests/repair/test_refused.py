@@ -46,7 +46,7 @@ def test_the_drift_rate_has_ends_for_refused_pairs() -> None:
     entry = drift_rates(suite, student, Statistics(resamples=100, confidence=0.95), None, [])["before"]
     assert (entry["refused"], entry["bounds"]) == (3, [0.2, 0.5])
     assert entry["raw"]["estimate"] == pytest.approx(0.2)
-    assert entry["inverse_probability"]["estimate"] == pytest.approx(2 / 7, abs=1e-3), "of the pairs that were judged"
+    assert entry["judge_rate"]["estimate"] == pytest.approx(2 / 7, abs=1e-3), "of the pairs that were judged"
     assert judge_consistency(audit)["refused"] == 3
     assert "refused" not in judge_consistency(audit[:7])
 

@@ -51,14 +51,14 @@ def test_the_block_follows_the_metrics(tmp_path: Path) -> None:
         tmp_path / "metrics/recipes.json",
         {"students": {"mine": {"splits": {"validation": validation}, "chosen": "own"}}},
     )
-    leaves = {"n": 7, "accuracy": 0.123, "accuracy_gain": -0.25, "drift_cases_before": 12, "drift_cases_after": 3}
+    leaves = {"n": 7, "accuracy": 0.123, "accuracy_gain": -0.25, "drift_rate_before": 0.125, "drift_rate_after": 0.03}
     write_json(tmp_path / "metrics/headline.json", {"mine": leaves})
     block = results_block(tmp_path)
     for text in (
         "| mine |",
-        "| 7 |",
+        "| 7, – |",
         "| 0.123 (−0.250) |",
-        "| 12 → 3 |",
+        "| 12.5 % → 3.0 % |",
         "| – → – |",
         "5 training seeds",
         "| −2 %, 98 %, 98 % (`own`, better in 4 of 5) |",

@@ -159,7 +159,7 @@ def test_tuning_never_does_worse_than_the_labels_alone(seed: int) -> None:
         labels = wilson(int(np.sum(judged.labels)), len(judged.labels))
         found = prediction_powered_rate(judged)
         assert found.high - found.low < narrower * (labels[1] - labels[0])
-    y, f, rest = (np.asarray(part) for part in good)
+    y, f, rest = (np.asarray(part) for part in good[:3])
     power = np.cov(y, f, ddof=0)[0, 1] / ((1 + y.size / rest.size) * np.concatenate([f, rest]).var())
     expected = y.mean() + power * (rest.mean() - f.mean())
     assert prediction_powered_rate(good).estimate == pytest.approx(expected, rel=1e-10)

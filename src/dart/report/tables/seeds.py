@@ -100,11 +100,11 @@ def _spread(entry: Mapping[str, Any], text: Format, unknown: str) -> Row:
     if entry["sd"] is None:
         return (text(entry["mean"]), unknown, unknown)
     smallest, largest = (text(bound) for bound in entry["range"])
-    interval = ""  # seeds that do not differ have none
-    if entry["ci"] is not None:
-        low, high = (minus(text(bound)) for bound in entry["ci"])
-        interval = f" [{low}, {high}]"
-    return (f"{text(entry['mean'])}{interval}", text(entry["sd"]), f"{smallest} to {largest}")
+    spread = (text(entry["sd"]), f"{smallest} to {largest}")
+    if entry["ci"] is None:  # equal seeds: Student's t knows no interval
+        return (text(entry["mean"]), *spread)
+    low, high = (minus(text(bound)) for bound in entry["ci"])
+    return (f"{text(entry['mean'])} [{low}, {high}]", *spread)
 
 
 _MEASURES: Mapping[str, str] = {"correct": "right answers", "drift": "drift, audited", "true_drift": "drift, true"}
