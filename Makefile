@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: setup repro quick test lint mutants stress clean
+.PHONY: setup repro quick test browser lint mutants stress clean
 
 setup: $(STAMP)
 
@@ -36,10 +36,14 @@ lint: setup
 
 # what belongs to a commit: no pipeline, no training, no server; the rest runs in `make test`
 quick: lint
-	pytest -n 2 --dist loadfile -m "not slow and not training and not serve"
+	pytest -n 2 --dist loadfile -m "not slow and not training and not serve and not browser"
 
 test: lint
 	pytest -m "serve or not serve"
+
+# pages in a real browser: chromium (or DART_BROWSER), offline; skipped where there is none
+browser: setup
+	pytest -m browser -rs
 
 # faults of the method, one at a time in a copy of the tree: the tests must notice each of them
 mutants: setup

@@ -87,10 +87,13 @@ def test_two_annotators_a_discussion_and_labels_without_texts(run: Path, capsys:
     fill(run / "sheets/annotator_2.csv", "moderate", differ=7)
 
     assert main(["annotate", "import", "sheets"]) == 1
-    assert f"differ on 7 of {PAIRS} pairs" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert f"differ on 7 of {PAIRS} pairs" in said.err
+    assert f"annotator_2: {PAIRS} of {PAIRS} pairs labelled" in said.out
+    assert f"on {PAIRS} pairs: 0." in said.out
     assert not (run / "data/human").exists()
     assert main(["annotate", "import", "sheets"]) == 1, "the discussion has not taken place"
-    assert "7 problems" in capsys.readouterr().err
+    assert "7 have no common label yet" in " ".join(capsys.readouterr().err.split())
     fill(run / f"sheets/{CONSENSUS}.csv", "mild", differ=2)
     assert main(["annotate", "import", "sheets"]) == 0
 
@@ -101,6 +104,48 @@ def test_two_annotators_a_discussion_and_labels_without_texts(run: Path, capsys:
     counts = {label: sum(pair.consensus == label for pair in found) for label in ("moderate", "mild", None)}
     assert counts == {"moderate": PAIRS - 7, "mild": 5, None: 2}
     assert sum(pair.annotators[0] != pair.annotators[1] for pair in found) == 7
+
+
+def test_unfinished_sheets_are_accepted_and_what_is_left_is_said(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["annotate", "export", "sheets"]) == 0
+    for name in ("annotator_1", "annotator_2"):
+        fill(run / f"sheets/{name}.csv", "severe")
+    lines = (run / "sheets/annotator_1.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (run / "sheets/annotator_1.csv").write_text("".join(lines[:26]), encoding="utf-8")
+    capsys.readouterr()
+    assert main(["annotate", "import", "sheets"]) == 0
+    said = capsys.readouterr().out
+    assert f"annotator_1: 25 of {PAIRS} pairs labelled, {PAIRS - 25} left" in said
+    assert "25 labels, 0 of them after discussion" in said
+    assert len(applicable(run)) == 25
+
+
+def test_three_annotators_on_another_pair_of_variants(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_jsonl(run / "data/generations/base/repaired/seed-42.jsonl", answers("repaired", "Worse"))
+    audit = read_jsonl(run / "data/audit/base/before/seed-42.jsonl", AuditRecord)
+    write_jsonl(run / "data/audit/base/after/seed-42.jsonl", audit)
+    names = ["ada", "ben", "eve"]
+    options = [part for name in names for part in ("--annotator", name)]
+    assert main(["annotate", "export", "sheets", *options, "--between", "base", "repaired", "--pairs", "12"]) == 0
+    for name in names:
+        fill(run / f"sheets/{name}.csv", "mild")
+    assert main(["annotate", "import", "sheets"]) == 0
+    assert "ben and eve: Cohen's kappa of drift or none, on 12 pairs" in capsys.readouterr().out
+    path = run / "data/human/embedded-base-base-repaired.csv"
+    assert path.read_text(encoding="utf-8").startswith("item_id,texts,ada,ben,eve,consensus\n")
+    assert not (run / "data/human/embedded.csv").exists()
+    items = read_jsonl(run / "data/suite/test.jsonl", Item)
+    every = {"base": answers("base", "Fine"), "distilled": answers("repaired", "Worse")}
+    shown, records = drawn_pairs(items, audit, every, 12, 42)
+    assert [pair.annotators for pair in labels.applicable(path, shown, records)] == [("mild",) * 3] * 12
+
+
+@pytest.mark.parametrize("between", [("base", "base"), ("base", "teacher")])
+def test_a_pair_of_variants_that_cannot_be_compared(
+    run: Path, between: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["annotate", "export", "sheets", "--between", *between]) == 1
+    assert "a pair is two of base, distilled, repaired, control" in capsys.readouterr().err
 
 
 def test_sheets_are_never_overwritten(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -93,7 +93,7 @@ def test_invisible_characters_are_visible_in_every_rendering() -> None:
 
 def test_html_escapes() -> None:
     assert "p &lt; .05" in html_fragment(_table())
-    assert '<tr class="rule"><td class="left">a_b &amp; c' in html_fragment(_table())
+    assert '<tr class="rule"><th scope="row">a_b &amp; c' in html_fragment(_table())
 
 
 def test_words_are_set_left_and_numbers_right() -> None:

@@ -23,6 +23,7 @@ from dart.report.summary import claims, decision_claim, drift_claim, summary
 from dart.report.table import Table
 from dart.report.writer import write_paper
 
+ROOT = Path(__file__).resolve().parents[2]
 QUOTING = {"1", "8", "12", "46"}
 
 
@@ -62,7 +63,7 @@ def test_texts_stand_only_in_tables_with_a_warning(run: PaperRun) -> None:
 
 
 def test_page_of_a_real_suite_warns_before_the_first_text(run: PaperRun, tmp_path: Path, page: str) -> None:
-    header = page[: page.index("<nav>")]
+    header = page[: page.index("<nav")]
     assert "Content warning" in header  # the fixture's suite is unknown: it counts as real
     assert "Question " not in header
     embedded = run.model_copy(update={"card": {**run.card, "provenance": {"source": "embedded"}}})
@@ -107,6 +108,30 @@ def test_page_is_well_formed_and_every_link_lands(page: str) -> None:
     assert {section.key for section in SECTIONS} <= set(structure.ids)
 
 
+def test_every_table_names_its_stage_and_function_and_has_a_caption_and_row_headers(run: PaperRun, page: str) -> None:
+    places = re.findall(r"Drawn by (src/[\w/]+\.py), (\w+)\.", page)
+    assert len(places) == len(_all(run))
+    for path, function in places:
+        assert f"\ndef {function}(" in (ROOT / path).read_text(encoding="utf-8")
+    assert page.count("<caption>") == page.count("<table>")
+    body, coverage = page.split('id="table_c"')
+    assert body.count('<th scope="row"') == sum(len(table.rows) for table in _all(run))
+    assert '<th scope="row"' in coverage
+
+
+def test_first_screen_says_what_is_not_shown_and_by_which_parameters(page: str) -> None:
+    header = page[: page.index("<nav")]
+    for text in (
+        "What this does not show",
+        "training seeds",
+        "severity weights",
+        "<dd>0.01</dd>",
+        'id="figure04_base"',
+    ):
+        assert text in header
+    assert page.count('id="figure04_base"') == 1
+
+
 def test_page_is_self_contained(page: str) -> None:
     assert not re.search(r'src="(?!data:)|href="(?!#)', page)
     assert "<script" not in page
@@ -114,7 +139,7 @@ def test_page_is_self_contained(page: str) -> None:
 
 
 def test_page_leads_with_label_claims_and_contents(run: PaperRun, page: str) -> None:
-    order = ["Simulated:", "nano_small, decisions", "<nav>", "Figure 3", "Table 2 ", "Table A ", "Table C "]
+    order = ["Simulated:", "nano_small, decisions", "Figure 4", "<nav", "Figure 3", "Table 2 ", "Table A ", "Table C "]
     positions = [page.index(mark) for mark in order]
     assert positions == sorted(positions)
     assert page.index("Table Q (") < page.index("Table F (") < page.index("Table 2 (")

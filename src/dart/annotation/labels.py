@@ -23,7 +23,7 @@ from dart.core.visible_text import shown
 from dart.stats.annotation import AnnotatedPair
 
 log = logging.getLogger(__name__)
-COLUMNS = ("item_id", "texts", "annotator_1", "annotator_2", "consensus")
+FIRST, LAST = ("item_id", "texts"), "consensus"  # between them a column for each annotator
 NONE = "none"
 
 
@@ -33,16 +33,17 @@ def texts_hash(pair: BlindedPair) -> str:
 
 
 def write(
-    path: Path, pairs: Sequence[BlindedPair], first: Sheet, second: Sheet, consensus: Mapping[str, Severity | None]
+    path: Path, pairs: Sequence[BlindedPair], sheets: Mapping[str, Sheet], consensus: Mapping[str, Severity | None]
 ) -> None:
-    """Write merged labels, sorted by item; `consensus` holds the pairs that the two label differently."""
+    """Write merged labels, sorted by item; `consensus` holds the pairs that the annotators label differently."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow([*FIRST, *sheets, LAST])
     for pair in sorted(pairs, key=lambda pair: pair.item.id):
         item = pair.item.id
-        agreed = first[item] if first[item] == second[item] else consensus[item]
-        writer.writerow([item, texts_hash(pair), *(label or NONE for label in (first[item], second[item], agreed))])
+        said = [sheet[item] for sheet in sheets.values()]
+        agreed = said[0] if len(set(said)) == 1 else consensus[item]
+        writer.writerow([item, texts_hash(pair), *(label or NONE for label in (*said, agreed))])
     with replacing(path) as temporary:
         temporary.write_text(stream.getvalue(), encoding="utf-8")
 
@@ -51,7 +52,7 @@ def applicable(path: Path, pairs: Sequence[BlindedPair], records: Sequence[Audit
     """The labels of `path` whose two texts are those of the current run, in the order of `records`; [] without a file.
 
     Raises:
-        DataError: the columns are not COLUMNS, or a label is unknown (the line is named).
+        DataError: the columns are others, or a label is unknown (the line is named).
     """
     if not path.is_file():
         return []
@@ -59,39 +60,40 @@ def applicable(path: Path, pairs: Sequence[BlindedPair], records: Sequence[Audit
     deltas = {record.item_id: record.delta for record in records}
     applicable_pairs: dict[str, AnnotatedPair] = {}
     stale = 0
-    for number, row in _rows(path):
-        labels = [_severity(row[name], path, number) for name in COLUMNS[2:]]
-        if (row["item_id"], row["texts"]) not in current or row["item_id"] not in deltas:
+    for number, (item, texts, *row) in _rows(path):
+        *said, consensus = (_severity(label, path, number) for label in row)
+        if (item, texts) not in current or item not in deltas:
             stale += 1
             continue
-        item = row["item_id"]
         applicable_pairs[item] = AnnotatedPair(
-            item_id=item, delta=deltas[item], annotators=(labels[0], labels[1]), consensus=labels[2]
+            item_id=item, delta=deltas[item], annotators=tuple(said), consensus=consensus
         )
     if stale:
         log.warning("%s: %d labels belong to answers that are not in this run, and are not used", path, stale)
     return [applicable_pairs[record.item_id] for record in records if record.item_id in applicable_pairs]
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """(line, cells by column) of every label."""
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """(line, cells) of every label: item, hash of the texts, what each annotator said, consensus."""
     try:
-        header, *rows = csv_rows(read_text(path), COLUMNS)
+        header, *rows = csv_rows(read_text(path), (*FIRST, LAST))
     except DataError:
         raise
     except ValueError as error:  # quotes that do not match, or not one row
         raise DataError(f"{path}: not a table ({error}). Import the sheets again.") from None
-    if tuple(header.cells) != COLUMNS:
-        raise DataError(f"{path}: the columns must be {', '.join(COLUMNS)}. Import the sheets again.")
+    columns = tuple(header.cells)
+    if columns[:2] != FIRST or columns[-1:] != (LAST,) or len(columns) < 4:
+        raise DataError(
+            f"{path}: the columns must be {', '.join(FIRST)}, one for each annotator, {LAST}. Import the sheets again."
+        )
     seen: set[str] = set()
     for line, cells in rows:
-        if len(cells) != len(COLUMNS):
-            raise DataError(f"{path}:{line}: {len(cells)} of {len(COLUMNS)} columns. Import the sheets again.")
-        row = dict(zip(COLUMNS, cells, strict=True))
-        if row["item_id"] in seen:
-            raise DataError(f"{path}:{line}: {shown(row['item_id'])} is labelled twice. Import the sheets again.")
-        seen.add(row["item_id"])
-        yield line, row
+        if len(cells) != len(columns):
+            raise DataError(f"{path}:{line}: {len(cells)} of {len(columns)} columns. Import the sheets again.")
+        if cells[0] in seen:
+            raise DataError(f"{path}:{line}: {shown(cells[0])} is labelled twice. Import the sheets again.")
+        seen.add(cells[0])
+        yield line, cells
 
 
 def _severity(value: str, path: Path, number: int) -> Severity | None:

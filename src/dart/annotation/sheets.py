@@ -18,6 +18,7 @@ from dart.core.seeds import digest, unit_interval
 from dart.core.visible_text import shown
 
 COLUMNS = ("code", "question", "correct_label", "text_1", "text_2", "more_harmful", "severity", "comment")
+ANSWERED = ("code", "more_harmful", "severity")  # what is read back
 ANSWERS = ("1", "2", "neither")
 CONSENSUS = "consensus"  # the sheet of the pairs that the two annotators label differently
 
@@ -32,24 +33,40 @@ class BlindedPair(NamedTuple):
     candidate: str
 
 
-def rows(pairs: Sequence[BlindedPair], annotator: str, seed: int) -> list[dict[str, str]]:
-    """The rows of one annotator's sheet, to be filled in: order and sides are drawn for this annotator."""
+class Question(NamedTuple):
+    """One pair as an annotator sees it."""
+
+    code: str
+    prompt: str
+    gold: str
+    text_1: str
+    text_2: str
+
+
+def questions(pairs: Sequence[BlindedPair], annotator: str, seed: int) -> list[Question]:
+    """One annotator's pairs: order and sides are drawn for this annotator."""
     result = []
     for pair in sorted(pairs, key=lambda pair: unit_interval(seed, "annotation order", annotator, pair.item.id)):
         first, second = (pair.candidate, pair.base) if swapped(pair, annotator, seed) else (pair.base, pair.candidate)
-        result.append(
-            {
-                "code": code(pair, annotator, seed),
-                "question": quoted_text(pair.item.prompt),
-                "correct_label": pair.item.gold,
-                "text_1": quoted_text(first),
-                "text_2": quoted_text(second),
-                "more_harmful": "",
-                "severity": "",
-                "comment": "",
-            }
-        )
+        result.append(Question(code(pair, annotator, seed), pair.item.prompt, pair.item.gold, first, second))
     return result
+
+
+def rows(pairs: Sequence[BlindedPair], annotator: str, seed: int) -> list[dict[str, str]]:
+    """The rows of one annotator's sheet, to be filled in."""
+    return [
+        {
+            "code": question.code,
+            "question": quoted_text(question.prompt),
+            "correct_label": question.gold,
+            "text_1": quoted_text(question.text_1),
+            "text_2": quoted_text(question.text_2),
+            "more_harmful": "",
+            "severity": "",
+            "comment": "",
+        }
+        for question in questions(pairs, annotator, seed)
+    ]
 
 
 def code(pair: BlindedPair, annotator: str, seed: int) -> str:
@@ -77,12 +94,35 @@ def read(text: str, name: str, pairs: Sequence[BlindedPair], annotator: str, see
     Raises:
         DataError: with every row that is missing, unknown, duplicate, not filled in or inconsistent.
     """
+    numbered = csv_sheets.read_csv(text, name, ANSWERED)
+    return collect(numbered, name, pairs, annotator, seed)
+
+
+def collect(
+    numbered: Iterable[tuple[int, Mapping[str, str]]],
+    name: str,
+    pairs: Sequence[BlindedPair],
+    annotator: str,
+    seed: int,
+    *,
+    unfinished: bool = False,
+) -> Sheet:
+    """The labels of numbered rows with the cells ANSWERED.
+
+    Args:
+        unfinished: rows that are missing or have no answer are left out, and no error.
+
+    Raises:
+        DataError: with every row that is unknown, duplicate or inconsistent, and, unless `unfinished`, missing.
+    """
     pair_by_code = {code(pair, annotator, seed): pair for pair in pairs}
     labels: Sheet = {}
     problems: list[str] = []
     occurrences: Counter[str] = Counter()
-    for number, row in csv_sheets.read_csv(text, name, ("code", "more_harmful", "severity")):
+    for number, row in numbered:
         cell = row["code"]
+        if unfinished and not row["more_harmful"] and not row["severity"]:
+            continue
         occurrences[cell] += 1
         if cell not in pair_by_code:
             problems.append(f"row {number}: code '{shown(cell)}' is not of this annotator and these answers")
@@ -94,14 +134,15 @@ def read(text: str, name: str, pairs: Sequence[BlindedPair], annotator: str, see
             if problem:
                 problems.append(f"row {number}: {problem}")
             labels[pair.item.id] = label
-    problems += [f"code {missing} is missing" for missing in pair_by_code if missing not in occurrences]
+    if not unfinished:
+        problems += [f"code {missing} is missing" for missing in pair_by_code if missing not in occurrences]
     csv_sheets.require_no_problems(problems, name)
     return labels
 
 
-def disagreements(first: Sheet, second: Sheet) -> list[str]:
-    """Items that the two label differently, in the order of the first sheet."""
-    return [item for item, label in first.items() if second[item] != label]
+def disagreements(first: Sheet, *others: Sheet) -> list[str]:
+    """Items that not all label alike, in the order of the first sheet; all have labelled the same items."""
+    return [item for item, label in first.items() if any(other[item] != label for other in others)]
 
 
 def _label(row: Mapping[str, str], candidate_first: bool) -> tuple[Severity | None, str | None]:

@@ -27,6 +27,7 @@ from dart.cli import (
     repro,
     summary,
     verify,
+    viewer,
 )
 from dart.core.errors import DartError
 from dart.core.visible_text import visible
@@ -57,6 +58,7 @@ app.command("check")(check.check)
 app.command("graph")(graph.graph)
 app.command("summary")(summary.summary)
 app.command("report")(report.report)
+app.command("viewer")(viewer.viewer)
 app.command("readme")(readme.readme)
 app.command("repro")(repro.repro)
 app.command("verify")(verify.verify)

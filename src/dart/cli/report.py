@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 OUT = Path("report")
-WRITTEN = re.compile(r"index\.(md|html)|tables\.tex|table\w+\.(md|tex)|figure\w+\.(png|svg|pdf)")  # in a report
+# in a report
+WRITTEN = re.compile(r"index\.(md|html)|viewer\.html|tables\.tex|table\w+\.(md|tex)|figure\w+\.(png|svg|pdf)")
 SOURCES = ("params.yaml", "profiles", "dvc.lock", "ablations", "external", "recipes", "metrics", "src", "stages")
 
 
@@ -18,12 +19,17 @@ def report(
     out: Annotated[Path, typer.Option("--out", "-o", help="folder to write; it is replaced")] = OUT,
 ) -> None:
     """Write tables, figures and the page of the last run, as far as it went: `dvc repro evaluate` is enough."""
+    from dart.annotation.sample import primary
     from dart.core import params
     from dart.core.errors import DataError
     from dart.metrics.provenance import evaluated_world
     from dart.metrics.run import Settings
     from dart.report.evidence import load_paper_run
+    from dart.report.row_links import Viewer
     from dart.report.writer import write_paper
+    from dart.viewer.archive import archive
+    from dart.viewer.page import viewer_html
+    from dart.viewer.samples import load_samples
 
     if strange := foreign_files(out):
         raise DataError(
@@ -44,7 +50,10 @@ def report(
         ),
         refuse_others=False,
     )
-    coverage = write_paper(run, out, tree_state(Path()))
+    labelled = primary(students)
+    samples = load_samples(Path(), students, profile.seeds, run.settings.label, settings.profile, labelled)
+    viewer = Viewer(viewer_html([archive(samples)]), truth=False)
+    coverage = write_paper(run, out, tree_state(Path()), viewer)
     for text in run.left_out:
         print(f"left out: {text}")
     counts = coverage["counts"]["tables"]

@@ -19,6 +19,8 @@ def summary() -> None:
     print(result_table(load_run(Path(), students, profile.seeds[0], Settings(label=label))))
     if (layout.REPORT / "index.html").is_file():
         print(f"report   {layout.REPORT}/index.html (all tables also as {layout.REPORT}/table*.md and .tex)")
+        if (layout.REPORT / "viewer.html").is_file():
+            print(f"samples  {layout.REPORT}/viewer.html (every answer side by side; masked until you ask)")
     else:
         print("report   `dart report` makes one of what has run; `dvc repro` the whole")
     print("figures  " + "  ".join(str(path) for path in sorted(Path("plots/figures").glob("*.png"))))

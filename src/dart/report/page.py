@@ -7,6 +7,7 @@ setting; on paper no table is cut off by a scroll bar.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,8 @@ from dart.report.contents import SECTIONS, Section
 from dart.report.evidence import PaperRun
 from dart.report.figures import CAPTIONS, TITLES
 from dart.report.markdown import escaped, fenced, markdown
+from dart.report.row_links import Viewer, row_links
+from dart.report.sources import figure_source, table_sources
 from dart.report.summary import claims, label, summary
 from dart.report.table import NOT_RUN, Table
 from dart.report.tables.examples import real_suite
@@ -45,10 +48,29 @@ WARNING = (
 )
 
 
+NOT_SHOWN = {
+    "simulated": "What this does not show: anything about language models. Drift was planted by a rule-based teacher, "
+    "Stage I mostly elicits what the base knows, and which repair works follows from declared numbers "
+    "(docs/embedded-world.md).",
+    "measured": "What this does not show: other suites, students or judges than those named below, and drift that "
+    "neither the screen nor the sample below it met. The suite is meant for evaluation, not training.",
+}
+HERO = "figure04"  # stands on the first screen
+_INTERVAL = re.compile(r"\[[^\[\]]{1,60}\]")
+
+
+def breakable(text: str) -> str:
+    """A cell that may break between numbers, and never within an interval or before a percent sign."""
+    return _INTERVAL.sub(lambda match: match[0].replace(" ", "\u00a0"), text).replace(" %", "\u00a0%")
+
+
+_ENVIRONMENT.filters["breakable"] = breakable
+
+
 def html_fragment(table: Table) -> str:
     """A <figure> with the table; styles come from the page. Texts of a real suite open on a click."""
     template = _ENVIRONMENT.get_template("table.html.j2")
-    return str(template.module.figure(table, NOT_RUN))  # type: ignore[attr-defined]
+    return str(template.module.figure(table, NOT_RUN, {}, ""))  # type: ignore[attr-defined]
 
 
 class Part(NamedTuple):
@@ -98,6 +120,26 @@ def origin(run: PaperRun) -> str:
     )
 
 
+def facts(run: PaperRun) -> list[tuple[str, str]]:
+    """What a reader of a mailed page must be able to trace: (name, value)."""
+    settings, world = run.settings, run.provenance
+    seeds = run.metrics.get("seeds", {}).get("seeds", [])
+    source = run.card.get("provenance", {})
+    pairs = [
+        ("profile", "" if world is None else f"{world.profile} ({world.label})"),
+        ("data", " ".join(str(source[key]) for key in ("repository", "commit", "date") if source.get(key))),
+        ("numbers", f"metrics/decision.json, git blob {run.numbers[:16]}" if run.numbers else ""),
+        ("training seeds", ", ".join(map(str, seeds))),
+        ("τ", "" if settings.tau_delta is None else f"{settings.tau_delta:g}"),
+        (
+            "severity weights",
+            "" if settings.severity_weights is None else
+            ", ".join(f"{name} {weight}" for name, weight in settings.severity_weights.model_dump().items()),
+        ),
+    ]  # fmt: skip
+    return [(name, value) for name, value in pairs if value]
+
+
 def figure_title(run: PaperRun, name: str) -> str:
     """Caption of a drawn figure."""
     slot = name.partition("_")[2].rpartition(".")[0]
@@ -125,19 +167,46 @@ def page_markdown(run: PaperRun, content: Sequence[Part], coverage: Table, state
 
 
 def page_html(
-    run: PaperRun, content: Sequence[Part], coverage: Table, images: Mapping[str, bytes], state: str = ""
+    run: PaperRun,
+    content: Sequence[Part],
+    coverage: Table,
+    images: Mapping[str, bytes],
+    state: str = "",
+    viewer: Viewer | None = None,
 ) -> str:
-    """index.html, whole in one file: templates/page.html.j2 with everything escaped."""
+    """index.html, whole in one file: templates/page.html.j2 with everything escaped.
+
+    Args:
+        viewer: the page of samples beside it, which counts link to.
+    """
     template = _ENVIRONMENT.get_template("page.html.j2")
+    name = next(
+        (name for part in content for name in part.figures if name.startswith(f"{HERO}_{run.primary_student.slot}.")),
+        "",
+    )
     return template.render(
         title=TITLE,
+        hero=_figure(run, name, images) if name else None,
+        not_shown=NOT_SHOWN[run.settings.label],
+        facts=facts(run),
+        state=state,
+        sources={stem: text for part in content for stem, text in table_sources(part.section, part.tables).items()},
         label=label(run),
         warning=WARNING if real_suite(run) else "",
         claims=claims(run),
-        about=[text for text in (about(run), origin(run), state, *run.left_out) if text],
+        about=[text for text in (about(run), origin(run), *run.left_out) if text],
         vocabulary=VOCABULARY,
-        parts=[(part, [_figure(run, name, images) for name in part.figures]) for part in content],
+        parts=[
+            (
+                part,
+                figure_source(part.section),
+                [_figure(run, other, images) for other in part.figures if other != name],
+            )
+            for part in content
+        ],
         coverage=coverage,
+        links={table.stem: row_links(run, table, viewer) for part in content for table in part.tables},
+        viewer=viewer.file if viewer else "",
         not_run=NOT_RUN,
     )
 

@@ -1,0 +1,1 @@
+"""Pages that a reader opens from disk: every sample of a run, and blinded pairs to label (Appendices L, R)."""
