@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -173,8 +174,11 @@ def test_a_few_requests_are_asked_one_by_one_and_claimed_ones_not_at_all(
     other = Claims(ResponseCache(cache.path), owner="another machine:1:a")
     assert all(other.acquire(key) for key in claimed)
 
+    one_at_a_time = threading.Lock()  # the server answers in several threads, a connection is for one
+
     def answer(body: dict[str, Any]) -> dict[str, Any]:
-        other.release(claimed)  # once the batch is there
+        with one_at_a_time:
+            other.release(claimed)  # once the batch is there
         return echo(body)
 
     server.answer = answer
