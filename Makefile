@@ -39,7 +39,7 @@ quick: lint
 	pytest -n 2 --dist loadfile -m "not slow and not training and not serve and not browser"
 
 test: lint
-	pytest -m "serve or not serve"
+	pytest -n 2 --dist loadfile -m "serve or not serve"
 
 # pages in a real browser: chromium (or DART_BROWSER), offline; skipped where there is none
 browser: setup

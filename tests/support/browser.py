@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import functools
 import os
 import shutil
 from collections.abc import Iterator
@@ -20,23 +18,17 @@ def executable() -> str | None:
     return os.environ.get("DART_BROWSER") or next(filter(None, map(shutil.which, CANDIDATES)), None)
 
 
-@functools.cache
-def _started(path: str) -> Any:
-    """One browser for all test modules: Playwright's blocking interface cannot be started twice in a process."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    driver = playwright.sync_playwright().start()
-    browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-    atexit.register(driver.stop)
-    atexit.register(browser.close)  # runs first
-    return browser
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Any:
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A browser for one module: while Playwright's blocking interface runs, `asyncio.run` fails in this thread."""
     path = executable()
     if path is None:
         pytest.skip("no chromium on this machine (apt-get install chromium, or set DART_BROWSER)")
-    return _started(path)
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 class Tab:
