@@ -147,8 +147,9 @@ def _open_request(
 ) -> tuple[ChatRequest | None, int]:
     """The first request of the conversation that is not in the cache (None: all are), and how many are."""
     request = build_request(
-        endpoint, task.messages, json_object=task.json_object, repeat=task.repeat, fingerprint=fingerprint
-    )
+        endpoint, task.messages, json_object=task.json_object, repeat=task.repeat, fingerprint=fingerprint,
+        extra_body=task.extra_body, schema=task.schema,
+    )  # fmt: skip
     for hits in range(task.max_corrections + 1):
         answer = cache.get(request.key)
         if answer is None:
