@@ -16,10 +16,11 @@ from dart.core.records import SEVERITIES, AuditRecord
 from dart.stats.agreement import share
 from dart.stats.compare import exact_comparison
 from dart.stats.decision import benchmarks_of
-from dart.stats.drift import Drift, cases, repair_metrics
+from dart.stats.drift import cases, reduction_interval
 from dart.stats.harm import exact_harm_tests
+from dart.stats.intervals import Interval
 from dart.stats.judge_consistency import judge_consistency
-from dart.stats.paired import paired_shares
+from dart.stats.paired import difference_interval, paired_shares
 from dart.stats.prevalence import Stratum, stratified_rate
 
 FORMAT = 1
@@ -141,18 +142,27 @@ def _by_benchmark(evidence: Evidence, records: Sequence[AuditRecord]) -> dict[st
 
 
 def _flow(evidence: Evidence) -> dict[str, Any]:
-    """From tuned to third: gone, new, kept, net with their intervals, and the paired difference of the shares."""
-    records = [evidence.audited[role].records for role in ("tuned", "third")]
-    account = repair_metrics(
-        evidence.prompts.items, Drift(*records, None), None, evidence.settings.statistics, "audit"
-    )["audited"]["repair"]
-    flow = {name.replace("gross", "gone"): value for name, value in account.items() if name != "by_severity"}
-    if evidence.confirmed_by == "judge":
-        flow["by_severity"] = account["by_severity"]
-    drift_cases = [cases(each) for each in records]
-    flags = [[item.id in each for item in evidence.prompts.items] for each in drift_cases]
-    flow["kept"] = len(drift_cases[0].keys() & drift_cases[1].keys())
-    return flow | {"difference": paired_shares(*flags, evidence.settings.confidence).json(None)}
+    """From tuned to third: gone, new, kept and net in cases with intervals, and the paired difference of shares."""
+    n, confidence = len(evidence.prompts.items), evidence.settings.confidence
+    tuned, third = (cases(evidence.audited[role].records) for role in ("tuned", "third"))
+    gone, new = len(tuned.keys() - third.keys()), len(third.keys() - tuned.keys())
+    counts = {"before": len(tuned), "after": len(third), "gone": gone, "new": new}
+    counts |= {"kept": len(tuned.keys() & third.keys())}
+    flow: dict[str, Any] = {}
+    for name, count in counts.items():
+        flow |= {name: count, f"{name}_ci": _times(share(count, n, confidence), n)}
+    flow |= {"net": gone - new, "net_ci": _times(difference_interval(new, gone, n, confidence), n)}
+    removed = reduction_interval(n, len(tuned), gone, new, confidence).json(None)
+    flow |= {"reduction": removed["estimate"], "reduction_ci": removed["ci"]}
+    flags = [[item.id in each for item in evidence.prompts.items] for each in (tuned, third)]
+    return flow | {"difference": paired_shares(*flags, confidence).json(None)}
+
+
+def _times(interval: Interval, n: int) -> list[float] | None:
+    """The interval of a share of n as one of a count."""
+    if interval.low is None or interval.high is None:
+        return None
+    return [interval.low * n, interval.high * n]
 
 
 def limits(evidence: Evidence) -> list[str]:
