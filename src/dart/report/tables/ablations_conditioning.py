@@ -7,8 +7,8 @@ a pool need the truth, which only the embedded world knows.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
+from dart.metrics.registry import ANNOTATION, family_p, name_of
 from dart.metrics.run import Run
 from dart.report import published
 from dart.report.ablation_entries import (
@@ -36,7 +36,6 @@ from dart.report.cells import (
 from dart.report.evidence import PaperRun
 from dart.report.table import NONE, Row, Table, number, p_value, ruled
 from dart.report.verdicts import NO_PROOF, robustness, seed_note, verdict
-from dart.stats.paired import adjusted
 
 SECOND_JUDGE = "second_judge"
 # By stage: source of the label -> run.
@@ -45,6 +44,7 @@ LABELS: Mapping[str, Mapping[str, str]] = {
     "audit": {"gold": DEFAULT, "predicted": "audit_predicted", "no label": "audit_unlabelled"},
     "repair": {"gold": DEFAULT, "predicted": "repair_predicted", "no label": "repair_unlabelled"},
 }
+_SECTIONS = {"audit": ("pool", "right"), "repair": ("repair", "against_default")}  # of metrics/arms.json
 TEACHERS = (DEFAULT, "second_teacher", "third_teacher")
 
 
@@ -68,7 +68,7 @@ def table23(run: Run) -> Table:
         "that are less toxic than the distilled rationale and conclude with the gold label. Δ to gold: "
         "accuracy of one training against the distilled student's seeds (distillation; t for a new training, Holm over "
         "all arms), share of pairs judged rightly (audit) and of successful targets (repair), paired, McNemar, "
-        "corrected by Holm over the rows of the stage. "
+        "corrected by Holm over the labels of audit and repair (Table F). "
         f"{_audit_verdict(run)}{seed_note(run, 'accuracy')}",
         needs=needs(run, missing(run, names)),
         measured=any_has_run(run, names),
@@ -83,17 +83,20 @@ def _test(run: Run, stage: str, name: str) -> Entry | None:
         return None
     if stage == "distillation":
         return comparison(metrics, "decision", "overall", against="against_distilled")
-    section: Mapping[str, Any] = metrics.get("pool", {}) if stage == "audit" else metrics.get("repair", {})
-    return section.get("right" if stage == "audit" else "against_default")
+    section, test = _SECTIONS[stage]
+    return metrics.get(section, {}).get(test)
 
 
 def _corrected_p(run: Run) -> dict[str, float]:
-    """Corrected p of the audit and repair rows, by run."""
-    p_values: dict[str, float] = {}
+    """Holm's p of the audit and repair rows over the family `annotation`, by run."""
+    p_holm, corrected = family_p(run.metrics, ANNOTATION), {}
     for stage in ("audit", "repair"):
-        tests = {name: test["p"] for name in LABELS[stage].values() if (test := _test(run, stage, name)) is not None}
-        p_values |= dict(zip(tests, adjusted(list(tests.values()), "holm"), strict=True))
-    return p_values
+        for name in LABELS[stage].values():
+            metrics = entry(run, name)
+            if metrics is not None and _test(run, stage, name) is not None:
+                hypothesis = name_of("arms", "arms", metrics.get("same_as", name), *_SECTIONS[stage])
+                corrected[name] = p_holm[hypothesis]
+    return corrected
 
 
 def _label_row(run: Run, stage: str, label: str, p_values: Mapping[str, float]) -> Row:
