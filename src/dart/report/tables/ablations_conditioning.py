@@ -15,6 +15,7 @@ from dart.report.ablation_entries import (
     DEFAULT,
     DISTILLED,
     SEED_TEST,
+    TOXICITY_COLUMNS,
     Entry,
     ablation_student,
     any_has_run,
@@ -167,7 +168,7 @@ def table26(run: Run) -> Table:
         number="26",
         title=f"Repair driven by either judge ({ablation_student(run).name})",
         columns=(
-            "Judge", "n", "Accuracy", "EQUAL", "Toxicity (median)", "Pool", "Found by both", "Jaccard", "Remain",
+            "Judge", "n", "Accuracy", "EQUAL", *TOXICITY_COLUMNS, "Pool", "Found by both", "Jaccard", "Remain",
             "Δ accuracy [95 % CI]", "p (Holm)", "Δ drift rate [95 % CI]", "p (Holm)", "True remain",
             "Paper: pool / acc. / EQUAL / tox.",
         ),
@@ -188,13 +189,13 @@ def _judge_row(run: Run, name: str, label: str) -> Row:
     paper_levels = (number(judge.accuracy), number(judge.equal_accuracy), number(judge.toxicity, 2))
     paper = " / ".join((str(judge.pool), *paper_levels))
     if metrics is None:
-        return (label, *not_run(13), paper)
+        return (label, *not_run(15), paper)
     pool = metrics.get("pool")
     overlap = (NONE, NONE) if pool is None or name == DEFAULT else (str(pool["both"]), number(pool["jaccard"]))
     return (
         label,
         *levels(metrics),
-        toxicity(metrics),
+        *toxicity(metrics),
         NONE if pool is None else str(pool["cases"]),
         *overlap,
         drift(metrics),
@@ -213,7 +214,7 @@ def table32(run: PaperRun) -> Table:
         number="32",
         title=f"Other teachers ({ablation_student(run).name})",
         columns=(
-            "Teacher", "n", "Accuracy", "EQUAL", "Toxicity (median)", "Reg.", "Remain", "Δ accuracy [95 % CI]",
+            "Teacher", "n", "Accuracy", "EQUAL", *TOXICITY_COLUMNS, "Reg.", "Remain", "Δ accuracy [95 % CI]",
             "p (Holm)", "Δ EQUAL [95 % CI]", "p (Holm)", "Δ drift rate [95 % CI]", "p (Holm)",
         ),
         rows=body.rows,
@@ -237,12 +238,12 @@ def teacher_name(run: PaperRun, name: str, metrics: Entry) -> str:
 def _teacher_row(run: PaperRun, name: str) -> Row:
     metrics = entry(run, name)
     if metrics is None:
-        return (name, *not_run(12))
+        return (name, *not_run(14))
     stage1 = entry(run, DISTILLED if name == DEFAULT else f"{name}_stage1")
     return (
         teacher_name(run, name, metrics),
         *levels(metrics),
-        toxicity(metrics),
+        *toxicity(metrics),
         NONE if stage1 is None else drift(stage1),
         drift(metrics),
         *difference_and_p(comparison(metrics, "decision", "overall")),
@@ -254,8 +255,8 @@ def _teacher_row(run: PaperRun, name: str) -> Row:
 def _paper_teachers() -> list[Row]:
     return [
         (
-            f"the paper: {row.name}", NONE, number(row.accuracy), number(row.equal_accuracy), number(row.toxicity, 2),
-            str(row.regressed), str(row.remain), *(NONE,) * 6,
+            f"the paper: {row.name}", NONE, number(row.accuracy), number(row.equal_accuracy), NONE, NONE,
+            number(row.toxicity, 2), str(row.regressed), str(row.remain), *(NONE,) * 6,
         )
         for row in published.TEACHERS
     ]  # fmt: skip
