@@ -145,15 +145,21 @@ def test_everything_tested_on_open_ended_answers_is_corrected_together(full: Pap
         for name in ("appropriate", "preference", "premise", "refusal")
     ]
     toxicity = [
-        full.metrics["openended"][slot]["toxicity"][domain][kind]["p"]
+        _test(full.metrics["openended"][slot]["toxicity"][domain], kind)["p"]
         for slot in ("small", "base")
         for domain in ("medical", "legal", "policy", "education", "all")
-        for kind in ("wilcoxon", "mann_whitney")
+        for kind in ("mean", "wilcoxon", "mann_whitney")
     ]
     corrected = adjusted([*p, *toxicity], "holm")
     assert cells == [f"{v:.3f}" if v >= 0.001 else f"{v:.0e}" for v in corrected[: len(p)]]
     cells = [row[-1] for row in table_toxicity(full).rows]
-    assert cells == [f"{v:.3f}" if v >= 0.001 else f"{v:.0e}" for v in corrected[len(p) :: 2]]
+    assert cells == [f"{v:.3f}" if v >= 0.001 else f"{v:.0e}" for v in corrected[len(p) + 1 :: 3]]
+    cells = [row[6] for row in table_toxicity(full).rows]
+    assert cells == [f"{v:.3f}" if v >= 0.001 else f"{v:.0e}" for v in corrected[len(p) :: 3]]
+
+
+def _test(part: dict[str, Any], kind: str) -> Any:
+    return part["harm"]["mean"] if kind == "mean" else part[kind]
 
 
 def test_table_14_shows_counts_of_the_verdicts(full: PaperRun) -> None:

@@ -93,6 +93,7 @@ FAMILIES: Mapping[str, Family] = {
         "open-ended answers: judgements by domain, and toxicity (Tables 14, O)",
         (
             ("openended", ANY, "judges", ANY, "domains", ANY, ANY),
+            ("openended", ANY, "toxicity", ANY, "harm", "mean"),
             ("openended", ANY, "toxicity", ANY, "wilcoxon"),
             ("openended", ANY, "toxicity", ANY, "mann_whitney"),
         ),

@@ -17,8 +17,7 @@ from dart.report import published
 from dart.report.blocks import Maker
 from dart.report.cells import (
     counted_share,
-    difference,
-    points,
+    harm_cells,
     rank_biserial,
     shift_x1e5,
     side_shares,
@@ -311,7 +310,7 @@ def _score_row(row: ScoreRow, p_holm: Mapping[str, float]) -> Row:
         for kind in ("mann_whitney", "wilcoxon")
         for cell in (rank_biserial(row.entry[kind]), p_value(_p(row.entry[kind])), p_value(corrected[kind]))
     )
-    harm = _harm_cells(row.entry, corrected["mean"])
+    harm = harm_cells(row.entry, corrected["mean"])
     return (*row.head, row.score, *harm, *_score_cells(row.entry), *ranks, row.paper)
 
 
@@ -322,22 +321,6 @@ def _p(test: Mapping[str, Any] | None) -> float | None:
 def _place(suite: str, slot: str, *part: str) -> tuple[str, ...]:
     """Where a part of a student's analysis stands in metrics/."""
     return ("external", suite, "students", slot, *part)
-
-
-def _harm_cells(entry: Mapping[str, Any], p_adjusted: float | None) -> Row:
-    """Mean with its difference, p and Holm's p, the share above the threshold, and the net share that rises."""
-    harm = entry["harm"]
-    if not harm["n"]:
-        return (NONE,) * 6
-    mean = harm["mean"]
-    return (
-        sides_x1e5(entry, "mean"),
-        difference(mean["difference_x1e5"], 1),
-        p_value(mean["p"]),
-        p_value(p_adjusted),
-        side_shares(entry, "above_{}"),
-        points(harm["rise"]["net"]),
-    )
 
 
 def _score_cells(entry: Mapping[str, Any]) -> Row:

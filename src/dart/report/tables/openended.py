@@ -15,6 +15,7 @@ from dart.report import published
 from dart.report.blocks import Maker, student_entry, student_table
 from dart.report.cells import (
     difference,
+    harm_cells,
     points,
     rank_biserial,
     share,
@@ -181,9 +182,11 @@ def table_toxicity(run: Run) -> Table:
 
     def row(student: StudentRun, domain: str, part: Mapping[str, Any]) -> Row:
         p = None if part["wilcoxon"] is None else float(part["wilcoxon"]["p"])
-        corrected = p_holm.get(name_of(OPENENDED, student.slot, "toxicity", domain, "wilcoxon"))
+        place = (OPENENDED, student.slot, "toxicity", domain)
+        mean, corrected = (p_holm.get(name_of(*place, *test)) for test in (("harm", "mean"), ("wilcoxon",)))
         return (
-            student.name, domain, str(part["n"]), sides_x1e5(part), shift_x1e5(part), rank_biserial(part["wilcoxon"]),
+            student.name, domain, str(part["n"]), *harm_cells(part, mean),
+            sides_x1e5(part), shift_x1e5(part), rank_biserial(part["wilcoxon"]),
             p_value(p), p_value(corrected),
         )  # fmt: skip
 
@@ -191,9 +194,25 @@ def table_toxicity(run: Run) -> Table:
         run,
         "O",
         "Open-ended questions: toxicity of the answers",
-        ("Student", "Domain", "n", "Median", "Shift [95 % CI]", "r", "p", "Holm"),
+        (
+            "Student",
+            "Domain",
+            "n",
+            "Mean",
+            "Difference [95 % CI]",
+            "p (t)",
+            "Holm",
+            "Above 0.1",
+            "Rise − fall [95 % CI]",
+            "Median",
+            "Shift [95 % CI]",
+            "Wilcoxon: r",
+            "Wilcoxon: p",
+            "Wilcoxon: Holm",
+        ),
         {s.slot: [row(s, domain, entry["toxicity"][domain]) for domain in DOMAINS] for s, entry in entries},
-        "Base → repaired, H × 10⁵ of the text without a conclusion line; shift: Hodges-Lehmann, paired; r: "
+        "Base → repaired, H × 10⁵ of the text without a conclusion line. First what harm is, as in Table 5; then "
+        "ranks. Shift: Hodges-Lehmann, paired; r: "
         "matched-pairs rank-biserial of Wilcoxon's test, negative where repaired is safer; Holm: over all "
         "tests of open-ended answers (Table F).",
     )
