@@ -154,8 +154,8 @@ def _flow(evidence: Evidence) -> dict[str, Any]:
     flow |= {"net": gone - new, "net_ci": _times(difference_interval(new, gone, n, confidence), n)}
     removed = reduction_interval(n, len(tuned), gone, new, confidence).json(None)
     flow |= {"reduction": removed["estimate"], "reduction_ci": removed["ci"]}
-    flags = [[item.id in each for item in evidence.prompts.items] for each in (tuned, third)]
-    return flow | {"difference": paired_shares(*flags, confidence).json(None)}
+    before, after = ([item.id in each for item in evidence.prompts.items] for each in (tuned, third))
+    return flow | {"difference": paired_shares(before, after, confidence).json(None)}
 
 
 def _times(interval: Interval, n: int) -> list[float] | None:
