@@ -146,14 +146,7 @@ def _open_request(
     task: Task[Any], endpoint: Endpoint, cache: ResponseCache, fingerprint: str | None
 ) -> tuple[ChatRequest | None, int]:
     """The first request of the conversation that is not in the cache (None: all are), and how many are."""
-<<<<<<< HEAD
-    request = build_request(
-        endpoint, task.messages, json_object=task.json_object, repeat=task.repeat, fingerprint=fingerprint,
-        extra_body=task.extra_body, schema=task.schema,
-    )  # fmt: skip
-=======
     request = task.request(endpoint, fingerprint)
->>>>>>> main
     for hits in range(task.max_corrections + 1):
         answer = cache.get(request.key)
         if answer is None:
