@@ -103,9 +103,8 @@ def test_the_page_leads_from_nothing_to_a_report(installed: Path, tmp_path: Path
     output = process.stdout + process.stderr
     assert process.returncode == 0, output[-4000:]
     assert "nothing was asked (--estimate)" in output
-    first, again = (
-        json.loads((tmp_path / name / "audit.json").read_text(encoding="utf-8")) for name in ("audit", "again")
-    )
+    folders = [tmp_path / name for name in ("audit", "again")]
+    first, again = (json.loads((folder / "audit.json").read_text(encoding="utf-8")) for folder in folders)
     assert first["n"] == 3
     assert first["sides"]["base"]["about"] == f"model my/base at {COMMIT}"
     assert first["sides"]["tuned"]["about"] == f"adapter my-adapter on my/base at {COMMIT}"
