@@ -18,6 +18,7 @@ HALVES = {"first_half": "first", "second_half": "second"}
 OTHER_HALF = {"first_half": "second", "second_half": "first"}  # where an inductive arm reports
 
 
+# Deviates from the paper: severity-noise - each case with the probability of the share, not an exact number of cases
 def perturb_severities(targets: Sequence[RepairTarget], noise: SeverityNoise, seed: int) -> list[RepairTarget]:
     """The targets with the severities of a share of them moved up, down or drawn anew (Appendix M.3).
 
