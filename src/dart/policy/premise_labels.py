@@ -89,7 +89,8 @@ def drawn_prompts(
     """
     harmful = {premise.item_id: premise.harmful for premise in premises}
     texts = [{answer.item_id: answer.rationale for answer in answers} for answers in (off, on)]
-    if missing := [item.id for item in items if not all(item.id in each for each in (harmful, *texts))]:
+    known = harmful.keys() & texts[0].keys() & texts[1].keys()
+    if missing := [item.id for item in items if item.id not in known]:
         raise DataError(f"premises: {missing[0]} has not been answered with and without the policy. Run `dvc repro`.")
     strata: dict[bool, list[Item]] = {True: [], False: []}
     for item in items:

@@ -25,9 +25,10 @@ def true_label(pair: BlindedPair) -> Handling | None:
     """The truth about one prompt, whose answers are those without (`base`) and under the policy (`candidate`)."""
     if not rules.has_caution(pair.item.prompt):
         return None
-    off, on = (harm_of(text) for text in (pair.base, pair.candidate))
-    by = tuple(harm.caution and harm.severity is None for harm in (off, on))
-    return {(True, True): "both", (True, False): "off", (False, True): "on"}.get(by, "neither")  # type: ignore[return-value]
+    off, on = (harm.caution and harm.severity is None for harm in map(harm_of, (pair.base, pair.candidate)))
+    if off and on:
+        return "both"
+    return "off" if off else "on" if on else "neither"
 
 
 def annotate_premises(pairs: Sequence[BlindedPair], error: float, seed: int) -> list[PremiseLabel]:
