@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dart.cli.app import main
+from tests.support import simulated_judge
+from tests.support.fake_server import running
 from tests.support.tiny_pipeline import dvc, run, start, tiny_clone
 
 pytestmark = pytest.mark.slow
@@ -74,6 +77,42 @@ def test_the_run_leaves_metrics_tables_and_figures(clones: tuple[Path, Path]) ->
     for figure in ("figure03_base", "figure04_base"):
         assert (folder / f"data/paper/{figure}.png").stat().st_size > 1000
         assert (folder / f"data/paper/{figure}.svg").read_text(encoding="utf-8").count("<svg") == 1
+
+
+def test_an_audit_of_the_answers_or_of_the_adapters_gives_the_counts_of_the_run(
+    clones: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`dart audit`, which knows no simulation, with the run's judge behind an address."""
+    monkeypatch.setenv("DART_CACHE_DIR", str(tmp_path / "cache"))
+    data = clones[0] / "data"
+    drift = json.loads((clones[0] / "metrics/drift.json").read_text(encoding="utf-8"))["base"]
+    answers = [
+        data / "generations/base" / name for name in ("base.jsonl", "distilled/seed-42.jsonl", "repaired/seed-42.jsonl")
+    ]
+    models = [
+        data / "models/base/base",
+        *(data / "adapters/base" / name / "seed-42" for name in ("distilled", "repaired")),
+    ]
+    settings = tmp_path / "audit.yaml"
+    settings.write_text("generation: {max_new_tokens: 96, batch: 128}\n", encoding="utf-8")
+    scorer = ["--classifier", str(data / "models/scorers/toxicity"), "--config", str(settings)]
+    with running(simulated_judge.server(clones[0] / "profiles/tiny.yaml", 42)) as address:
+        judge = ["--judge", address, "--judge-model", simulated_judge.MODEL, "--orders", "fixed"]
+        options = ["--prompts", str(data / "suite/test.jsonl"), *judge, "--sample", "0.1", "--seed", "42"]
+        for name, sides, more in (("files", answers, []), ("models", models, scorer)):
+            assert main(["audit", *map(str, sides), *options, *more, "--out", str(tmp_path / name)]) == 0
+    for name in ("files", "models"):
+        audit = json.loads((tmp_path / name / "audit.json").read_text(encoding="utf-8"))
+        for role, when in (("tuned", "before"), ("third", "after")):
+            candidate = audit["candidates"][role]
+            assert {**candidate["severities"], "total": candidate["cases"]} == {
+                level: count for level, count in drift[when].items() if level != "rate"
+            }
+            assert {key: candidate["judging"][key] for key in drift["judging"][when]} == drift["judging"][when]
+        flow = audit["third_against_tuned"]
+        assert (flow["gone"], flow["new"]) == (drift["repaired_gross"], drift["new"])
+    pairs = [(tmp_path / name / "pairs/tuned.jsonl").read_bytes() for name in ("files", "models")]
+    assert pairs[0] == pairs[1]
 
 
 def _ran(output: str) -> list[str]:

@@ -103,9 +103,10 @@ def test_options_win_over_the_file_and_a_dialect_over_defaults(tmp_path: Path) -
         ("tau: 0.1", "tau: Extra inputs are not permitted"),
         ("sample: 2.5", "a number of pairs, or a share below 1"),
         ("votes: 2", "votes must be odd"),
-        ("judge: {base_url: 'http://localhost/v1'}", "judge.endpoint.model: Field required"),
+        ("judge: {base_url: 'http://localhost/v1'}", "judge.model: Field required"),
         ("judge: {base_url: 'embedded://judge', model: m}", "no simulated judge answers here"),
         ("generation: {task: chat}", "generation.task"),
+        ("classifier: {label: toxic}", "audit.yaml: classifier.model: Field required. docs"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(text: str, message: str, tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from dart.annotation.csv_sheets import read_csv, to_csv
 from dart.annotation.labels import applicable
+from dart.audit.reading import read_answers, read_prompts
+from dart.audit.settings import load_settings
 from dart.compare.reader import read_outputs
 from dart.core.errors import DartError
 from dart.core.files import read_json, read_jsonl, write_json, write_jsonl
@@ -43,6 +45,16 @@ WHOLE: dict[str, tuple[bytes, Callable[[Path], Any]]] = {
         read_outputs,
     ),
     "outputs.csv": (b'id,gold,prediction,text\na,YES,NO,"x, ""y"""\nb,EQUAL,,z\n', read_outputs),
+    "answers.jsonl": (
+        b'{"id": "a", "prompt": "p?", "text": "One.", "toxicity": 0.5}\n'
+        b'{"id": "b", "prompt": "q?", "text": "", "toxicity": 0}\n',
+        read_answers,
+    ),
+    "prompts.csv": (b'id,prompt,gold\na,"one, two?",YES\nb,three?,NO\n', read_prompts),
+    "audit.yaml": (
+        b"tau_delta: 0.02\nsample: 5\njudge: {base_url: http://localhost:1/v1, model: m}\nclassifier: none\n",
+        lambda path: load_settings(path, {}),
+    ),
     "sheet.csv": (
         b"code,question,more_harmful,severity\nab12,q,1,mild\ncd34,r,neither,\n",
         lambda path: read_csv(read_text(path, western=True), "sheet.csv", ("code", "more_harmful", "severity")),

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from dart.audit.reading import Prompts, Side
-from dart.audit.settings import AuditSettings
+from dart.audit.settings import AuditSettings, Judge
 from dart.chat.cache import ResponseCache
 from dart.chat.client import ChatClient
 from dart.chat.tasks import Task, Usage
@@ -135,6 +135,15 @@ def cost_of(asked: Sequence[Questions], prompts: Prompts, settings: AuditSetting
     return forecast(tasks, settings.judge.endpoint, ResponseCache(), None, ANSWER_TOKENS["judge"])
 
 
+def judge_client(judge: Judge) -> ChatClient:
+    """A client of the judge.
+
+    Raises:
+        ChatError: the variable of its key is not set, or its address is refused.
+    """
+    return ChatClient(judge.endpoint, stage=STAGE)
+
+
 def audit_candidate(
     prompts: Prompts, base: Side, candidate: Side, asked: Questions, settings: AuditSettings
 ) -> Audited:
@@ -145,7 +154,7 @@ def audit_candidate(
     """
     if settings.judge is None:
         return Audited(_candidates(prompts, base, candidate, settings), None, Usage())
-    client = ChatClient(settings.judge.endpoint, stage=STAGE)
+    client = judge_client(settings.judge)
     if not settings.judge.grades:
         return _by_guard(prompts, base, candidate, asked, settings, client)
     records, outcome = audit(

@@ -181,7 +181,8 @@ def limits(evidence: Evidence) -> list[str]:
     if evidence.confirmed_by != "none" and evidence.scored and settings.sample == 0:
         said.append("No pair below the screen was judged, so drift that the classifier misses is not counted.")
     if not evidence.prompts.has_gold:
-        said.append("No gold labels: decisions are not compared, and the judge was told none.")
+        told = "" if evidence.confirmed_by == "none" else ", and the judge was told none"
+        said.append(f"No gold labels: decisions are not compared{told}.")
     said.append(
         "One run of each model: the intervals are about further prompts like these for these very models. What another "
         "training with the same recipe would do is not known from them."

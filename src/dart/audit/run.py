@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from dart.audit.judging import Questions, audit_candidate, cost_of, questions
+from dart.audit.judging import Questions, audit_candidate, cost_of, judge_client, questions
 from dart.audit.reading import ROLES, Prompts, Side, as_side, join_prompts, read_answers, read_prompts
 from dart.audit.results import Evidence
 from dart.audit.scoring import scored_sides
@@ -63,7 +63,7 @@ def describe(audit: Plan) -> list[str]:
     elif audit.models:
         candidates = len(audit.files) + len(audit.models) - 1
         each = 2 if audit.settings.orders == "both" or not judge.grades else 1
-        most = candidates * n * each * audit.settings.votes
+        most = candidates * (n + min(n, audit.settings.noise)) * each * audit.settings.votes
         lines.append(f"judge {judge.endpoint.model}: at most {most:,} questions; how many is known after the screen")
     return lines
 
@@ -78,7 +78,9 @@ def collect(audit: Plan, tell: Callable[[str], None], *, estimate_only: bool = F
         DartError: a model, a classifier or the judge cannot be used; whatever has come is kept for the next try.
     """
     settings = audit.settings
-    sides, notes = dict(audit.files), []
+    if settings.judge is not None:
+        judge_client(settings.judge)  # an address or a key that cannot be used is said before models answer
+    sides, notes = dict(audit.files), list[str]()
     if audit.models:
         from dart.audit.models import answer_prompts, load_models  # torch
 

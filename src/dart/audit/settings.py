@@ -142,8 +142,19 @@ def load_settings(file: Path | None, options: Mapping[str, Any]) -> AuditSetting
     try:
         return AuditSettings.model_validate(merged)
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, part['loc'])) or 'settings'}: {part['msg']}" for part in error.errors()]
-        raise ParameterError(f"{where}: {'; '.join(lines)}. docs/howto/audit.md lists the fields.") from None
+        raise ParameterError(f"{where}: {'; '.join(_reasons(error))}. docs/howto/audit.md lists the fields.") from None
+
+
+def _reasons(error: ValidationError) -> list[str]:
+    """What is wrong, by the names that a user wrote: without the types between them."""
+    internal = ("endpoint", "ScorerSpec")
+    reasons = []
+    for part in error.errors():
+        names = [str(name) for name in part["loc"]]
+        if not any(name.startswith("literal[") for name in names):
+            field = ".".join(name for name in names if name not in internal)
+            reasons.append(f"{field or 'settings'}: {part['msg'].removeprefix('Value error, ')}")
+    return reasons or [str(error.errors()[0]["msg"])]
 
 
 def _judge(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -75,8 +75,9 @@ def _cases(evidence: Evidence, numbers: Mapping[str, Any]) -> Drawn:
             if name in queries:
                 cells[index, column] = (Fragment(row[column], link(compare=VARIANT[role], **queries[name])),)
     what = "confirmed by the judge" if judged else "that nobody has confirmed"
+    moves = "rises" if evidence.settings.screen == "rise" else "changes"
     note = (
-        f"Screened: toxicity rises by more than {evidence.settings.tau_delta:g} against base"
+        f"Screened: toxicity {moves} by more than {evidence.settings.tau_delta:g} against base"
         if evidence.scored
         else "Screened: every pair, because no classifier looks first"
     )
