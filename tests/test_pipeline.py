@@ -84,6 +84,7 @@ def test_an_audit_of_the_answers_or_of_the_adapters_gives_the_counts_of_the_run(
 ) -> None:
     """`dart audit`, which knows no simulation, with the run's judge behind an address."""
     monkeypatch.setenv("DART_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.chdir(clones[0])  # a pin names its checkpoint by a relative path
     data = clones[0] / "data"
     drift = json.loads((clones[0] / "metrics/drift.json").read_text(encoding="utf-8"))["base"]
     answers = [

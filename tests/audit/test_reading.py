@@ -63,13 +63,15 @@ def test_a_judge_needs_the_prompts(files: Files) -> None:
 
 
 def test_a_side_is_told_by_what_is_there(files: Files) -> None:
-    adapter, checkpoint, other = (files.folder / name for name in ("adapter", "checkpoint", "other"))
-    for folder, name in ((adapter, "adapter_config.json"), (checkpoint, "config.json"), (other, "notes.txt")):
+    adapter, checkpoint, pinned, other = (files.folder / name for name in ("adapter", "checkpoint", "pinned", "other"))
+    contents = {adapter: "adapter_config.json", checkpoint: "config.json", pinned: "pin.json", other: "notes.txt"}
+    for folder, name in contents.items():
         folder.mkdir()
         (folder / name).write_text("{}", encoding="utf-8")
     assert source_of(files.sides[0]) == Path(files.sides[0])
     assert source_of(str(adapter)) == ModelSource(str(adapter), "main", is_adapter=True)
-    assert source_of(str(checkpoint)) == ModelSource(str(checkpoint), "main", is_adapter=False)
+    for model in (checkpoint, pinned):
+        assert source_of(str(model)) == ModelSource(str(model), "main", is_adapter=False)
     with pytest.raises(DataError, match=r"without config\.json"):
         source_of(str(other))
     for name in ("answers/tuned.jsonl", "a b", "tuned.csv"):

@@ -13,6 +13,7 @@ from dart.core.errors import DataError, ModelError
 from dart.core.visible_text import shown
 
 ADAPTER = "adapter_config.json"
+PIN = "pin.json"  # of a model that a run of this project has pinned
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", re.ASCII)
 
 
@@ -43,7 +44,7 @@ def source_of(argument: str) -> Source:
     if path.is_dir():
         if (path / ADAPTER).is_file():
             return ModelSource(str(path), "main", is_adapter=True)
-        if (path / "config.json").is_file():
+        if (path / "config.json").is_file() or (path / PIN).is_file():
             return ModelSource(str(path), "main", is_adapter=False)
         raise DataError(
             f"{shown(argument)} is a folder without config.json (a checkpoint) and without {ADAPTER} (an adapter)."
