@@ -16,6 +16,7 @@ from typing import Any
 
 from dart.core.errors import ModelError
 from dart.core.schema.profile import DistilledStudent, StudentSpec, TrainedStudent
+from dart.core.visible_text import one_line
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
@@ -77,7 +78,7 @@ def adapter_problem(folder: Path, spec: TrainedStudent) -> str | None:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         names = _weight_names(folder / WEIGHTS)
     except (ValueError, OSError) as error:
-        return f"{folder} cannot be read: {' '.join(str(error).split())[:300]}"
+        return f"{folder} cannot be read: {one_line(str(error), 300)}"
     if not isinstance(config, dict):
         return f"{folder / CONFIG} is no JSON object"
     return _settings_problem(folder, config, names) or _base_problem(config.get("base_model_name_or_path"), spec)
@@ -157,20 +158,26 @@ def adapter_folder(tuned: DistilledStudent, spec: TrainedStudent) -> Path:
 
 def _download(tuned: DistilledStudent) -> Path:
     import httpx
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
 
     from dart.core.hub import token
 
     try:
-        patterns = [CONFIG, "adapter_model.*"]
-        return Path(snapshot_download(tuned.model, revision=tuned.revision, allow_patterns=patterns, token=token()))
-    except (HfHubHTTPError, LocalEntryNotFoundError, httpx.HTTPError, OSError, ValueError) as error:
-        text = " ".join(str(error).split())[:300]
+        files = [
+            hf_hub_download(tuned.model, name, revision=tuned.revision, token=token()) for name in (CONFIG, WEIGHTS)
+        ]
+    except EntryNotFoundError:
         raise ModelError(
-            f"The adapter {tuned.model} at {tuned.revision} cannot be downloaded ({text}). Check name, commit and "
-            "network; a private one needs HF_TOKEN; or put the path of a folder into the profile."
+            f"{tuned.model} at {tuned.revision} does not have both {CONFIG} and {WEIGHTS}; {_PICKLE}. A whole "
+            "checkpoint is kind: checkpoint."
         ) from None
+    except (HfHubHTTPError, httpx.HTTPError, OSError, ValueError) as error:
+        raise ModelError(
+            f"The adapter {tuned.model} at {tuned.revision} cannot be downloaded ({one_line(str(error), 300)}). Check "
+            "name, commit and network; a private one needs HF_TOKEN; or put the path of a folder into the profile."
+        ) from None
+    return Path(files[0]).parent
 
 
 def tuned_revision(tuned: DistilledStudent) -> str:
