@@ -115,7 +115,7 @@ def train_once(
 
     return results.result(
         train,
-        hub.resolve(layout.base(student)),
+        hub.resolve(adapter.base_of(start, layout.base(student))),
         params.student.model_dump(),
         params.lora.model_dump(),
         params.training.model_dump(),

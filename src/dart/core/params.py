@@ -58,6 +58,7 @@ from dart.core.schema.profile import (
     SuiteSpec,
     label_of,
 )
+from dart.core.tuned import tuned_problems
 from dart.core.visible_text import short, shown
 from dart.core.yaml_files import read_yaml
 
@@ -310,6 +311,12 @@ def _contradictions(params: Params, profile: Profile, where: str) -> list[str]:
         )
     lines += _contradictory_arms(params, profile, where)
     lines += _pasted_keys(profile, where)
+    lines += [
+        f"{where}: missing parameter 'students.{slot}.distilled'; null: Stage I is trained here"
+        for slot, spec in profile.students.items()
+        if "distilled" not in spec.model_fields_set  # the default is for callers in code: DVC needs the key
+    ]
+    lines += tuned_problems(profile.students, where)
     if profile.simulation is not None and profile.label == "measured":
         lines.append(f"{where}: simulation: no party is embedded, so there is nobody to simulate; set it to null")
     lines += [
