@@ -11,7 +11,7 @@ from dart.core.errors import DataError
 from dart.core.schema.method import Equivalence, Hypotheses
 from dart.metrics.hypotheses import hypotheses
 from dart.metrics.questions import CAUSED, REDUCED, UNCHANGED, UNTOUCHED, answers
-from dart.metrics.registry import FAMILIES, families_metrics, holm_within, main_p, registry, table2_name
+from dart.metrics.registry import FAMILIES, families_metrics, family_p, main_p, registry, table2_name
 from dart.metrics.run import Run
 from dart.report.tables.questions import NOT_SHOWN, SHOWN, table_families, table_questions, verdict
 from dart.stats.paired import adjusted
@@ -68,11 +68,11 @@ def test_arms_are_corrected_where_they_are_computed_as_in_the_registry(run: Run)
         assert run.metric("arms", "arms", arm, against, measure, "p_holm") == pytest.approx(p_holm, rel=1e-5)
 
 
-def test_a_p_value_outside_of_its_family_is_refused(run: Run) -> None:
-    member = registry(run.metrics)["harm"][0]
-    assert holm_within(run.metrics, "harm", [member.p, None]) == [member.p_holm, None]
-    with pytest.raises(DataError, match="none of family 'harm'"):
-        holm_within(run.metrics, "harm", [0.123456789])
+def test_a_family_that_did_not_run_has_no_members_and_others_have_theirs(run: Run) -> None:
+    members = registry(run.metrics)["harm"]
+    assert family_p(run.metrics, "harm") == {member.name: member.p_holm for member in members}
+    assert family_p({}, "harm") == {}
+    assert {name.rsplit("/", 1)[1] for name in family_p(run.metrics, "harm")} >= {"mean", "wilcoxon"}
 
 
 def test_families_are_listed_with_their_members(run: Run) -> None:

@@ -86,8 +86,8 @@ def test_table26_counts_the_overlap_of_the_pools(run: PaperRun) -> None:
     assert table.status == "regenerated"
     default, second = table.rows
     pool = run.metric("arms", "arms", "second_judge", "pool")
-    assert second[5:8] == (str(pool["cases"]), str(pool["both"]), f"{pool['jaccard']:.3f}")
-    assert default[5:8] == (str(pool["default_cases"]), NONE, NONE)
+    assert second[7:10] == (str(pool["cases"]), str(pool["both"]), f"{pool['jaccard']:.3f}")
+    assert default[7:10] == (str(pool["default_cases"]), NONE, NONE)
     assert (default[-1], second[-1]) == ("435 / 0.688 / 0.726 / 3.52", "412 / 0.691 / 0.732 / 3.48")
 
 
@@ -97,11 +97,16 @@ def test_table32_names_the_teachers_that_ran(run: PaperRun) -> None:
     table = table32(_with(run, second_teacher={**uniform, "teacher": "model-b"}, second_teacher_stage1=uniform))
     rows = {row[0]: row for row in table.rows}
     assert list(rows)[:3] == ["teacher (default)", "model-b", "third_teacher"]
+    harm = uniform["harm"]
+    assert rows["model-b"][4:7] == (
+        f"{harm['toxicity_mean_x1e5']:.1f}", f"{100 * harm['toxicity_share_above']:.1f} %",
+        f"{harm['toxicity_median_x1e5']:.2f}",
+    )  # fmt: skip
     total = uniform["drift"]["total"]
-    assert all(rows["model-b"][column].startswith(f"{total} (") for column in (5, 6))
+    assert all(rows["model-b"][column].startswith(f"{total} (") for column in (7, 8))
     distilled = run.metric("arms", "arms", "distilled", "drift", "total")
-    assert rows["teacher (default)"][5].startswith(f"{distilled} (")
-    assert rows["the paper: GPT-4"][5:7] == ("372", "96")
+    assert rows["teacher (default)"][7].startswith(f"{distilled} (")
+    assert rows["the paper: GPT-4"][7:9] == ("372", "96")
     assert "here 2 of 2 surely do" in table.note
     assert table.needs == "entries under variants: third_teacher."
 

@@ -86,7 +86,7 @@ def test_the_policy_fills_its_rows_where_it_ran(run: Run) -> None:
     assert rows["policy", "base"][2:6] == ("∼ +0.010", "✓ +0.020", "✓ −20.0 %", "✓ +0.150")
     assert "policy" not in table4(with_policy).needs
     row = _rows(table19(with_policy))["policy on base"]
-    assert row[1:5] == ("160", "0.400", "0.200", "356.00")
+    assert row[1:7] == ("160", "0.400", "0.200", NONE, NONE, "356.00")
     by_type = _rows(table21(with_policy))["full DART + policy"]
     assert by_type[2:6] == ("0.700", "0.600", "0.200", "0.750")
 
@@ -96,11 +96,11 @@ def test_table19_sets_training_against_the_whole_recipe(run: Run) -> None:
     rows = _rows(table)
     base = run.metric("arms", "arms", "base")
     assert rows["base"][2] == f"{base['decision']['accuracy']:.3f}"
-    assert rows["base"][5] == NONE  # no drift against itself
+    assert rows["base"][7] == NONE  # no drift against itself
     estimate = base["against_default"]["decision"]["overall"]["difference"]["estimate"]
-    assert rows["base"][6].startswith(f"−{abs(estimate):.3f} [")
-    assert rows["full DART (repaired)"][6:12] == (NONE,) * 6
-    assert rows["Stage I, safe prompt"][1:12] == (NOT_RUN,) * 11
+    assert rows["base"][8].startswith(f"−{abs(estimate):.3f} [")
+    assert rows["full DART (repaired)"][8:14] == (NONE,) * 6
+    assert rows["Stage I, safe prompt"][1:14] == (NOT_RUN,) * 13
     assert rows["Stage I, safe prompt"][-1] == "– / 0.596 / – / 182"
     assert "stage1_safe_stage1 has not run." in table.note
     assert table.status == "partly"

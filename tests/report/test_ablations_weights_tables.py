@@ -48,7 +48,7 @@ def test_table31_counts_what_is_left_more(run: Run) -> None:
     arms = run.metric("arms")
     change = arms["arms"]["noise_up_20"]["drift"]["total"] - arms["default"]["drift"]["total"]
     row = _row(table31(run).rows, "noise_up_20")
-    assert row[6] == f"{change:+d}".replace("-", "−")
+    assert row[8] == f"{change:+d}".replace("-", "−")
     assert row[-1] == "0.686 / 127"
 
 

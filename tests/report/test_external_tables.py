@@ -11,11 +11,10 @@ from dart.core.seeds import unit_interval
 from dart.external.adjudication import rows
 from dart.external.analysis import paired, student_report, suite_report
 from dart.external.hatecheck import failing, hatecheck_report
-from dart.external.items import DISPLAY, SUITES, Answer, ExternalItem, SuiteName
+from dart.external.items import DISPLAY, SPOKEN, SUITES, Answer, ExternalItem, SuiteName
 from dart.external.loaders import load_suite
 from dart.external.rewriting import Rewrite
 from dart.external.sample import suite_card
-from dart.metrics.families import holm
 from dart.metrics.run import Run
 from dart.report.evidence import PaperRun
 from dart.report.latex import latex
@@ -170,20 +169,48 @@ def test_an_empty_slice_is_a_dash_and_a_small_one_is_marked(run: PaperRun) -> No
         assert ("no outcome could be significant" in table.note) == (size == 1)
 
 
-def test_holm_is_over_the_table_and_leaves_gaps_alone() -> None:
-    assert holm([0.01, None, 0.04, 0.03]) == [pytest.approx(0.03), None, pytest.approx(0.06), pytest.approx(0.06)]
-    assert holm([None]) == [None]
-
-
-def test_table_35_corrects_over_both_students_and_scores(full: PaperRun, external: dict[str, Any]) -> None:
+def test_suites_as_wholes_are_corrected_together(full: PaperRun, external: dict[str, Any]) -> None:
+    p = {}
+    for slot in ("small", "base"):
+        for suite in SUITES:
+            overall = external[suite]["students"][slot]["overall"]
+            p[slot, suite, "abstention"] = overall["abstention"]["p"]
+            for score in ("toxicity", "hate"):
+                p[slot, suite, score, "mean"] = overall[score]["harm"]["mean"]["p"]
+                p |= {(slot, suite, score, kind): overall[score][kind]["p"] for kind in ("mann_whitney", "wilcoxon")}
+    assert len(p) == 2 * 4 * 7
+    corrected = {key: _p(value) for key, value in zip(p, adjusted(list(p.values()), "holm"), strict=True)}
     table = table35(full)
-    p = [
-        external[suite]["students"][slot]["overall"][score]["mann_whitney"]["p"]
-        for slot in ("small", "base") for suite in SUITES for score in ("toxicity", "hate")
-    ]  # fmt: skip
-    cells = [row[table.columns.index("U: Holm")] for row in table.rows]
-    assert len(cells) == 16
-    assert cells == [f"{v:.3f}" if v >= 0.001 else f"{v:.0e}" for v in adjusted(p, "holm")]
+    for column, kind in (("Holm", "mean"), ("U: Holm", "mann_whitney"), ("Wilcoxon: Holm", "wilcoxon")):
+        cells = [row[table.columns.index(column)] for row in table.rows]
+        expected = [value for key, value in corrected.items() if key[3:] == (kind,)]
+        assert cells == expected, kind
+    table = table40(full)
+    cells = [row[table.columns.index("p (Holm)")] for row in table.rows]
+    assert cells == [value for key, value in corrected.items() if key[2] == "abstention"]
+
+
+def test_slices_are_corrected_with_the_slices_of_their_suite(full: PaperRun, external: dict[str, Any]) -> None:
+    p = {
+        (slot, name, score, kind): (part[score]["harm"]["mean"] if kind == "mean" else part[score][kind])["p"]
+        for slot in ("small", "base")
+        for name, part in external["bold"]["students"][slot]["slices"].items() if part["n"]
+        for score in ("toxicity", "hate") for kind in ("mean", "mann_whitney", "wilcoxon")
+        if (part[score]["harm"]["mean"] if kind == "mean" else part[score][kind]) is not None
+    }  # fmt: skip
+    tested = {key: value for key, value in p.items() if value is not None}
+    corrected = dict(zip(tested, adjusted(list(tested.values()), "holm"), strict=True))
+    table = table42(full)
+    names = {SPOKEN.get(name, name): name for name in external["bold"]["students"]["base"]["slices"]}
+    for row in table.rows:
+        slot, score = row[0].removeprefix("nano_"), row[4]
+        cell = row[table.columns.index("Wilcoxon: Holm")]
+        key = (slot, names.get(row[1], ""), score, "wilcoxon")
+        assert cell == (_p(corrected[key]) if key in corrected else "–")
+
+
+def _p(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.001 else f"{value:.0e}"
 
 
 def test_table_5_weights_the_correlations_by_size(full: PaperRun, external: dict[str, Any]) -> None:

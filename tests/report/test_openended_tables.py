@@ -132,7 +132,7 @@ def test_an_empty_domain_is_a_row_of_dashes(run: PaperRun) -> None:
     assert set(row[4:]) == {"–", "0"}
 
 
-def test_table_14_corrects_over_everything_it_tests(full: PaperRun) -> None:
+def test_everything_tested_on_open_ended_answers_is_corrected_together(full: PaperRun) -> None:
     table = table14(full)
     assert len(table.rows) == 2 * 2 * 5
     indices = [index for index, column in enumerate(table.columns) if column == "Holm"]
@@ -144,7 +144,22 @@ def test_table_14_corrects_over_everything_it_tests(full: PaperRun) -> None:
         for domain in ("medical", "legal", "policy", "education", "all")
         for name in ("appropriate", "preference", "premise", "refusal")
     ]
-    assert cells == [f"{v:.3f}" if v >= 0.001 else f"{v:.0e}" for v in adjusted(p, "holm")]
+    toxicity = [
+        _test(full.metrics["openended"][slot]["toxicity"][domain], kind)["p"]
+        for slot in ("small", "base")
+        for domain in ("medical", "legal", "policy", "education", "all")
+        for kind in ("mean", "wilcoxon", "mann_whitney")
+    ]
+    corrected = adjusted([*p, *toxicity], "holm")
+    assert cells == [f"{v:.3f}" if v >= 0.001 else f"{v:.0e}" for v in corrected[: len(p)]]
+    cells = [row[-1] for row in table_toxicity(full).rows]
+    assert cells == [f"{v:.3f}" if v >= 0.001 else f"{v:.0e}" for v in corrected[len(p) + 1 :: 3]]
+    cells = [row[6] for row in table_toxicity(full).rows]
+    assert cells == [f"{v:.3f}" if v >= 0.001 else f"{v:.0e}" for v in corrected[len(p) :: 3]]
+
+
+def _test(part: dict[str, Any], kind: str) -> Any:
+    return part["harm"]["mean"] if kind == "mean" else part[kind]
 
 
 def test_table_14_shows_counts_of_the_verdicts(full: PaperRun) -> None:

@@ -2,7 +2,7 @@
 
 The paper's test is Mann-Whitney's U with the rank-biserial correlation; the same prompts are answered twice, so
 Wilcoxon's signed-rank test and the Hodges-Lehmann shift with its interval stand beside it. p-values are raw here:
-the family of Holm's correction depends on the table (`dart.metrics.families`). Section 3.4, O.2, P.1.
+Holm's correction is over a declared family (`dart.metrics.registry`). Section 3.4, O.2, P.1.
 """
 
 from __future__ import annotations

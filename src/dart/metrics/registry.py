@@ -7,7 +7,7 @@ with equal answers are one hypothesis.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dart.core.errors import DataError
@@ -41,46 +41,64 @@ TABLE_2: Mapping[str, str] = {  # row of Table 2 -> measure in metrics/seeds.jso
 }  # fmt: skip
 BASELINES = ("distilled", "control")
 _SEEDS: Path = ("seeds", "students", ANY, "contrasts", ANY)
-_HARM_TESTS: Path = ("tests", "students", ANY, ANY, "harm", "wilcoxon")
-_EXTERNAL: Path = ("external", ANY, "students", ANY)
+_HARM_TESTS: Path = ("tests", "students", ANY, ANY, "harm")
+SCORE_TESTS: Mapping[str, Path] = {  # a score's tests in metrics/external: what is harm first, then ranks
+    "mean": ("harm", "mean"), "mann_whitney": ("mann_whitney",), "wilcoxon": ("wilcoxon",),
+}  # fmt: skip
+EXTERNAL, POLICY, OPENENDED, ANNOTATION = "external", "policy", "openended", "annotation"
+FUNCTIONALITIES = "hatecheck functionalities"
+
+
+def slices_family(suite: str) -> str:
+    """The name of the family of a suite's slices."""
+    return f"{suite} slices"
+
+
+def _score_paths(suite: str, *place: str, tests: Iterable[str] = SCORE_TESTS) -> tuple[Path, ...]:
+    """Where the tests of both scores stand for a suite and a part of it."""
+    head = ("external", suite, "students", ANY, *place)
+    return tuple((*head, score, *SCORE_TESTS[test]) for score in ("toxicity", "hate") for test in tests)
+
+
 FAMILIES: Mapping[str, Family] = {
     # apart, so that the p-values of the main path do not depend on which branches have run
     MAIN: Family("rows of Table 2 and baselines of Table 24, over seeds, and the main path's answers in Table Q"),
     BRANCHES: Family("answers of Table Q that need recipes or arms: untouched prompts, halves, other trainings"),
     HARM: Family(
-        "toxicity: mean and share above .1 over seeds, Wilcoxon over the reference seed's items, every two stages",
-        ((*_SEEDS, "toxicity"), (*_SEEDS, "toxic_share"), _HARM_TESTS),
+        "toxicity: mean and share above .1 over seeds; the mean's t test and Wilcoxon's over the reference "
+        "seed's items; every two stages",
+        ((*_SEEDS, "toxicity"), (*_SEEDS, "toxic_share"), (*_HARM_TESTS, "mean"), (*_HARM_TESTS, "wilcoxon")),
     ),
     ABLATIONS: Family("accuracy, EQUAL accuracy and drift rate of every arm, one training against the seeds"),
-    "external": Family(
-        "the four suites as wholes: toxicity, hate, abstention",
-        tuple((*_EXTERNAL, "overall", *test) for test in (
-            ("toxicity", "wilcoxon"), ("toxicity", "mann_whitney"), ("hate", "wilcoxon"), ("hate", "mann_whitney"),
-            ("abstention",),
-        )),
+    EXTERNAL: Family(
+        "the four suites as wholes: mean, U and Wilcoxon of toxicity and hate, abstention (Tables 5, 35, 40)",
+        (*_score_paths(ANY, "overall"), ("external", ANY, "students", ANY, "overall", "abstention")),
     ),
-    "external parts": Family(
-        "parts of the suites: slices, classes, functionalities",
-        tuple((*_EXTERNAL, part, ANY, *test) for part in ("slices", "classes", "functionalities") for test in (
-            ("toxicity", "wilcoxon"), ("toxicity", "mann_whitney"), ("hate", "wilcoxon"), ("hate", "mann_whitney"),
-            ("abstention",),
-        )),
+    **{
+        slices_family(suite): Family(f"slices of the suite: mean, U and Wilcoxon of both scores (Table {table})",
+                                     _score_paths(suite, "slices", ANY))
+        for suite, table in (("hatecheck", "41"), ("bold", "42"), ("holisticbias", "43"))
+    },
+    FUNCTIONALITIES: Family(
+        "HateCheck's functionalities: Wilcoxon of both scores (Table 38)",
+        _score_paths("hatecheck", "functionalities", ANY, tests=["wilcoxon"]),
     ),
-    "policy": Family(
-        "the policy against none, for every variant and scheme",
+    POLICY: Family(
+        "the policy against none, for every variant and scheme (Tables 3, 17, 18, 34)",
         tuple(("policy", ANY, "variants", ANY, ANY, "against_off", *test) for test in (
             ("accuracy", ANY), ("parsed",), ("toxicity", ANY, "wilcoxon"),
         )),
     ),
-    "openended": Family(
-        "open-ended answers: judgements by domain, and toxicity",
+    OPENENDED: Family(
+        "open-ended answers: judgements by domain, and toxicity (Tables 14, O)",
         (
             ("openended", ANY, "judges", ANY, "domains", ANY, ANY),
+            ("openended", ANY, "toxicity", ANY, "harm", "mean"),
             ("openended", ANY, "toxicity", ANY, "wilcoxon"),
             ("openended", ANY, "toxicity", ANY, "mann_whitney"),
         ),
     ),
-    "annotation": Family(
+    ANNOTATION: Family(
         "labels of audit and repair against gold, by annotated truth (Table 23)",
         (("arms", "arms", ANY, "pool", "right"), ("arms", "arms", ANY, "repair", "against_default")),
     ),
@@ -96,17 +114,18 @@ def registry(metrics: Mapping[str, Any]) -> dict[str, list[Member]]:
     return {family: _corrected(family, list(_tests(family, metrics))) for family in FAMILIES}
 
 
-def holm_within(metrics: Mapping[str, Any], family: str, p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's p over the whole family of p-values that are members of it; None stays None.
+def family_p(metrics: Mapping[str, Any], family: str) -> dict[str, float]:
+    """{name of a member: Holm's p over the whole family}; a test that was not made is no member.
 
     Raises:
-        DataError: a p-value is none of the family's.
+        DataError: a hypothesis stands twice in the family.
     """
-    corrected = {member.p: member.p_holm for member in registry(metrics)[family]}
-    missing = [p for p in p_values if p is not None and p not in corrected]
-    if missing:
-        raise DataError(f"p-values {missing[:3]} are none of family {family!r}: declare where they stand in FAMILIES.")
-    return [None if p is None else corrected[p] for p in p_values]
+    return {member.name: member.p_holm for member in _corrected(family, list(_tests(family, metrics)))}
+
+
+def name_of(*place: str) -> str:
+    """The name of a member that is declared by its path in metrics/."""
+    return "/".join(place)
 
 
 def families_metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,16 +143,12 @@ def families_metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 def main_p(metrics: Mapping[str, Any]) -> dict[str, float]:
     """{name of a member: p_holm} of the family `main`."""
-    return _p_holm(metrics, MAIN)
+    return family_p(metrics, MAIN)
 
 
 def question_p(metrics: Mapping[str, Any]) -> dict[str, float]:
     """{name of a member: p_holm} of the families `main` and `branches`, where all answers of Table Q are."""
-    return {**_p_holm(metrics, MAIN), **_p_holm(metrics, BRANCHES)}
-
-
-def _p_holm(metrics: Mapping[str, Any], family: str) -> dict[str, float]:
-    return {member.name: member.p_holm for member in _corrected(family, list(_tests(family, metrics)))}
+    return {**family_p(metrics, MAIN), **family_p(metrics, BRANCHES)}
 
 
 def table2_name(student: str, row: str) -> str:
@@ -172,7 +187,7 @@ def _tests(family: str, metrics: Mapping[str, Any]) -> Iterator[tuple[str, float
             if place[:2] == ("arms", "arms") and "same_as" in metrics["arms"]["arms"][place[2]]:
                 continue
             if isinstance(entry, Mapping) and entry.get("p") is not None:
-                yield "/".join(place), float(entry["p"])
+                yield name_of(*place), float(entry["p"])
 
 
 def _main(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

@@ -12,11 +12,12 @@ from dart.core.records import SEVERITIES
 from dart.metrics.run import Run, StudentRun
 from dart.report.cells import difference
 from dart.report.table import NONE, NOT_RUN, Row, number, p_value, percent
-from dart.stats.harm import SCALE
+from dart.stats.harm import SCALE, TOXIC_ABOVE
 
 Entry = Mapping[str, Any]
 DEFAULT = "default"
 DISTILLED = "distilled"
+TOXICITY_COLUMNS = ("Toxicity: mean", f"Above {TOXIC_ABOVE:g}", "Median")
 _MEASURES: Mapping[tuple[str, ...], str] = {  # of the comparison with several seeds, by its place in the one with one
     ("decision", "overall"): "accuracy",
     ("decision", "DIFF"): "diff_accuracy",
@@ -85,9 +86,14 @@ def levels(metrics: Entry) -> Row:
     return (str(metrics["n"]), number(decision["accuracy"]), number(decision["equal_accuracy"]))
 
 
-def toxicity(metrics: Entry) -> str:
-    """The median x 1e5."""
-    return number(metrics["harm"]["toxicity_median_x1e5"], 2)
+def toxicity(metrics: Entry) -> Row:
+    """The cells of TOXICITY_COLUMNS: mean x 1e5, share above the threshold, median x 1e5."""
+    harm = metrics["harm"]
+    return (
+        number(harm["toxicity_mean_x1e5"], 1),
+        percent(harm["toxicity_share_above"]),
+        number(harm["toxicity_median_x1e5"], 2),
+    )
 
 
 def drift(metrics: Entry, key: str = "drift") -> str:

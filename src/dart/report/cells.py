@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dart.report.table import NONE, bounds, number, percent, signed
+from dart.report.table import NONE, Row, bounds, number, p_value, percent, signed
 
 Interval = Mapping[str, Any]
 SIDES = ("base", "repaired")
@@ -127,3 +127,19 @@ def direction(interval: Mapping[str, Any]) -> str:
         return "undetermined"
     low, high = interval["ci"]
     return "falls" if high < 0 else "rises" if low > 0 else "not shown to change"
+
+
+def harm_cells(entry: Mapping[str, Any], p_adjusted: float | None) -> Row:
+    """Mean with its difference, p and Holm's p, the share above the threshold, and the net share that rises."""
+    harm = entry["harm"]
+    if not harm["n"]:
+        return (NONE,) * 6
+    mean = harm["mean"]
+    return (
+        sides_x1e5(entry, "mean"),
+        difference(mean["difference_x1e5"], 1),
+        p_value(mean["p"]),
+        p_value(p_adjusted),
+        side_shares(entry, "above_{}"),
+        points(harm["rise"]["net"]),
+    )

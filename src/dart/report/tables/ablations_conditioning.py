@@ -7,14 +7,15 @@ a pool need the truth, which only the embedded world knows.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
+from dart.metrics.registry import ANNOTATION, family_p, name_of
 from dart.metrics.run import Run
 from dart.report import published
 from dart.report.ablation_entries import (
     DEFAULT,
     DISTILLED,
     SEED_TEST,
+    TOXICITY_COLUMNS,
     Entry,
     ablation_student,
     any_has_run,
@@ -36,7 +37,6 @@ from dart.report.cells import (
 from dart.report.evidence import PaperRun
 from dart.report.table import NONE, Row, Table, number, p_value, ruled
 from dart.report.verdicts import NO_PROOF, robustness, seed_note, verdict
-from dart.stats.paired import adjusted
 
 SECOND_JUDGE = "second_judge"
 # By stage: source of the label -> run.
@@ -45,6 +45,7 @@ LABELS: Mapping[str, Mapping[str, str]] = {
     "audit": {"gold": DEFAULT, "predicted": "audit_predicted", "no label": "audit_unlabelled"},
     "repair": {"gold": DEFAULT, "predicted": "repair_predicted", "no label": "repair_unlabelled"},
 }
+_SECTIONS = {"audit": ("pool", "right"), "repair": ("repair", "against_default")}  # of metrics/arms.json
 TEACHERS = (DEFAULT, "second_teacher", "third_teacher")
 
 
@@ -68,7 +69,7 @@ def table23(run: Run) -> Table:
         "that are less toxic than the distilled rationale and conclude with the gold label. Δ to gold: "
         "accuracy of one training against the distilled student's seeds (distillation; t for a new training, Holm over "
         "all arms), share of pairs judged rightly (audit) and of successful targets (repair), paired, McNemar, "
-        "corrected by Holm over the rows of the stage. "
+        "corrected by Holm over the labels of audit and repair (Table F). "
         f"{_audit_verdict(run)}{seed_note(run, 'accuracy')}",
         needs=needs(run, missing(run, names)),
         measured=any_has_run(run, names),
@@ -83,17 +84,20 @@ def _test(run: Run, stage: str, name: str) -> Entry | None:
         return None
     if stage == "distillation":
         return comparison(metrics, "decision", "overall", against="against_distilled")
-    section: Mapping[str, Any] = metrics.get("pool", {}) if stage == "audit" else metrics.get("repair", {})
-    return section.get("right" if stage == "audit" else "against_default")
+    section, test = _SECTIONS[stage]
+    return metrics.get(section, {}).get(test)
 
 
 def _corrected_p(run: Run) -> dict[str, float]:
-    """Corrected p of the audit and repair rows, by run."""
-    p_values: dict[str, float] = {}
+    """Holm's p of the audit and repair rows over the family `annotation`, by run."""
+    p_holm, corrected = family_p(run.metrics, ANNOTATION), {}
     for stage in ("audit", "repair"):
-        tests = {name: test["p"] for name in LABELS[stage].values() if (test := _test(run, stage, name)) is not None}
-        p_values |= dict(zip(tests, adjusted(list(tests.values()), "holm"), strict=True))
-    return p_values
+        for name in LABELS[stage].values():
+            metrics = entry(run, name)
+            if metrics is not None and _test(run, stage, name) is not None:
+                hypothesis = name_of("arms", "arms", metrics.get("same_as", name), *_SECTIONS[stage])
+                corrected[name] = p_holm[hypothesis]
+    return corrected
 
 
 def _label_row(run: Run, stage: str, label: str, p_values: Mapping[str, float]) -> Row:
@@ -164,7 +168,7 @@ def table26(run: Run) -> Table:
         number="26",
         title=f"Repair driven by either judge ({ablation_student(run).name})",
         columns=(
-            "Judge", "n", "Accuracy", "EQUAL", "Toxicity (median)", "Pool", "Found by both", "Jaccard", "Remain",
+            "Judge", "n", "Accuracy", "EQUAL", *TOXICITY_COLUMNS, "Pool", "Found by both", "Jaccard", "Remain",
             "Δ accuracy [95 % CI]", "p (Holm)", "Δ drift rate [95 % CI]", "p (Holm)", "True remain",
             "Paper: pool / acc. / EQUAL / tox.",
         ),
@@ -185,13 +189,13 @@ def _judge_row(run: Run, name: str, label: str) -> Row:
     paper_levels = (number(judge.accuracy), number(judge.equal_accuracy), number(judge.toxicity, 2))
     paper = " / ".join((str(judge.pool), *paper_levels))
     if metrics is None:
-        return (label, *not_run(13), paper)
+        return (label, *not_run(15), paper)
     pool = metrics.get("pool")
     overlap = (NONE, NONE) if pool is None or name == DEFAULT else (str(pool["both"]), number(pool["jaccard"]))
     return (
         label,
         *levels(metrics),
-        toxicity(metrics),
+        *toxicity(metrics),
         NONE if pool is None else str(pool["cases"]),
         *overlap,
         drift(metrics),
@@ -210,7 +214,7 @@ def table32(run: PaperRun) -> Table:
         number="32",
         title=f"Other teachers ({ablation_student(run).name})",
         columns=(
-            "Teacher", "n", "Accuracy", "EQUAL", "Toxicity (median)", "Reg.", "Remain", "Δ accuracy [95 % CI]",
+            "Teacher", "n", "Accuracy", "EQUAL", *TOXICITY_COLUMNS, "Reg.", "Remain", "Δ accuracy [95 % CI]",
             "p (Holm)", "Δ EQUAL [95 % CI]", "p (Holm)", "Δ drift rate [95 % CI]", "p (Holm)",
         ),
         rows=body.rows,
@@ -234,12 +238,12 @@ def teacher_name(run: PaperRun, name: str, metrics: Entry) -> str:
 def _teacher_row(run: PaperRun, name: str) -> Row:
     metrics = entry(run, name)
     if metrics is None:
-        return (name, *not_run(12))
+        return (name, *not_run(14))
     stage1 = entry(run, DISTILLED if name == DEFAULT else f"{name}_stage1")
     return (
         teacher_name(run, name, metrics),
         *levels(metrics),
-        toxicity(metrics),
+        *toxicity(metrics),
         NONE if stage1 is None else drift(stage1),
         drift(metrics),
         *difference_and_p(comparison(metrics, "decision", "overall")),
@@ -251,8 +255,8 @@ def _teacher_row(run: PaperRun, name: str) -> Row:
 def _paper_teachers() -> list[Row]:
     return [
         (
-            f"the paper: {row.name}", NONE, number(row.accuracy), number(row.equal_accuracy), number(row.toxicity, 2),
-            str(row.regressed), str(row.remain), *(NONE,) * 6,
+            f"the paper: {row.name}", NONE, number(row.accuracy), number(row.equal_accuracy), NONE, NONE,
+            number(row.toxicity, 2), str(row.regressed), str(row.remain), *(NONE,) * 6,
         )
         for row in published.TEACHERS
     ]  # fmt: skip

@@ -26,6 +26,7 @@ from dart.report.cells import (
 )
 from dart.report.table import NONE, Row, Table, number, percent, ruled
 from dart.report.verdicts import repair_note
+from dart.stats.harm import TOXIC_ABOVE
 
 _FIGURES: Mapping[str, tuple[str, int]] = {
     "accuracy": ("Accuracy", 3),
@@ -33,8 +34,10 @@ _FIGURES: Mapping[str, tuple[str, int]] = {
     "diff_accuracy": ("DIFF", 3),
     "macro_f1": ("Macro-F1", 3),
     "parse_rate": ("Parsed", 3),
-    "toxicity_median_x1e5": ("Toxicity (median)", 2),
-    "toxicity_q95_x1e5": ("Toxicity (95th percentile)", 2),
+    "toxicity_mean_x1e5": ("Toxicity: mean", 1),
+    "toxicity_share_above": (f"Above {TOXIC_ABOVE:g}", 3),
+    "toxicity_q95_x1e5": ("95th percentile", 2),
+    "toxicity_median_x1e5": ("Median", 2),
 }
 FLOORS: Mapping[str, str] = {
     "base_again": "base, decoded again as in the recipe",

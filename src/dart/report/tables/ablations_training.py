@@ -15,6 +15,7 @@ from dart.report.ablation_entries import (
     DEFAULT,
     DISTILLED,
     SEED_TEST,
+    TOXICITY_COLUMNS,
     Weight,
     ablation_student,
     comparison,
@@ -156,7 +157,7 @@ def table19(run: Run) -> Table:
         number="19",
         title=f"Other ways to train, against the whole recipe ({ablation_student(run).name})",
         columns=(
-            "Training", "n", "Accuracy", "EQUAL", "Toxicity (median)", "Drift cases", "Δ accuracy [95 % CI]",
+            "Training", "n", "Accuracy", "EQUAL", *TOXICITY_COLUMNS, "Drift cases", "Δ accuracy [95 % CI]",
             "p (Holm)", "Δ EQUAL [95 % CI]", "p (Holm)", "Δ toxicity [95 % CI]", "p (Holm)",
             "Paper: acc. / EQUAL / tox. / drift",
         ),
@@ -200,16 +201,16 @@ def _alternative(run: Run, name: str) -> Row:
     if name.startswith(POLICY):
         policy = policy_row(run, ablation_student(run).slot, name.removeprefix(POLICY))
         if policy is None:
-            return (NAMES[name], *not_run(11), paper)
-        cells = (number(policy.accuracy), number(policy.equal_accuracy), number(policy.toxicity, 2))
+            return (NAMES[name], *not_run(13), paper)
+        cells = (number(policy.accuracy), number(policy.equal_accuracy), NONE, NONE, number(policy.toxicity, 2))
         return (NAMES[name], str(policy.n), *cells, *(NONE,) * 7, paper)
     metrics = entry(run, _run_of(run, name))
     if metrics is None:
-        return (NAMES[name], *not_run(11), paper)
+        return (NAMES[name], *not_run(13), paper)
     return (
         NAMES[name],
         *levels(metrics),
-        toxicity(metrics),
+        *toxicity(metrics),
         drift(metrics),
         *difference_and_p(comparison(metrics, "decision", "overall")),
         *difference_and_p(comparison(metrics, "decision", "EQUAL")),
@@ -226,7 +227,7 @@ def table21(run: Run) -> Table:
         title=f"Baselines by task type ({ablation_student(run).name})",
         columns=(
             "Training", "n", "Accuracy", "DIFF", "EQUAL", "Parsed", "D1-D4", "N1-N4", "Δ D1-D4 [95 % CI]", "p (Holm)",
-            "Δ N1-N4 [95 % CI]", "p (Holm)", "Toxicity (median)", "Paper: D / N",
+            "Δ N1-N4 [95 % CI]", "p (Holm)", *TOXICITY_COLUMNS, "Paper: D / N",
         ),
         rows=tuple(_by_task_type(run, name) for name in names),
         note="All answers, unparsed = wrong; the paper's D and N are of parsed answers only. The "
@@ -244,12 +245,12 @@ def _by_task_type(run: Run, name: str) -> Row:
     if name.startswith(POLICY):
         policy = policy_row(run, ablation_student(run).slot, name.removeprefix(POLICY))
         if policy is None:
-            return (NAMES[name], *not_run(12), paper)
+            return (NAMES[name], *not_run(14), paper)
         rates = (policy.accuracy, policy.diff_accuracy, policy.equal_accuracy, policy.parse_rate)
-        return (NAMES[name], str(policy.n), *map(number, rates), *(NONE,) * 6, number(policy.toxicity, 2), paper)
+        return (NAMES[name], str(policy.n), *map(number, rates), *(NONE,) * 8, number(policy.toxicity, 2), paper)
     metrics = entry(run, _run_of(run, name))
     if metrics is None:
-        return (NAMES[name], *not_run(12), paper)
+        return (NAMES[name], *not_run(14), paper)
     decision, types = metrics["decision"], metrics["by_task_type"]
     return (
         NAMES[name],
@@ -257,7 +258,7 @@ def _by_task_type(run: Run, name: str) -> Row:
         *(number(decision[rate]) for rate in ("accuracy", "diff_accuracy", "equal_accuracy", "parse_rate")),
         *(number(types.get(letter)) for letter in ("D", "N")),
         *(cell for letter in ("D", "N") for cell in difference_and_p(comparison(metrics, "decision", letter))),
-        toxicity(metrics),
+        *toxicity(metrics),
         paper,
     )
 

@@ -14,6 +14,7 @@ from dart.report.ablation_entries import (
     DISTILLED,
     NO_ARMS,
     SEED_TEST,
+    TOXICITY_COLUMNS,
     Entry,
     ablation_student,
     any_has_run,
@@ -102,7 +103,7 @@ def table31(run: Run) -> Table:
         number="31",
         title=f"Repair with noisy severities ({ablation_student(run).name})",
         columns=(
-            "Severities", "n", "Accuracy", "EQUAL", "Toxicity (median)", "Remain", "Δ remain",
+            "Severities", "n", "Accuracy", "EQUAL", *TOXICITY_COLUMNS, "Remain", "Δ remain",
             "Δ drift rate [95 % CI]", "p (Holm)", "Δ accuracy [95 % CI]", "p (Holm)", "True drift",
             "Paper: accuracy / remain",
         ),
@@ -121,12 +122,12 @@ def _noise_row(run: Run, name: str) -> Row:
     paper_levels = published.NOISE[name]
     paper = f"{number(paper_levels.accuracy)} / {paper_levels.remain}"
     if metrics is None or default is None:
-        return (name, *not_run(11), paper)
+        return (name, *not_run(13), paper)
     change = metrics["drift"]["total"] - default["drift"]["total"]
     return (
         name,
         *levels(metrics),
-        toxicity(metrics),
+        *toxicity(metrics),
         drift(metrics),
         NONE if name == DEFAULT else f"{change:+d}".replace("-", "−"),
         *difference_and_p(comparison(metrics, "drift")),

@@ -1,7 +1,7 @@
 """Tables about the external suites: 5 and 35 (scores), 40 (abstention), 41-43 (slices by group).
 
-Section 3.4, Appendices O and P. Numbers come from metrics/external/<suite>.json; Holm's correction is made here,
-because its family is a table. A suite that was not run says so and how to run it; no text of a suite is shown.
+Section 3.4, Appendices O and P. Numbers come from metrics/external/<suite>.json, Holm's correction from the
+families of the registry. A suite that was not run says so and how to run it; no text of a suite is shown.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ from typing import Any, NamedTuple
 
 from dart.external.analysis import decisive_n
 from dart.external.items import DISPLAY, SPOKEN, SUITES, SuiteName
-from dart.metrics.families import holm, weighted_mean
+from dart.metrics.registry import EXTERNAL, SCORE_TESTS, family_p, name_of, slices_family
 from dart.metrics.run import Run, StudentRun
 from dart.report import published
 from dart.report.blocks import Maker
 from dart.report.cells import (
     counted_share,
-    difference,
-    points,
+    harm_cells,
     rank_biserial,
     shift_x1e5,
     side_shares,
@@ -49,7 +48,7 @@ class ScoreRow(NamedTuple):
     head: Row
     score: str
     entry: Mapping[str, Any]
-    in_family: bool
+    place: tuple[str, ...]  # of the entry in metrics/
     paper: str
 
 
@@ -83,13 +82,12 @@ def has_any(run: Run, suites: Sequence[SuiteName]) -> bool:
 def table5(run: Run) -> Table:
     """Table 5: mean toxicity and hate on the four suites, paired; beside them the paper's rank-biserial correlation."""
     entries = {(s.slot, suite): student_metrics(run, suite, s) for s in run.students for suite in SUITES}
-    tests = {
-        (*key, score): entry["overall"][score]["harm"]["mean"]["p"]
-        for key, entry in entries.items()
-        if entry is not None and entry["overall"]["n"]
+    p_holm = family_p(run.metrics, EXTERNAL)
+    star = {
+        (slot, suite, score): stars(p_holm.get(name_of(*_place(suite, slot, "overall", score), "harm", "mean"), 1.0))
+        for slot, suite in entries
         for score in SCORES
     }
-    star = {test: stars(1.0 if p is None else p) for test, p in zip(tests, holm(list(tests.values())), strict=True)}
 
     def rows(student: StudentRun) -> list[Row]:
         by_suite = {suite: entries[student.slot, suite] for suite in SUITES}
@@ -119,10 +117,11 @@ def table5(run: Run) -> Table:
         ),
         rows=body.rows,
         rules=body.rules,
-        note="Base → repaired, H × 10⁵. Stars: the paired t test of the mean after Holm's correction over this table "
-        "(Table 35 has the p-values and intervals); a rise with stars is a harm. r: rank-biserial correlation of "
-        "Mann-Whitney's U, the paper's measure, without stars here: it does not pair the prompts and can be negative "
-        "('safer') where the mean rises. The last row weights r by n. The paper's column is its Llama-3-8B.",
+        note="Base → repaired, H × 10⁵. Stars: the paired t test of the mean after Holm's correction over all tests "
+        "of the suites as wholes (Table 35 has the p-values and intervals); a rise with stars is a harm. r: "
+        "rank-biserial correlation of Mann-Whitney's U, the paper's measure, without stars here: it does not pair the "
+        "prompts and can be negative ('safer') where the mean rises. The last row weights r by n. The paper's "
+        "column is its Llama-3-8B.",
         needs=how_to_run(absent) if absent else "",
         measured=has_any(run, SUITES),
         simulated=run.simulated,
@@ -147,7 +146,10 @@ def _weighted(student: StudentRun, entries: Sequence[Mapping[str, Any]]) -> Row:
     sizes = [part["n"] for part in parts]
     n = sum(sizes)
     means = {
-        score: weighted_mean([part[score]["mann_whitney"]["rank_biserial"] for part in parts], sizes)
+        score: sum(size * part[score]["mann_whitney"]["rank_biserial"] for part, size in zip(parts, sizes, strict=True))
+        / n
+        if n
+        else None
         for score in SCORES
     }
     abstentions = [sum(part["abstention"][side]["count"] for part in parts) for side in ("base", "repaired")]
@@ -162,13 +164,15 @@ def table35(run: Run) -> Table:
     """Table 35: both scores on the four suites with all statistics."""
     groups = [
         [
-            ScoreRow((student.name, DISPLAY[suite], str(entry["overall"]["n"])), score, entry["overall"][score], True,
+            ScoreRow((student.name, DISPLAY[suite], str(entry["overall"]["n"])), score, entry["overall"][score],
+                   _place(suite, student.slot, "overall", score),
                    f"{published.RANK_BISERIAL[suite][score][0]} (p {published.RANK_BISERIAL[suite][score][1]})")
             for suite in SUITES if (entry := student_metrics(run, suite, student))
             for score in SCORES
         ]
         for student in run.students
     ]  # fmt: skip
+    p_holm = family_p(run.metrics, EXTERNAL)
     absent = suites_not_run(run, SUITES)
     empty_rows = [
         [
@@ -178,7 +182,7 @@ def table35(run: Run) -> Table:
         ]
         for student in run.students
     ]
-    blocks = [rows + empty for rows, empty in zip(score_rows(groups), empty_rows, strict=True)]
+    blocks = [rows + empty for rows, empty in zip(score_rows(groups, p_holm), empty_rows, strict=True)]
     body = ruled(blocks)
     return Table(
         number="35",
@@ -186,7 +190,7 @@ def table35(run: Run) -> Table:
         columns=("Student", "Suite", "n", *_SCORE_COLUMNS),
         rows=body.rows,
         rules=body.rules,
-        note=_READING + "Holm: over all tests of one kind in this table.",
+        note=_READING + "Holm: over all tests of the suites as wholes (Table F).",
         needs=how_to_run(absent) if absent else "",
         measured=has_any(run, SUITES),
         simulated=run.simulated,
@@ -196,15 +200,18 @@ def table35(run: Run) -> Table:
 def table40(run: Run) -> Table:
     """Table 40: abstention by suite, base and repaired, with intervals and McNemar's test."""
     entries = [(student, suite, student_metrics(run, suite, student)) for student in run.students for suite in SUITES]
-    p = holm([None if entry is None else entry["overall"]["abstention"]["p"] for *_, entry in entries])
+    p_holm = family_p(run.metrics, EXTERNAL)
     rows: list[list[Row]] = [[] for _ in run.students]
-    for index, ((student, suite, entry), value) in enumerate(zip(entries, p, strict=True)):
+    for index, (student, suite, entry) in enumerate(entries):
         paper = published.ABSTENTION.get(suite, NONE)
         head, block = (student.name, DISPLAY[suite]), rows[index // len(SUITES)]
         if entry is None:
             block.append((*head, *([NOT_RUN] * 5), paper))
         else:
-            part = entry["overall"]["abstention"]
+            part, value = (
+                entry["overall"]["abstention"],
+                p_holm.get(name_of(*_place(suite, student.slot, "overall", "abstention"))),
+            )
             sides = (counted_share(part["base"]), counted_share(part["repaired"]))
             block.append((*head, str(entry["overall"]["n"]), *sides, p_value(part["p"]), p_value(value), paper))
     body = ruled(rows)
@@ -240,15 +247,13 @@ def table43(run: Run) -> Table:
 
 def _slices(run: Run, suite: SuiteName, number_: str, title: str, group: str) -> Table:
     entries = {student.slot: entry for student in run.students if (entry := student_metrics(run, suite, student))}
-    size = sum(
-        entry["slices"][name]["n"] > 0 for entry in entries.values() for name in entry["slices"] for _ in SCORES
-    )  # fmt: skip
-    min_n = decisive_n(size)
+    p_holm = family_p(run.metrics, slices_family(suite))
+    min_n = decisive_n(len(p_holm))
     groups = [
         _slice_rows(student, suite, entries[student.slot], min_n) for student in run.students if student.slot in entries
     ]
     empty_rows = [[(s.name, NOT_RUN, *([NOT_RUN] * 19))] for s in run.students if s.slot not in entries]
-    body = ruled([*score_rows(groups), *empty_rows])
+    body = ruled([*score_rows(groups, p_holm), *empty_rows])
     small = any(0 < part["n"] < min_n for entry in entries.values() for part in entry["slices"].values())
     return Table(
         number=number_,
@@ -257,7 +262,7 @@ def _slices(run: Run, suite: SuiteName, number_: str, title: str, group: str) ->
         rows=body.rows,
         rules=body.rules,
         note=_READING
-        + "Holm: over the slices of this table, all of one kind of test; the row of all prompts is Table 35's. "
+        + "Holm: over all tests of the slices of this table; the row of all prompts is Table 35's. "
         + (f"{_SMALL} fewer than {min_n} prompts: no outcome could be significant here, so the row says nothing "
            "either way. " if small else "")
         + _outside_note(entries),
@@ -269,14 +274,16 @@ def _slices(run: Run, suite: SuiteName, number_: str, title: str, group: str) ->
 
 def _slice_rows(student: StudentRun, suite: SuiteName, entry: Mapping[str, Any], min_n: int) -> list[ScoreRow]:
     parts = [*entry["slices"].items(), (None, entry["overall"])]
+    place = _place(suite, student.slot)
     rows = []
     for name, part in parts:
+        part_place = ("overall",) if name is None else ("slices", name)
         small = _SMALL if name is not None and part["n"] < min_n else ""
         label = "all prompts" if name is None else SPOKEN.get(name, name)
         head = (student.name, label, f"{part['n']}{small}", side_shares(part["abstention"]))
         paper = published.SLICES.get(suite, {}).get(name or "", NONE)
         rows += [
-            ScoreRow(head, score, part[score], name is not None, paper if score == "toxicity" else NONE)
+            ScoreRow(head, score, part[score], (*place, *part_place, score), paper if score == "toxicity" else NONE)
             for score in SCORES
         ]
     return rows
@@ -291,42 +298,29 @@ def _outside_note(entries: Mapping[str, Mapping[str, Any]]) -> str:
     return f"In no slice, and in the row of all prompts only: {text}."
 
 
-def score_rows(blocks: Sequence[Sequence[ScoreRow]]) -> list[list[Row]]:
-    """The rows of a table of tests; Holm's correction is over everything in `blocks` that is in the family."""
-    tests = [row for block in blocks for row in block]
-    p_adjusted = {
-        kind: holm([_p(row, kind) if row.in_family else None for row in tests])
-        for kind in ("mean", "mann_whitney", "wilcoxon")
-    }
-    rows = iter(
-        (*row.head, row.score, *_harm_cells(row.entry, p_adjusted["mean"][index]), *_score_cells(row.entry),
-         *(cell for kind in ("mann_whitney", "wilcoxon")
-           for cell in (rank_biserial(row.entry[kind]), p_value(_p(row, kind)), p_value(p_adjusted[kind][index]))),
-         row.paper)
-        for index, row in enumerate(tests)
-    )  # fmt: skip
-    return [[next(rows) for _ in block] for block in blocks]
+def score_rows(blocks: Sequence[Sequence[ScoreRow]], p_holm: Mapping[str, float]) -> list[list[Row]]:
+    """The rows of a table of tests; a row outside the family `p_holm` has no corrected p."""
+    return [[_score_row(row, p_holm) for row in block] for block in blocks]
 
 
-def _p(row: ScoreRow, kind: str) -> float | None:
-    test = row.entry["harm"]["mean"] if kind == "mean" else row.entry[kind]
+def _score_row(row: ScoreRow, p_holm: Mapping[str, float]) -> Row:
+    corrected = {kind: p_holm.get(name_of(*row.place, *path)) for kind, path in SCORE_TESTS.items()}
+    ranks = (
+        cell
+        for kind in ("mann_whitney", "wilcoxon")
+        for cell in (rank_biserial(row.entry[kind]), p_value(_p(row.entry[kind])), p_value(corrected[kind]))
+    )
+    harm = harm_cells(row.entry, corrected["mean"])
+    return (*row.head, row.score, *harm, *_score_cells(row.entry), *ranks, row.paper)
+
+
+def _p(test: Mapping[str, Any] | None) -> float | None:
     return None if test is None else float(test["p"])
 
 
-def _harm_cells(entry: Mapping[str, Any], p_adjusted: float | None) -> Row:
-    """Mean with its difference, p and Holm's p, the share above the threshold, and the net share that rises."""
-    harm = entry["harm"]
-    if not harm["n"]:
-        return (NONE,) * 6
-    mean = harm["mean"]
-    return (
-        sides_x1e5(entry, "mean"),
-        difference(mean["difference_x1e5"], 1),
-        p_value(mean["p"]),
-        p_value(p_adjusted),
-        side_shares(entry, "above_{}"),
-        points(harm["rise"]["net"]),
-    )
+def _place(suite: str, slot: str, *part: str) -> tuple[str, ...]:
+    """Where a part of a student's analysis stands in metrics/."""
+    return ("external", suite, "students", slot, *part)
 
 
 def _score_cells(entry: Mapping[str, Any]) -> Row:

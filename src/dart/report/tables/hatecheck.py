@@ -10,7 +10,7 @@ from typing import Any
 
 from dart.external.adjudication import SEMANTICS
 from dart.external.analysis import decisive_n
-from dart.metrics.families import holm
+from dart.metrics.registry import FUNCTIONALITIES, family_p, name_of
 from dart.metrics.run import Run, StudentRun
 from dart.report import published
 from dart.report.blocks import Maker, student_table
@@ -124,26 +124,22 @@ def _adjudicated_row(student: StudentRun, variant: str, adjudication: Mapping[st
 
 def table38(run: Run) -> Table:
     """Table 38: HateCheck by class and functionality."""
-    entries = [(s, e) for s in run.students if (e := student_metrics(run, "hatecheck", s)) is not None]
-    family = [
-        (student.slot, name, score, part[score]["wilcoxon"]["p"])
-        for student, entry in entries
-        for name, part in entry["functionalities"].items()
-        for score in ("hate", "toxicity")
-        if part["n"]
-    ]
-    p_adjusted = {key[:3]: p for key, p in zip(family, holm([key[3] for key in family]), strict=True)}
-    min_n = decisive_n(len(family))
+    p_holm = family_p(run.metrics, FUNCTIONALITIES)
+    min_n = decisive_n(len(p_holm))
+
+    def corrected(student: StudentRun, functionality: str) -> dict[str, float | None]:
+        place = ("external", "hatecheck", "students", student.slot, "functionalities", functionality)
+        return {score: p_holm.get(name_of(*place, score, "wilcoxon")) for score in ("hate", "toxicity")}
 
     def rows(student: StudentRun, entry: Mapping[str, Any]) -> list[Row]:
         block: list[Row] = []
         for kind, whole in entry["classes"].items():
             block.append(_functionality_row(student, kind, "all", whole, min_n, {}))
             block += [
-                _functionality_row(student, kind, name, part, min_n,
-                                   {s: p_adjusted.get((student.slot, name, s)) for s in ("hate", "toxicity")})
-                for name, part in entry["functionalities"].items() if part["class"] == kind
-            ]  # fmt: skip
+                _functionality_row(student, kind, name, part, min_n, corrected(student, name))
+                for name, part in entry["functionalities"].items()
+                if part["class"] == kind
+            ]
         return block
 
     return _table(

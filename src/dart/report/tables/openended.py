@@ -1,7 +1,7 @@
 """Tables about the open-ended questions: 14 (judged by domain), J (whether judges agree), O (toxicity).
 
-Section 3.4, Appendix I.1. Numbers come from metrics/openended/<slot>.json; Holm's correction is made here, because its
-family is a table. A student that was not run has a row that says so; neither questions nor answers are shown.
+Section 3.4, Appendix I.1. Numbers come from metrics/openended/<slot>.json, Holm's correction from the family
+`openended` of the registry. A student that was not run has a row that says so; neither questions nor answers are shown.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from dart.metrics.families import holm
+from dart.metrics.registry import OPENENDED, family_p, name_of
 from dart.metrics.run import Run, StudentRun
 from dart.report import published
 from dart.report.blocks import Maker, student_entry, student_table
 from dart.report.cells import (
     difference,
+    harm_cells,
     points,
     rank_biserial,
     share,
@@ -27,6 +28,7 @@ from dart.report.table import NONE, Row, Table, p_value
 METRICS = "openended"  # the entry of `Run.metrics`: {slot: contents of metrics/openended/<slot>.json}
 DOMAINS = ("medical", "legal", "policy", "education", "all")
 PARTIES: Mapping[str, str] = {"judge": "first", "second_judge": "second"}
+_TESTS = ("appropriate", "preference", "premise", "refusal")
 _MEASURES: Mapping[str, str] = {
     "appropriate": "difference-appropriate",
     "premise": "harmful premise handled",
@@ -40,15 +42,12 @@ _SIMULATED = (
 
 
 class DomainRow(NamedTuple):
-    """One row of Table 14 before its p-values are corrected: four of them, in the order of its columns."""
+    """One row of Table 14: its first cells, a domain's metrics, Holm's p of each test, the paper's cells."""
 
     head: Row
     part: Mapping[str, Any]
+    p_holm: Mapping[str, float | None]
     paper: Row
-
-    @property
-    def p(self) -> list[float | None]:
-        return [self.part[name]["p"] for name in ("appropriate", "preference", "premise", "refusal")]
 
 
 def how_to_run(students: Iterable[StudentRun]) -> str:
@@ -59,10 +58,11 @@ def how_to_run(students: Iterable[StudentRun]) -> str:
 
 def table14(run: Run) -> Table:
     """Table 14: difference-appropriateness, wins, harmful premises and refusals by domain, for each judge."""
-    groups = {student.slot: _domain_rows(student, student_entry(run, METRICS, student)) for student in run.students}
-    p = [value for rows in groups.values() for row in rows for value in row.p]
-    p_adjusted = iter(holm(p))
-    blocks = {slot: [_row14(row, [next(p_adjusted) for _ in row.p]) for row in rows] for slot, rows in groups.items()}
+    p_holm = family_p(run.metrics, OPENENDED)
+    blocks = {
+        student.slot: [_row14(row) for row in _domain_rows(student, student_entry(run, METRICS, student), p_holm)]
+        for student in run.students
+    }
     return _table(
         run,
         "14",
@@ -77,13 +77,14 @@ def table14(run: Run) -> Table:
         "warranted. Won, tied, lost: repaired against base, asked in both orders; a pair of which the orders disagree "
         "is a tie, and the win rate is wins over all. Handled: of the questions with a harmful premise only, their "
         "number in front (the paper seems to count all questions). Δ: Tango's interval; win rate: Wilson's. Tests: "
-        "McNemar's exact one, for wins the sign test; Holm: over all tests of this table. The paper's judge is GPT-4; "
+        "McNemar's exact one, for wins the sign test; Holm: over all tests of open-ended answers (Table F). "
+        "The paper's judge is GPT-4; "
         "its numbers by domain are lost but for what the prose says: every domain gains at least 32 points and stays "
         "below 4.5 % refusals.",
     )  # fmt: skip
 
 
-def _domain_rows(student: StudentRun, entry: Mapping[str, Any] | None) -> list[DomainRow]:
+def _domain_rows(student: StudentRun, entry: Mapping[str, Any] | None, p_holm: Mapping[str, float]) -> list[DomainRow]:
     if entry is None:
         return []
     rows = []
@@ -91,12 +92,14 @@ def _domain_rows(student: StudentRun, entry: Mapping[str, Any] | None) -> list[D
         for domain in DOMAINS:
             part = judge["domains"][domain]
             head = (student.name, PARTIES.get(party, party), domain, str(part["n"]))
-            rows.append(DomainRow(head, part, published.OPENENDED if domain == "all" else (NONE,) * 4))
+            place = (OPENENDED, student.slot, "judges", party, "domains", domain)
+            corrected = {test: p_holm.get(name_of(*place, test)) for test in _TESTS}
+            rows.append(DomainRow(head, part, corrected, published.OPENENDED if domain == "all" else (NONE,) * 4))
     return rows
 
 
-def _row14(row: DomainRow, p_adjusted: Sequence[float | None]) -> Row:
-    appropriate, preference, premise, refusal = (p_value(value) for value in p_adjusted)
+def _row14(row: DomainRow) -> Row:
+    appropriate, preference, premise, refusal = (p_value(row.p_holm[test]) for test in _TESTS)
     wins = row.part["preference"]
     outcomes = f"{wins['wins']} / {wins['ties']} / {wins['losses']}" if wins["n"] else NONE
     premises = row.part["premise"]
@@ -175,29 +178,44 @@ def table_judges(run: Run) -> Table:
 def table_toxicity(run: Run) -> Table:
     """Table O, not in the paper: toxicity of the open-ended answers by domain."""
     entries = [(s, entry) for s in run.students if (entry := student_entry(run, METRICS, s)) is not None]
-    tests = [_p(entry["toxicity"][domain]) for _, entry in entries for domain in DOMAINS]
-    p_adjusted = iter(holm(tests))
+    p_holm = family_p(run.metrics, OPENENDED)
 
     def row(student: StudentRun, domain: str, part: Mapping[str, Any]) -> Row:
-        p = _p(part)
+        p = None if part["wilcoxon"] is None else float(part["wilcoxon"]["p"])
+        place = (OPENENDED, student.slot, "toxicity", domain)
+        mean, corrected = (p_holm.get(name_of(*place, *test)) for test in (("harm", "mean"), ("wilcoxon",)))
         return (
-            student.name, domain, str(part["n"]), sides_x1e5(part), shift_x1e5(part), rank_biserial(part["wilcoxon"]),
-            p_value(p), p_value(next(p_adjusted)),
+            student.name, domain, str(part["n"]), *harm_cells(part, mean),
+            sides_x1e5(part), shift_x1e5(part), rank_biserial(part["wilcoxon"]),
+            p_value(p), p_value(corrected),
         )  # fmt: skip
 
     return _table(
         run,
         "O",
         "Open-ended questions: toxicity of the answers",
-        ("Student", "Domain", "n", "Median", "Shift [95 % CI]", "r", "p", "Holm"),
+        (
+            "Student",
+            "Domain",
+            "n",
+            "Mean",
+            "Difference [95 % CI]",
+            "p (t)",
+            "Holm",
+            "Above 0.1",
+            "Rise − fall [95 % CI]",
+            "Median",
+            "Shift [95 % CI]",
+            "Wilcoxon: r",
+            "Wilcoxon: p",
+            "Wilcoxon: Holm",
+        ),
         {s.slot: [row(s, domain, entry["toxicity"][domain]) for domain in DOMAINS] for s, entry in entries},
-        "Base → repaired, H × 10⁵ of the text without a conclusion line; shift: Hodges-Lehmann, paired; r: "
-        "matched-pairs rank-biserial of Wilcoxon's test, negative where repaired is safer; Holm: over this table.",
+        "Base → repaired, H × 10⁵ of the text without a conclusion line. First what harm is, as in Table 5; then "
+        "ranks. Shift: Hodges-Lehmann, paired; r: "
+        "matched-pairs rank-biserial of Wilcoxon's test, negative where repaired is safer; Holm: over all "
+        "tests of open-ended answers (Table F).",
     )
-
-
-def _p(part: Mapping[str, Any]) -> float | None:
-    return None if part["wilcoxon"] is None else float(part["wilcoxon"]["p"])
 
 
 def _table(

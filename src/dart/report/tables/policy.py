@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from dart.metrics.families import holm_by_key
+from dart.metrics.registry import POLICY, family_p, name_of
 from dart.metrics.run import STAGES, Run, StudentRun
 from dart.report import published
 from dart.report.blocks import Maker, student_entry, student_table
@@ -32,15 +32,18 @@ OUTCOME_NAMES: Mapping[str, str] = {
 }
 METRICS = "policy"  # the entry of `Run.metrics`
 _ON, _OFF = "two_pass", "off"
+_WILCOXON = ("toxicity", "all", "wilcoxon")
 _TESTS = (
     "Off and on are answers to the same prompts: p of McNemar's exact test for decisions with Tango's interval, of "
-    "Wilcoxon's signed-rank test for toxicity with the percentile bootstrap; Holm's correction is over this table. "
+    "Wilcoxon's signed-rank test for toxicity with the percentile bootstrap; Holm's correction is over all "
+    "tests of the policy (Table F). "
 )
 _UNTRAINED = (
     " Simulated students were trained on the neutral instruction alone: these numbers show what a strange text before "
     "the question does to them, and nothing about the policy."
 )
 Variants = Mapping[str, Mapping[str, Any]]
+Corrected = Callable[..., float | None]
 Rows = Callable[[StudentRun, Variants], Iterable[Row]]
 
 
@@ -73,50 +76,52 @@ def _toxicity(level: Mapping[str, Any], split: str, statistic: str) -> str:
     return NONE if entry is None else number(entry[f"{statistic}_x1e5"]["estimate"], 2)
 
 
-def _p_toxicity(against: Mapping[str, Any], split: str = "all") -> float | None:
-    entry = against["toxicity"][split]
-    return None if entry is None else float(entry["wilcoxon"]["p"])
+def _holm(run: Run) -> Corrected:
+    """Holm's p of a test of a student's variant and scheme against no policy, over the family `policy`."""
+    p_holm = family_p(run.metrics, POLICY)
+
+    def of(slot: str, variant: str, scheme: str, *test: str) -> float | None:
+        return p_holm.get(name_of(POLICY, slot, "variants", variant, scheme, "against_off", *test))
+
+    return of
 
 
-def _p_accuracy(against: Mapping[str, Any], split: str = "all") -> float | None:
-    entry = against["accuracy"][split]
+def _p(against: Mapping[str, Any], test: Sequence[str]) -> float | None:
+    """The uncorrected p of a test; None where it was not made."""
+    entry: Mapping[str, Any] | None = against if test else None
+    for key in test:
+        entry = None if entry is None else entry[key]
     return None if entry is None else float(entry["p"])
 
 
 def table3(run: Run) -> Table:
     """Table 3: the repaired student with and without the two-pass policy."""
     splits = {"all": "Accuracy", "DIFF": "DIFF accuracy", "EQUAL": "EQUAL accuracy"}
-    by_student = _variants(run)
-    tests: dict[tuple[str, ...], float | None] = {}
-    for slot, variants in by_student.items():
-        against = variants["repaired"][_ON]["against_off"]
-        tests |= {(slot, split): _p_accuracy(against, split) for split in splits}
-        tests |= {(slot, "parsed"): against["parsed"]["p"], (slot, "toxicity"): _p_toxicity(against)}
-    p_adjusted = holm_by_key(tests)
+    by_student, p_holm = _variants(run), _holm(run)
 
     def rows(student: StudentRun, variants: Variants) -> list[Row]:
         off, on = variants["repaired"][_OFF], variants["repaired"][_ON]
         against = on["against_off"]
 
-        def row(name: str, sides: Sequence[str], change: str, test: str, paper: str) -> Row:
-            p = tests.get((student.slot, test)), p_adjusted.get((student.slot, test))
+        def row(name: str, sides: Sequence[str], change: str, test: Sequence[str], paper: str) -> Row:
+            p = _p(against, test), p_holm(student.slot, "repaired", _ON, *test)
             return (student.name, name, *sides, change, *map(p_value, p), paper)
 
         block = []
         for split, name in splits.items():
             sides = [number(level["accuracy"][split]["estimate"]) for level in (off, on)]
             paper = published.POLICY_CHANGES["accuracy"] if split == "all" else NONE
-            block.append(row(name, sides, _difference(against["accuracy"][split]), split, paper))
+            block.append(row(name, sides, _difference(against["accuracy"][split]), ("accuracy", split), paper))
         parsed = [number(1 - level["answers"]["unparsed"]["estimate"]) for level in (off, on)]
-        block.append(row("Parse rate", parsed, _difference(against["parsed"]), "parsed", NONE))
+        block.append(row("Parse rate", parsed, _difference(against["parsed"]), ("parsed",), NONE))
         medians = [_toxicity(level, "all", "median") for level in (off, on)]
         median_change = relative_change(against["toxicity"]["all"]["median_change"])
-        block.append(row("Toxicity, median", medians, median_change, "toxicity", published.POLICY_CHANGES["median"]))
+        block.append(row("Toxicity, median", medians, median_change, _WILCOXON, published.POLICY_CHANGES["median"]))
         tails = [_toxicity(level, "all", "q95") for level in (off, on)]
         tail_change = relative_change(against["q95_change"])
-        block.append(row("Toxicity, Q95", tails, tail_change, "", published.POLICY_CHANGES["q95"]))
+        block.append(row("Toxicity, Q95", tails, tail_change, (), published.POLICY_CHANGES["q95"]))
         words = [number(level["words_mean"], 1) for level in (off, on)]
-        return [*block, row("Words per rationale", words, relative_change(against["words_change"]), "", NONE)]
+        return [*block, row("Words per rationale", words, relative_change(against["words_change"]), (), NONE)]
 
     return _table(
         run,
@@ -163,17 +168,11 @@ def _premise_note(run: Run) -> str:
 
 def table17(run: Run) -> Table:
     """Table 17: every stage with and without the policy, toxicity by condition."""
-    tests: dict[tuple[str, ...], float | None] = {}
-    for slot, variants in _variants(run).items():
-        for variant in STAGES:
-            against = variants[variant][_ON]["against_off"]
-            tests[slot, variant, "accuracy"] = _p_accuracy(against)
-            tests[slot, variant, "toxicity"] = _p_toxicity(against)
-    p_adjusted = holm_by_key(tests)
+    p_holm = _holm(run)
 
     def rows(student: StudentRun, variants: Variants) -> list[Row]:
         return [
-            _ablation_row(student, variant, scheme, variants[variant][scheme], p_adjusted)
+            _ablation_row(student, variant, scheme, variants[variant][scheme], p_holm)
             for variant in STAGES
             for scheme in (_OFF, _ON)
         ]
@@ -196,7 +195,7 @@ def _ablation_row(
     variant: str,
     scheme: str,
     level: Mapping[str, Any],
-    p_adjusted: Mapping[tuple[str, ...], float | None],
+    p_holm: Corrected,
 ) -> Row:
     accuracy = level["accuracy"]
     against = level.get("against_off")
@@ -204,11 +203,11 @@ def _ablation_row(
     if against is not None:
         accuracy_change = (
             _difference(against["accuracy"]["all"]),
-            p_value(p_adjusted[student.slot, variant, "accuracy"]),
+            p_value(p_holm(student.slot, variant, scheme, "accuracy", "all")),
         )
         toxicity_change = (
             relative_change(against["toxicity"]["all"]["median_change"]),
-            p_value(p_adjusted[student.slot, variant, "toxicity"]),
+            p_value(p_holm(student.slot, variant, scheme, *_WILCOXON)),
         )
     medians = (_toxicity(level, split, "median") for split in ("all", "DIFF", "EQUAL"))
     return (
@@ -240,10 +239,7 @@ def _base_note(run: Run) -> str:
 
 def table18(run: Run) -> Table:
     """Table 18: what base answers with and without the policy."""
-    tests: dict[tuple[str, ...], float | None] = {
-        (slot,): variants["base"][_ON]["against_off"]["parsed"]["p"] for slot, variants in _variants(run).items()
-    }
-    p_adjusted = holm_by_key(tests)
+    p_holm = _holm(run)
 
     def rows(student: StudentRun, variants: Variants) -> list[Row]:
         off, on = variants["base"][_OFF], variants["base"][_ON]
@@ -252,7 +248,7 @@ def table18(run: Run) -> Table:
         for name in ("YES", "NO", "unparsed"):
             sides = (off["answers"][name], on["answers"][name])
             change = _ratio(*(side["count"] for side in sides))
-            p = p_value(p_adjusted[student.slot,]) if name == "unparsed" else NONE
+            p = p_value(p_holm(student.slot, "base", _ON, "parsed")) if name == "unparsed" else NONE
             paper = published.POLICY_BASE_CHANGES.get(name, NONE)
             block.append((student.name, name, *map(counted_share, sides), change, p, paper))
         yes_shares = [_yes_of_parsed(level) for level in (off, on)]
@@ -270,7 +266,8 @@ def table18(run: Run) -> Table:
         ("Student", "Answer", "Off", "On", "Change", "p (Holm)", "Paper"),
         rows,
         "Wilson's 95 % intervals; change of a count relative to off; p: McNemar's exact test of unparsed, corrected "
-        "over the students. What a first pass without a conclusion selects is policy.unparsed of params.yaml.",
+        "over all tests of the policy. What a first pass without a conclusion selects is policy.unparsed of "
+        "params.yaml.",
     )
 
 
@@ -323,17 +320,11 @@ def _match_note(run: Run) -> str:
 
 def table34(run: Run) -> Table:
     """Table 34: the repaired student under better and worse selections."""
-    tests: dict[tuple[str, ...], float | None] = {}
-    for slot, variants in _variants(run).items():
-        for scheme, level in variants["repaired"].items():
-            if scheme != _OFF:
-                tests[slot, scheme, "accuracy"] = _p_accuracy(level["against_off"])
-                tests[slot, scheme, "toxicity"] = _p_toxicity(level["against_off"])
-    p_adjusted = holm_by_key(tests)
+    p_holm = _holm(run)
 
     def rows(student: StudentRun, variants: Variants) -> list[Row]:
         schemes = variants["repaired"]
-        return [_scheme_row(student, s, schemes[s], p_adjusted) for s in SCHEME_NAMES if s in schemes]
+        return [_scheme_row(student, s, schemes[s], p_holm) for s in SCHEME_NAMES if s in schemes]
 
     return _table(
         run,
@@ -353,19 +344,17 @@ def table34(run: Run) -> Table:
     )  # fmt: skip
 
 
-def _scheme_row(
-    student: StudentRun, scheme: str, level: Mapping[str, Any], p_adjusted: Mapping[tuple[str, ...], float | None]
-) -> Row:
+def _scheme_row(student: StudentRun, scheme: str, level: Mapping[str, Any], p_holm: Corrected) -> Row:
     against, oracle = level.get("against_off"), level.get("of_oracle")
     accuracy = level["accuracy"]["all"]
     accuracy_change, toxicity_change = [NONE, NONE], [NONE, NONE]
     if against is not None:
         accuracy_change = [
             _difference(against["accuracy"]["all"]),
-            p_value(p_adjusted[student.slot, scheme, "accuracy"]),
+            p_value(p_holm(student.slot, "repaired", scheme, "accuracy", "all")),
         ]
         median_change = relative_change(against["toxicity"]["all"]["median_change"])
-        toxicity_change = [median_change, p_value(p_adjusted[student.slot, scheme, "toxicity"])]
+        toxicity_change = [median_change, p_value(p_holm(student.slot, "repaired", scheme, *_WILCOXON))]
     compliance = level.get("instructed")
     return (
         student.name,
