@@ -12,9 +12,12 @@ from dart.chat.ledger import ledger_entries
 from dart.chat.retry import Backoff
 from dart.chat.tasks import Rejected
 from dart.core import params
+from dart.core.schema.profile import Guard
 from dart.distill.rationales import write_rationales
-from dart.estimate.estimator import Estimator
+from dart.estimate.estimator import Estimate, Estimator
 from dart.estimate.forecast import CORRECTION_RATE, TOKENS_PER_MESSAGE, forecast
+from dart.estimate.table import render
+from dart.prompts.guards import GUIDELINES
 from dart.simulation.transport import transport_for
 from tests.support.fake_endpoint import ScriptedTransport, endpoint, tasks
 
@@ -115,3 +118,26 @@ def test_what_is_asked_anew_with_every_training_seed_is_counted_for_each(tmp_pat
         if key == ("audit@small", "judge, assumed: 46% of 800 pairs are judged"):
             factor = 2  # the student's answers of three seeds, and the teacher's own once
         assert three[key] == pytest.approx(factor * one[key]), key
+
+
+def test_guards_are_counted_as_they_are_asked_and_fallbacks_are_named(tmp_path: Path) -> None:
+    settings, profile = params.check(ROOT, profile="embedded")
+    settings = settings.model_copy(update={"variants": {}, "students": ("small",), "recipes": {}})
+    fallback = endpoint().model_copy(update={"model": "another"})
+    server = endpoint().model_copy(update={"base_url": "http://127.0.0.1:8000/v1"})
+    served = {
+        "llama": Guard(format="llama_guard", endpoint=server),
+        "gemma": Guard(format="shield_gemma", endpoint=server),
+    }
+    teacher = profile.teacher.model_copy(update={"fallback": fallback})
+    profile = profile.model_copy(update={"guards": served, "teacher": teacher})
+    estimator = Estimator(settings, profile, tmp_path, use_data=False, characters_per_token=4.0)
+    lines = estimator.lines()
+    asked = {line.party: line.forecast for line in lines if line.party.startswith("guard ")}
+    pairs = settings.annotation.pairs
+    assert asked.keys() == {"guard llama", "guard gemma"}
+    assert asked["guard llama"].requests == pytest.approx(1.1 * 2 * pairs)  # each text alone
+    assert asked["guard gemma"].requests == pytest.approx(len(GUIDELINES) * asked["guard llama"].requests)
+    assert asked["guard llama"].usd > 0
+    text = render(Estimate(settings, profile, 4.0, lines, [], by_batch=False))
+    assert "fallback of teacher, another: asked only about what" in text

@@ -22,7 +22,7 @@ from dart.chat.executor import NeverComplete, RequestExecutor, RequestFailed
 from dart.chat.ledger import Ledger
 from dart.chat.limits import EndpointLimits
 from dart.chat.progress import Progress
-from dart.chat.request import ChatRequest, build_request
+from dart.chat.request import ChatRequest
 from dart.chat.response import MAX_EXPLANATION, RefusedError, ReplyRules
 from dart.chat.retry import Backoff
 from dart.chat.stopping import StoppingRules
@@ -273,15 +273,7 @@ class ChatClient:
         return Origin(self._endpoint.base_url.rstrip("/"), self._endpoint.model, self._stage)
 
     def _request(self, task: Task[T]) -> ChatRequest:
-        return build_request(
-            self._endpoint,
-            task.messages,
-            json_object=task.json_object,
-            repeat=task.repeat,
-            fingerprint=self._fingerprint,
-            extra_body=task.extra_body,
-            schema=task.schema,
-        )
+        return task.request(self._endpoint, self._fingerprint)
 
     def _refusal_message(self, refusal: RefusedError) -> str:
         endpoint = self._endpoint

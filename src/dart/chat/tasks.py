@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from dart.chat.request import ChatRequest, build_request
 from dart.chat.response import Completion
 from dart.core.errors import ChatError, IncompleteError
 from dart.core.records import Record
@@ -51,6 +52,18 @@ class Task(NamedTuple, Generic[T]):
     extra_body: Mapping[str, Any] | None = None  # further fields of the request that this server knows
     allow_truncated: bool = False  # an empty text, or one cut at max_tokens, is an answer too: a student's is
     schema: type[Record] | None = None  # of the JSON, for an endpoint with json_mode json_schema
+
+    def request(self, endpoint: Endpoint, fingerprint: str | None) -> ChatRequest:
+        """The first request of the conversation; `fingerprint`: of a simulated endpoint's world, part of the key."""
+        return build_request(
+            endpoint,
+            self.messages,
+            json_object=self.json_object,
+            repeat=self.repeat,
+            fingerprint=fingerprint,
+            extra_body=self.extra_body,
+            schema=self.schema,
+        )
 
 
 class Answer(NamedTuple, Generic[T]):

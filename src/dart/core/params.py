@@ -64,6 +64,7 @@ from dart.core.yaml_files import read_yaml
 log = logging.getLogger(__name__)
 
 # Whom a stage may ask, and where the profile says who that is.
+GUARD = "guard "  # before a guard's name, as the role of its endpoint
 ROLES: Mapping[str, str] = {
     "teacher": "teacher",
     "second_teacher": "other_teachers.second",
@@ -128,9 +129,15 @@ class Profile(Record):
                         self.second_judge, self.guards, self.external)  # fmt: skip
 
     def endpoint(self, role: str) -> Endpoint | None:
-        """The endpoint of one of `ROLES`; None: this profile has none."""
-        endpoint: Endpoint | None = _get(self, ROLES[role])
+        """The endpoint of one of `roles`; None: this profile has none."""
+        guard = role.removeprefix(GUARD)
+        endpoint: Endpoint | None = self.guards[guard].endpoint if guard != role else _get(self, ROLES[role])
         return endpoint
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """`ROLES`, and "guard NAME" of every guard model."""
+        return (*ROLES, *(f"{GUARD}{name}" for name in self.guards))
 
 
 class FromParams(NamedTuple):

@@ -9,6 +9,7 @@ CHARACTERS_PER_TOKEN = 4.0  # English prose; the usual rule of the providers' ow
 # Llama-3-8B); the screen's own share is not published, so it is taken a half larger.
 DRIFT_SHARE = {"distilled": 0.27, "repaired": 0.07, "control": 0.27}
 SCREENED_SHARE = {variant: 1.5 * share for variant, share in DRIFT_SHARE.items()}
-ANSWER_TOKENS = {"teacher": 90.0, "judge": 110.0}  # by role
+ANSWER_TOKENS = {"teacher": 90.0, "judge": 110.0, "guard": 8.0}  # by role
 RATIONALE_STAND_IN = "word " * 75  # a rationale of the usual length
+OTHER_STAND_IN = "text " * 75  # another one, where equal questions would count once
 OPENENDED_STAND_IN = "word " * 250  # an answer to an open-ended question

@@ -28,6 +28,7 @@ from dart.estimate.assumptions import (
     ANSWER_TOKENS,
     DRIFT_SHARE,
     OPENENDED_STAND_IN,
+    OTHER_STAND_IN,
     RATIONALE_STAND_IN,
     SCREENED_SHARE,
 )
@@ -36,6 +37,7 @@ from dart.estimate.forecast import NOTHING, Line, at_batch_price, forecast, tota
 from dart.estimate.progress import SignOfLife
 from dart.estimate.recipes import recipe_lines
 from dart.harm.audit import is_sampled, judge_attempts
+from dart.harm.guards import pair_tasks
 from dart.harm.judge import JudgeAttempt, judge_task
 from dart.harm.screen import SCREEN_ALL, passes_screen
 from dart.openended.judging import SIDES, draw_questions, tasks_of
@@ -228,7 +230,7 @@ class Estimator:
         ]
         answers = sum(group.answers for group in groups)
         if not answers:
-            return ANSWER_TOKENS[party.rpartition("_")[2]]  # a second judge is a judge
+            return ANSWER_TOKENS[party.split(" ")[0].rpartition("_")[2]]  # a second judge is a judge
         return sum(group.completion_tokens for group in groups) / answers
 
     def _answers(self, path: Path) -> dict[str, Generation]:
@@ -362,25 +364,27 @@ class Estimator:
             records = read_jsonl(audit, AuditRecord)
             pairs = draw_pairs(self.test, records, self.settings.annotation.pairs, self.settings.seed)
             annotated, basis = {record.item_id for record in pairs}, "real pairs"
-        lines = []
-        for party in ("judge", "second_judge"):
-            if getattr(self.profile, party) is not None:
-                tasks = [
-                    judge_task(item, base.get(item.id, _stand_in(item)), other.get(item.id, _stand_in(item)), attempt)
-                    for item in self.test
-                    if item.id in annotated
-                    for attempt in self._judge_attempts()
-                ]
-                lines.append(self.line("judge_annotated", party, tasks, basis))
-        return lines
+        shown = [
+            (item, base.get(item.id, _stand_in(item)), other.get(item.id, _stand_in(item, OTHER_STAND_IN)))
+            for item in self.test
+            if item.id in annotated
+        ]
+        asked: dict[str, Sequence[Task[Any]]] = {
+            party: [judge_task(*pair, attempt) for pair in shown for attempt in self._judge_attempts()]
+            for party in ("judge", "second_judge")
+            if self.profile.endpoint(party) is not None
+        }
+        guards = {f"{params.GUARD}{name}": guard.format for name, guard in self.profile.guards.items()}
+        asked |= {party: pair_tasks(format_, shown) for party, format_ in guards.items()}
+        return [self.line("judge_annotated", party, questions, basis) for party, questions in asked.items()]
 
 
-def _stand_in(item: Item) -> Generation:
+def _stand_in(item: Item, text: str = RATIONALE_STAND_IN) -> Generation:
     return Generation(
         item_id=item.id,
         variant="base",
-        text=RATIONALE_STAND_IN,
-        rationale=RATIONALE_STAND_IN,
+        text=text,
+        rationale=text,
         prediction=item.gold,
         new_tokens=0,
         model="",

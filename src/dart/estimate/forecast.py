@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from dart.chat.batch import PRICE
 from dart.chat.cache import ResponseCache
-from dart.chat.request import ChatRequest, build_request
+from dart.chat.request import ChatRequest
 from dart.chat.tasks import Rejected, Task, price_usd
 from dart.core.schema.profile import Endpoint
 from dart.estimate.assumptions import CHARACTERS_PER_TOKEN
@@ -146,9 +146,7 @@ def _open_request(
     task: Task[Any], endpoint: Endpoint, cache: ResponseCache, fingerprint: str | None
 ) -> tuple[ChatRequest | None, int]:
     """The first request of the conversation that is not in the cache (None: all are), and how many are."""
-    request = build_request(
-        endpoint, task.messages, json_object=task.json_object, repeat=task.repeat, fingerprint=fingerprint
-    )
+    request = task.request(endpoint, fingerprint)
     for hits in range(task.max_corrections + 1):
         answer = cache.get(request.key)
         if answer is None:

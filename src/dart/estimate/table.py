@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dart.chat.cache import ResponseCache
 from dart.chat.ledger import ledger_entries
-from dart.core.params import ROLES, Profile
+from dart.core.params import Profile
 from dart.core.schema.profile import Endpoint
 from dart.estimate.compute import PARTS, Compute
 from dart.estimate.estimator import Estimate
@@ -29,7 +29,7 @@ def render(estimate: Estimate) -> str:
         text.append("By batch (DART_BATCH): half the list price at every https endpoint, up to 24 hours a round.")
     return "\n".join(
         [
-            *text, *_computes(estimate.computes), *_budgets(lines, estimate.profile),
+            *text, *_computes(estimate.computes), *_budgets(lines, estimate.profile), *_fallbacks(estimate.profile),
             *_assumptions(estimate.characters_per_token),
         ]
     )  # fmt: skip
@@ -98,10 +98,20 @@ def _budgets(lines: Sequence[Line], profile: Profile) -> list[str]:
     return verdicts
 
 
+def _fallbacks(profile: Profile) -> list[str]:
+    """One line for each fallback: how much it is asked depends on what is refused, which nobody knows before."""
+    parties = {role: profile.endpoint(role) for role in profile.roles}
+    return [
+        f"fallback of {role}, {endpoint.fallback.model}: asked only about what {endpoint.model} refuses, not counted."
+        for role, endpoint in parties.items()
+        if endpoint is not None and endpoint.fallback is not None
+    ]
+
+
 def _roles_by_address(profile: Profile) -> dict[tuple[str, str], dict[str, Endpoint]]:
     """{(address, model): {role: endpoint}}: roles at one address and model share its ledger, and so its budget."""
     addresses: dict[tuple[str, str], dict[str, Endpoint]] = {}
-    for role in ROLES:
+    for role in profile.roles:
         endpoint = profile.endpoint(role)
         if endpoint is not None:
             addresses.setdefault((endpoint.base_url.rstrip("/"), endpoint.model), {})[role] = endpoint
@@ -111,6 +121,6 @@ def _roles_by_address(profile: Profile) -> dict[tuple[str, str], dict[str, Endpo
 def _assumptions(characters_per_token: float) -> list[str]:
     return [
         f"{characters_per_token:g} characters are taken for a token; answers as long as cached ones of the model and "
-        "stage, else 90 (teacher) and 110 (judge) tokens; one answer in ten is re-asked.",
+        "stage, else 90 (teacher), 110 (judge) and 8 (guard) tokens; one answer in ten is re-asked.",
         "'at most' has every answer as long as max_tokens and every re-ask used. What is cached costs nothing.",
     ]

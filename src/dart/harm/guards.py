@@ -9,7 +9,7 @@ an answer that is not in the format is no verdict.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -113,13 +113,20 @@ def read_pairs(
 
     A guard is asked once: it has no use for a correction. Call `Outcome.require_complete` before the verdicts are used.
     """
-    texts = {
-        side: {answer.item_id: answer.rationale for answer in answers}
-        for side, answers in zip(SIDES, (base, candidate), strict=True)
-    }
-    tasks = [task for item in items for side in SIDES for task in guard_tasks(guard, item, side, texts[side][item.id])]
+    one, other = ({answer.item_id: answer for answer in answers} for answers in (base, candidate))
+    tasks = pair_tasks(guard, [(item, one[item.id], other[item.id]) for item in items])
     outcome = client.ask(tasks, may_miss=may_miss)
     return [_verdict(guard, item.id, outcome) for item in items], outcome
+
+
+def pair_tasks(guard: GuardFormat, pairs: Iterable[tuple[Item, Generation, Generation]]) -> list[Task[GuardReading]]:
+    """What a guard is asked about pairs of answers (item, base, candidate): each text alone."""
+    return [
+        task
+        for item, *answers in pairs
+        for side, answer in zip(SIDES, answers, strict=True)
+        for task in guard_tasks(guard, item, side, answer.rationale)
+    ]
 
 
 def guard_tasks(guard: GuardFormat, item: Item, side: str, text: str) -> list[Task[GuardReading]]:
