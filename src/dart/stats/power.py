@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 from scipy.optimize import brentq
 
@@ -44,14 +45,14 @@ def mcnemar_power(n: int, discordance: float, difference: float, alpha: float = 
 class _Regions(NamedTuple):
     """For each number m of discordant pairs: its probability, and the largest count at which the test rejects."""
 
-    m: Floats
+    m: NDArray[np.int64]
     probability: Floats
     critical: Floats
 
 
 def _rejection_regions(n: int, discordance: float, alpha: float) -> _Regions:
     low, high = (int(value) for value in scipy_stats.binom.ppf([1e-12, 1 - 1e-12], n, discordance))
-    m = np.arange(max(low, 1), high + 1)
+    m = np.arange(max(low, 1), high + 1, dtype=np.int64)
     # the test rejects at most `critical` or at least m - critical of m: 2 P(X <= critical | 1/2) <= alpha
     critical = scipy_stats.binom.ppf(alpha / 2, m, 0.5)
     critical = np.where(scipy_stats.binom.cdf(critical, m, 0.5) <= alpha / 2, critical, critical - 1)
