@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -28,13 +29,14 @@ from dart.core.records import Generation, Item
 from dart.core.result_cache import LIBRARIES, ResultCache
 from dart.core.schema.profile import StudentSpec
 from dart.core.store import cache_folder
+from dart.core.tuned import CONFIG, WEIGHTS
 from dart.prompts import classification
 from dart.prompts.messages import Message
-from dart.student.adapter import CONFIG, WEIGHTS
 from dart.student.generation import GenerationRequest, VariantRequests
 from dart.student.stored_answers import answer_once
 
 FOLDER = "audit"  # in the user's cache directory: pins, adapters and answers of models
+_COMMIT = re.compile(r"[0-9a-f]{12,64}")  # of a base, or the digest of its files; a branch says nothing about it
 ANSWERS = 1  # raise it if the same model would answer otherwise by this code
 
 
@@ -68,7 +70,10 @@ def load_models(sources: Mapping[str, ModelSource], base: ModelSource | None) ->
             continue
         config = _config(folder)
         stated = str(config.get("base_model_name_or_path") or "")
-        below = _pinned(_base_of(stated, source)) if base is None else folders[base]
+        if (folder / hub.PIN).is_file():  # it continues a whole checkpoint, whose pin lies beside it
+            below = folder
+        else:
+            below = _pinned(_base_of(stated, source)) if base is None else folders[base]
         models[role] = _adapted(source, folder, config, below)
     return models
 
@@ -113,10 +118,14 @@ def _base_of(stated: str, source: ModelSource) -> ModelSource:
 
 
 def _adapted(source: ModelSource, folder: Path, config: Mapping[str, Any], base: Path) -> Model:
-    """The adapter on `base`; one that names no revision of its base is copied with this base's in it."""
+    """The adapter on `base`; one that names no commit of its base is copied with this base's in it.
+
+    An adapter of another commit stays as it is, and is refused where it is loaded.
+    """
     resolved = hub.resolve(base)
     stated, note = str(config.get("base_model_name_or_path") or ""), ""
-    if config.get("revision") in (None, "", "main"):
+    recorded = str(config.get("revision") or "")
+    if not _COMMIT.fullmatch(recorded) or recorded.startswith(resolved.revision):
         if Path(stated).name != Path(resolved.name).name:
             note = f"{source} says that it was trained on {stated or 'nothing'}; it runs on {resolved.name} here"
         folder = _with_revision(folder, config, resolved.revision)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dart.core.errors import DataError, ModelError
+from dart.core.tuned import CONFIG as ADAPTER
 from dart.core.visible_text import shown
 
-ADAPTER = "adapter_config.json"
 PIN = "pin.json"  # of a model that a run of this project has pinned
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", re.ASCII)
 
