@@ -18,6 +18,7 @@ from dart.cli import (
     annotate,
     audit,
     cache,
+    cards,
     check,
     compare,
     estimate,
@@ -63,6 +64,8 @@ app.command("viewer")(viewer.viewer)
 app.command("readme")(readme.readme)
 app.command("repro")(repro.repro)
 app.command("verify")(verify.verify)
+app.command("cards")(cards.cards)
+app.command("publish")(cards.publish)
 app.command("arms")(ablations.arms)
 app.add_typer(annotate.app, name="annotate")
 app.add_typer(cache.app, name="cache")
