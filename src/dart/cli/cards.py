@@ -27,7 +27,7 @@ def cards(
         bool, typer.Option("--texts", help="an own benchmark's prompts and answers, too: you may give them on")
     ] = False,
 ) -> None:
-    """Write adapters, answers and numbers with cards for the Hugging Face hub; nothing leaves this machine."""
+    """Write adapters, answers and numbers with cards for the Hugging Face hub. Nothing leaves this machine."""
     from dart.cards.facts import load_facts
     from dart.cards.writer import write_cards
     from dart.core.errors import ParameterError
@@ -52,7 +52,11 @@ def publish(
         bool, typer.Option("--public", help="everybody may read; without it repositories are private")
     ] = False,
 ) -> None:
-    """Show what would be pushed to the Hugging Face hub: repositories, files, sizes, licences, what forbids it."""
+    """Show what would be pushed to the Hugging Face hub, and push it on --push.
+
+    Repositories, files, sizes, licences, and what forbids it: texts of a benchmark that must not be given on, changed
+    files, simulated results without their label.
+    """
     from dart.cards import publishing
     from dart.core.errors import ParameterError
 
