@@ -17,7 +17,7 @@ from tests.cards.conftest import PROMPT, REAL
 from tests.support.fake_hub_uploads import upload_hub
 
 Finished = Callable[..., Path]
-HUB = Path("report/hub")
+HUB = Path("hub")
 MODEL, ANSWERS, RUN = (f"dart-embedded-{name}" for name in ("base-repaired", "answers", "run"))
 
 
@@ -93,7 +93,7 @@ def test_of_the_real_suite_no_text_is_written_and_none_that_is_added_is_pushed(
     assert any("README.md repeats a prompt of the benchmark" in each for each in _refusals()[MODEL])
     assert main(["publish", "--owner", "me", "--push"]) == 1
     assert "REFUSED: README.md repeats a prompt of the benchmark" in capsys.readouterr().out
-    assert main(["cards", "report/other", "--texts"]) == 1
+    assert main(["cards", "other", "--texts"]) == 1
     assert "must not be given on" in capsys.readouterr().err
 
 

@@ -92,7 +92,7 @@ def _metadata(
         language_creators="machine-generated",
         multilinguality="monolingual",
         size_categories=next((name for limit, name in _SIZES if n_rows < limit), "n>1T"),
-        source_datasets="original",
+        source_datasets=["original"],
         task_categories="text-classification",
         tags=["dart", "harm-drift", "simulated" if facts.simulated else "not-for-all-audiences"],
         **extra,

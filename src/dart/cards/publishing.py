@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import httpx
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
-from huggingface_hub.utils import validate_repo_id
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # documented, not in __all__
 from pydantic import ValidationError
 
 from dart.cards.validation import card_problems
@@ -193,7 +193,8 @@ def push(repositories: Sequence[Repository], *, private: bool) -> list[str]:
         raise DataError("nothing was pushed:\n" + "\n".join(problems))
     if not token():
         raise ModelError("Pushing needs HF_TOKEN in the environment: a token of the hub with the right to write.")
-    api, pushed = HfApi(token=token()), []
+    api = HfApi(token=token())
+    pushed: list[str] = []
     for each in repositories:
         kind = each.publication.repo_type
         try:

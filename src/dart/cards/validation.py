@@ -12,8 +12,9 @@ from typing import Any, Literal
 
 import yaml
 from huggingface_hub import DatasetCard, ModelCard
+from huggingface_hub.errors import HFValidationError
 from huggingface_hub.repocard_data import model_index_to_eval_results
-from huggingface_hub.utils import HFValidationError, validate_repo_id
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # documented, not in __all__
 
 RepoType = Literal["model", "dataset"]
 SECTIONS = ("Provenance", "Limits", "Licence", "Citation")
@@ -33,7 +34,7 @@ def card_problems(text: str, repo_type: RepoType, *, simulated: bool) -> list[st
         card = ModelCard(text) if repo_type == "model" else DatasetCard(text)
     except (ValueError, TypeError, KeyError, yaml.YAMLError) as error:
         return [f"the front matter is none that huggingface_hub reads: {' '.join(str(error).split())[:300]}"]
-    metadata = card.data.to_dict()
+    metadata: dict[str, Any] = card.data.to_dict()  # type: ignore[no-untyped-call]
     if not metadata:
         return ["there is no front matter between '---' lines"]
     problems = [*_common(metadata), *(_model(metadata) if repo_type == "model" else _dataset(metadata))]

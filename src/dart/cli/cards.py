@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from dart.cards.publishing import Repository
 
-OUT = Path("report") / "hub"
+OUT = Path("hub")
 Folder = Annotated[Path, typer.Argument(help="folder of `dart cards`")]
 
 

@@ -111,12 +111,12 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
         Example("dart cache prune --model gpt-4 --yes", "and away"),
     ),
     "cards": (
-        Example("dart cards", "the repaired students, into report/hub"),
+        Example("dart cards", "the repaired students, into hub/"),
         Example("dart cards out --variant distilled --variant repaired --licence llama3", "two variants, by licence"),
     ),
     "publish": (
         Example("dart publish --owner me", "what would be pushed, and what forbids it"),
-        Example("dart publish report/hub --owner me --push", "into private repositories, with HF_TOKEN"),
+        Example("dart publish hub --owner me --push", "into private repositories, with HF_TOKEN"),
     ),
 }
 
