@@ -102,7 +102,8 @@ def _records(root: Path, items: list[Item]) -> None:
     write_jsonl(root / layout.generations("base", "base", 42), answers("base"))
     audits = [
         AuditRecord(item_id=item.id, toxicity_base=0.1, toxicity_candidate=0.4, delta=0.3, screened=True, sampled=False,
-                    judgement=None, severity=None, verdicts=(), flipped=None)
+                    judgement=None, severity=None, verdicts=(), flipped=None,
+                    refusal={"by": "j", "kind": "model", "words": f"I cannot say {PROMPT}"})
         for item in items
     ]  # fmt: skip
     for seed in SEEDS:

@@ -25,7 +25,13 @@ LIST = "publication.json"
 CARD = "README.md"
 AUDITED = ("before", "after", "control")
 _ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
-_TEXTS = frozenset({"text", "rationale", "reason", "verdicts", "judgement", "problems"})  # fields of records that quote
+# Fields of records without words of a prompt, an answer, a judge or a server; a new field is left out until it is here.
+_TEXTLESS = frozenset(
+    {
+        "item_id", "variant", "prediction", "new_tokens", "model", "revision", "prompt_hash", "toxicity",
+        "toxicity_base", "toxicity_candidate", "delta", "screened", "sampled", "severity", "flipped",
+    }
+)  # fmt: skip
 
 
 class Publication(Record):
@@ -144,7 +150,7 @@ def _rows(file: Path, *, texts: bool) -> Iterator[dict[str, Any]]:
         raise DataError(f"{file} is missing. Run `dvc repro`, or `dvc checkout`.")
     for line in file.read_text(encoding="utf-8").splitlines():
         record: dict[str, Any] = json.loads(line)
-        yield record if texts else {key: value for key, value in record.items() if key not in _TEXTS}
+        yield record if texts else {key: value for key, value in record.items() if key in _TEXTLESS}
 
 
 def _numbers(facts: Facts, chosen: str | None, out: Path) -> Publication:
