@@ -82,7 +82,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     profile["suite"]["sizes"] = {"default": {"train": 8, "validation": 2, "test": 4}}
     profile["simulation"]["world"]["planted"] = {}
     profile["simulation"]["judge"]["invented"] = 1.0
-    profile["students"]["base"]["epochs"] = {"stage1": 1, "stage3": 1}
+    profile["students"]["base"]["epochs"] = {"stage1": 6, "stage3": 1}
     profile["seeds"] = [42]
     for kind, label in (("toxicity", "toxic"), ("hate", "hate")):  # pinned, because training one takes half a minute
         model = tiny_models.classifier(folder / kind, "roberta", ("neutral", label))
@@ -93,11 +93,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         profile["students"][slot] = {**profile["students"]["base"], "distilled": tuned}
     (folder / "profile.yaml").write_text(yaml.safe_dump(profile), encoding="utf-8")
     params = yaml.safe_load((clone / "params.yaml").read_text(encoding="utf-8"))
-    params |= {
-        "students": list(SLOTS),
-        "variants": {},
-        "tau_delta": 0.0,
-    }  # random scores: any rise is shown to the judge
+    params |= {"students": list(SLOTS), "variants": {}, "tau_delta": 0.0}  # any rise of a random score is judged
     (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     stages = ["code", *(f"{stage}@{slot}" for slot in SLOTS[1:] for stage in ("student", "train")), "provenance"]
     _run(clone, BEFORE, " ".join([*stages, *(f"{stage}@{slot}" for slot in SLOTS for stage in THEN)]))
