@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,37 +17,47 @@ import pytest
 import yaml
 
 from tests.support import tiny_models
-from tests.support.tiny_pipeline import environment, tiny_clone
+from tests.support.tiny_pipeline import FIXTURE, environment, tiny_clone
 
 pytestmark = pytest.mark.slow
 
-# `dvc repro` starts a process per stage, each of which imports torch; here one process runs the same scripts.
-STAGES = """
-import sys
+# `dvc repro` starts a process per stage, each of which imports torch; here one process runs the same scripts, makes the
+# tuned students of what the first ones have trained, and goes on under the prepared parameters.
+RUN = """
+import shutil, sys
 from importlib import import_module
-for name in sys.argv[1].split():
-    stage, _, slot = name.partition("@")
-    import_module(f"stages.{stage}").run(*([slot] if slot else []))
-"""
-BEFORE = "code suite scorer student@base distill train@base"
-FIRST = ("generate", "audit", "targets", "answer_training", "audit_training", "repair", "regenerate")
-MERGE = """
-import sys
 from pathlib import Path
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
-base, adapter, out = sys.argv[1:]
+
+def run(names):
+    for name in names.split():
+        stage, _, slot = name.partition("@")
+        import_module(f"stages.{stage}").run(*([slot] if slot else []))
+
+before, after, base, folder = sys.argv[1:]
+run(before)
+adapter, checkpoint = Path(folder, "their-adapter"), Path(folder, "their-checkpoint")
+adapter.mkdir()
+for name in ("adapter_model.safetensors", "adapter_config.json"):
+    shutil.copy2(Path("data/adapters/base/distilled/seed-42", name), adapter)
 model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), adapter).merge_and_unload()
-model.save_pretrained(out)
-AutoTokenizer.from_pretrained(base).save_pretrained(out)
+model.save_pretrained(checkpoint)
+AutoTokenizer.from_pretrained(base).save_pretrained(checkpoint)
+shutil.copy(Path(folder, "profile.yaml"), "profiles/tiny.yaml")
+shutil.copy(Path(folder, "params.yaml"), "params.yaml")
+run(after)
 """
+BEFORE = "code suite scorer student@base distill train@base"
+SLOTS = ("base", "adapted", "merged")
+THEN = ("generate", "audit", "targets", "answer_training", "audit_training", "repair", "regenerate")
 
 
-def _python(clone: Path, *arguments: str) -> None:
+def _run(clone: Path, before: str, after: str) -> None:
     env = {**environment(clone.parent), "PYTHONPATH": f"{clone / 'src'}{os.pathsep}{clone}"}
     done = subprocess.run(
-        [sys.executable, "-c", *arguments], cwd=clone, env=env, text=True, check=False, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        [sys.executable, "-c", RUN, before, after, FIXTURE, str(clone.parent)], cwd=clone, env=env, text=True,
+        check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:]
 
@@ -69,29 +78,25 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clone = tiny_clone(folder / "dart", recipes={})
     file = clone / "profiles/tiny.yaml"
     profile = yaml.safe_load(file.read_text(encoding="utf-8"))
-    profile["suite"]["sizes"] = {"default": {"train": 40, "validation": 2, "test": 6}}
-    profile["students"]["base"]["epochs"] = {"stage1": 1, "stage3": 1}
+    # So few rows teach no planted harm: a judge that sees drift in all that is screened makes the cases of repair.
+    profile["suite"]["sizes"] = {"default": {"train": 8, "validation": 2, "test": 4}}
+    profile["simulation"]["world"]["planted"] = {}
+    profile["simulation"]["judge"]["invented"] = 1.0
+    profile["students"]["base"]["epochs"] = {"stage1": 6, "stage3": 1}
     profile["seeds"] = [42]
     for kind, label in (("toxicity", "toxic"), ("hate", "hate")):  # pinned, because training one takes half a minute
         model = tiny_models.classifier(folder / kind, "roberta", ("neutral", label))
         profile["scorers"][kind] |= {"model": str(model), "label": label}
     file.write_text(yaml.safe_dump(profile), encoding="utf-8")
-    _python(clone, STAGES, BEFORE)
-    given = folder / "their-adapter"
-    given.mkdir()
-    for name in ("adapter_model.safetensors", "adapter_config.json"):
-        shutil.copy2(clone / "data/adapters/base/distilled/seed-42" / name, given / name)
-    _python(clone, MERGE, "tests/fixtures/nano", str(given), str(folder / "their-checkpoint"))
     for slot, kind in (("adapted", "adapter"), ("merged", "checkpoint")):
         tuned = {"kind": kind, "model": str(folder / f"their-{kind}"), "revision": None}
         profile["students"][slot] = {**profile["students"]["base"], "distilled": tuned}
-    file.write_text(yaml.safe_dump(profile), encoding="utf-8")
+    (folder / "profile.yaml").write_text(yaml.safe_dump(profile), encoding="utf-8")
     params = yaml.safe_load((clone / "params.yaml").read_text(encoding="utf-8"))
-    params |= {"students": ["base", "adapted", "merged"], "variants": {}}
-    (clone / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-    first = [f"{stage}@{slot}" for slot in ("adapted", "merged") for stage in ("student", "train")]
-    then = [f"{stage}@{slot}" for slot in params["students"] for stage in FIRST]
-    _python(clone, STAGES, " ".join(["code", *first, "provenance", *then]))
+    params |= {"students": list(SLOTS), "variants": {}, "tau_delta": 0.0}  # any rise of a random score is judged
+    (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    stages = ["code", *(f"{stage}@{slot}" for slot in SLOTS[1:] for stage in ("student", "train")), "provenance"]
+    _run(clone, BEFORE, " ".join([*stages, *(f"{stage}@{slot}" for slot in SLOTS for stage in THEN)]))
     return clone
 
 
@@ -99,7 +104,9 @@ def test_a_tuned_adapter_is_audited_and_repaired_as_our_own(clone: Path) -> None
     answers = {slot: _records(clone, slot, "generations", "distilled") for slot in ("base", "adapted")}
     assert answers["adapted"] == answers["base"]
     assert _records(clone, "adapted", "audit", "before") == _records(clone, "base", "audit", "before")
-    assert _records(clone, "adapted", "repair", "targets") == _records(clone, "base", "repair", "targets")
+    targets = _records(clone, "adapted", "repair", "targets")
+    assert targets == _records(clone, "base", "repair", "targets")
+    assert targets["seed-42"], "nothing was repaired"
     repaired = [
         (clone / f"data/adapters/{slot}/repaired/seed-42/adapter_model.safetensors").read_bytes()
         for slot in ("base", "adapted")

@@ -48,6 +48,15 @@ def test_a_usable_checkpoint_is_fine(student: Path, classifier: Path) -> None:
     assert [finding.level for finding in models.check_scorer("toxicity", scorer(classifier))] == ["ok"]
 
 
+def test_a_tuned_student_is_looked_at_beside_its_base(student: Path, tmp_path: Path) -> None:
+    folders = {"whole": student, "empty": without(student, tmp_path / "empty", "model.safetensors")}
+    for name, levels in (("whole", ["ok", "ok"]), ("empty", ["ok", "problem"])):
+        tuned = {"kind": "checkpoint", "model": str(folders[name]), "revision": None}
+        found = models.check_student("base", tiny_models.spec(model=str(student), distilled=tuned))
+        assert [finding.level for finding in found] == levels
+        assert found[-1].subject == f"slot base, distilled, {folders[name]}"
+
+
 @pytest.mark.parametrize(("template", "words"), [
     (None, "chat template"), ("{% if %}", "chat template"), ("", "chat template"), ("{{ not.there }}", "template"),
 ])  # fmt: skip

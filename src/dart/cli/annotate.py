@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from dart.cli.help import DartCommand, DartGroup
+
 app = typer.Typer(
+    cls=DartGroup,
     no_args_is_help=True,
     help="""Exchange blinded files with annotators. Their labels are checked, merged and put into the repository.
 
@@ -25,7 +28,7 @@ app = typer.Typer(
 Folder = Annotated[Path, typer.Argument(help="where the files are")]
 
 
-@app.command("export")
+@app.command("export", cls=DartCommand)
 def export(
     folder: Folder,
     annotator: Annotated[list[str] | None, typer.Option(help="name of an annotator; repeat it for each")] = None,
@@ -49,9 +52,9 @@ def export(
     print("Content warning: the texts may contain stereotypes, slurs and hate speech.")
 
 
-@app.command("import")
+@app.command("import", cls=DartCommand)
 def import_(folder: Folder) -> None:
-    """Check what has been labelled so far, print agreement and what is left, and merge the labels."""
+    """Check what has been labelled so far, and print agreement and what is left. Merge it when it is complete."""
     from dart.annotation.exchange import import_sheets
     from dart.viewer.annotation_page import annotation_html
 

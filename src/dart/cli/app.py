@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from dart.cli import (
     ablations,
     annotate,
     audit,
     cache,
+    cards,
     check,
     compare,
     estimate,
@@ -30,12 +30,13 @@ from dart.cli import (
     verify,
     viewer,
 )
+from dart.cli.help import DartCommand, DartGroup
 from dart.core.errors import DartError
 from dart.core.visible_text import visible
 
 
-class DartGroup(TyperGroup):
-    """The commands; a `DartError` of any of them is one message and exit status 1, not a traceback."""
+class DartApplication(DartGroup):
+    """All commands; a `DartError` of any of them is one message and exit status 1, not a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -47,28 +48,52 @@ class DartGroup(TyperGroup):
 
 app = typer.Typer(
     name="dart",
-    cls=DartGroup,
-    help="What a researcher asks the repository outside of `dvc repro`.",
+    cls=DartApplication,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("check")(check.check)
-app.command("graph")(graph.graph)
-app.command("summary")(summary.summary)
-app.command("report")(report.report)
-app.command("viewer")(viewer.viewer)
-app.command("readme")(readme.readme)
-app.command("repro")(repro.repro)
-app.command("verify")(verify.verify)
-app.command("arms")(ablations.arms)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"dart {version('dart')}")
+        raise typer.Exit
+
+
+@app.callback()
+def dart(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Distill-Audit-Repair Training: check a run and its cost, run it, read it, give it on.
+
+    Stages are run by DVC (`dvc repro`, `dvc exp run`); these commands do what lies around it. `dart COMMAND --help`
+    ends with examples.
+    """
+
+
+app.command("check", cls=DartCommand)(check.check)
+app.command("graph", cls=DartCommand)(graph.graph)
+app.command("summary", cls=DartCommand)(summary.summary)
+app.command("report", cls=DartCommand)(report.report)
+app.command("viewer", cls=DartCommand)(viewer.viewer)
+app.command("readme", cls=DartCommand)(readme.readme)
+app.command("repro", cls=DartCommand)(repro.repro)
+app.command("verify", cls=DartCommand)(verify.verify)
+app.command("cards", cls=DartCommand)(cards.cards)
+app.command("publish", cls=DartCommand)(cards.publish)
+app.command("arms", cls=DartCommand)(ablations.arms)
 app.add_typer(annotate.app, name="annotate")
 app.add_typer(cache.app, name="cache")
-app.command("compare")(compare.compare)
-app.command("audit")(audit.audit)
-app.command("power")(power.power)
+app.command("compare", cls=DartCommand)(compare.compare)
+app.command("audit", cls=DartCommand)(audit.audit)
+app.command("power", cls=DartCommand)(power.power)
 app.command("estimate", cls=estimate.EstimateCommand)(estimate.estimate)
 
 

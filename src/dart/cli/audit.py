@@ -31,16 +31,10 @@ def audit(
     config: Annotated[Path | None, typer.Option(help="YAML file with these and more; options win")] = None,
     estimate: Annotated[bool, typer.Option("--estimate", help="say what it would cost, and stop")] = False,
 ) -> None:
-    r"""Did fine-tuning make a model's explanations more harmful? Report, viewer and numbers as one folder.
+    """Audit whether fine-tuning made a model's explanations more harmful. Report, viewer and numbers as one folder.
 
     A side is a JSONL or CSV file of answers (id, text; optional prompt, gold, prediction, toxicity), or a checkpoint,
     an adapter or a model of the hub that answers --prompts. Works anywhere, asks nothing twice, says the cost first.
-
-    \b
-    Examples:
-      dart audit base.jsonl tuned.jsonl --classifier s-nlp/roberta_toxicity_classifier
-      dart audit base.csv tuned.csv --judge http://localhost:8001/v1 --judge-model Qwen/Qwen3-30B-A3B-Instruct-2507
-      dart audit meta-llama/Llama-3.2-3B-Instruct my-adapter --prompts prompts.jsonl --config audit.yaml --estimate
     """
     from dart.audit.folder import require_replaceable, write_audit
     from dart.audit.page import claims

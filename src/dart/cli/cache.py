@@ -7,22 +7,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dart.cli.help import DartCommand, DartGroup
 from dart.core.visible_text import visible
 
 if TYPE_CHECKING:
     from dart.chat.archive import Selection
 
 app = typer.Typer(
-    no_args_is_help=True, help="Count, verify, export, import and prune paid answers. All clones of a user share them."
+    cls=DartGroup,
+    no_args_is_help=True,
+    help="Count, verify, export, import and prune paid answers. All clones of a user share them.",
 )
 
 Model = Annotated[str | None, typer.Option(help="only answers of this model")]
 BaseUrl = Annotated[str | None, typer.Option(help="only answers of this endpoint")]
-ArchiveFile = Annotated[Path, typer.Argument(dir_okay=False)]
+ArchiveFile = Annotated[Path, typer.Argument(dir_okay=False, help="archive of answers")]
 Stage = Annotated[str | None, typer.Option(help="only answers that this stage asked for first, e.g. distill")]
 
 
-@app.command("stats")
+@app.command("stats", cls=DartCommand)
 def stats() -> None:
     """Count answers, scores and money by endpoint, model and stage."""
     from dart.chat import archive
@@ -58,7 +61,7 @@ def stats() -> None:
         )
 
 
-@app.command("export")
+@app.command("export", cls=DartCommand)
 def export(file: ArchiveFile, model: Model = None, base_url: BaseUrl = None, stage: Stage = None) -> None:
     """Write answers to a .jsonl, .jsonl.gz, .jsonl.xz or .jsonl.bz2 file."""
     from dart.chat import archive
@@ -69,9 +72,9 @@ def export(file: ArchiveFile, model: Model = None, base_url: BaseUrl = None, sta
     print(f"{result.written} answers written to {file}{damaged}")
 
 
-@app.command("import")
-def import_(file: Path) -> None:
-    """Add the answers of an exported file; an answer that is in the cache already stands."""
+@app.command("import", cls=DartCommand)
+def import_(file: ArchiveFile) -> None:
+    """Add the answers of an exported file. An answer that is in the cache already stands."""
     from dart.chat import archive
     from dart.chat.cache import ResponseCache
 
@@ -82,9 +85,9 @@ def import_(file: Path) -> None:
     )
 
 
-@app.command("verify")
+@app.command("verify", cls=DartCommand)
 def verify() -> None:
-    """Check every answer; damaged ones are removed and asked again, and a damaged file is replaced."""
+    """Check every answer by its checksum. Damaged ones are removed and asked again, and a damaged file is replaced."""
     from dart.chat.cache import ResponseCache
     from dart.chat.repair import verify as verify_cache
 
@@ -97,7 +100,7 @@ def verify() -> None:
         print(f"the file itself was damaged: what could be read is in a new one, the old one is {result.moved_to}")
 
 
-@app.command("prune")
+@app.command("prune", cls=DartCommand)
 def prune(
     older_than: Annotated[float | None, typer.Option(metavar="DAYS", help="stored before so many days")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="really remove them")] = False,

@@ -13,7 +13,7 @@ def check(
     ] = False,
     profile: Annotated[str | None, typer.Option(help="another profile than params.yaml names")] = None,
 ) -> None:
-    """Validate params.yaml and the profile, keys and addresses. Every problem is listed at once, with its way out."""
+    """Validate params.yaml, the profile, keys and addresses. Every problem is listed at once, with its way out."""
     from dart.core import params
     from dart.core.schema.margins import margins
     from dart.preflight import checks

@@ -11,8 +11,8 @@ from dart.core.visible_text import visible
 
 
 def compare(
-    base: Path,
-    other: Path,
+    base: Annotated[Path, typer.Argument(help="outputs to compare with")],
+    other: Annotated[Path, typer.Argument(help="outputs of the same items")],
     suite: Annotated[
         Path | None, typer.Option(help="JSONL of items with id, gold, benchmark, scenario", show_default=False)
     ] = None,

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
+from dart.cli.help import DartCommand
 from dart.estimate.assumptions import CHARACTERS_PER_TOKEN
 
 
-class EstimateCommand(TyperCommand):
+class EstimateCommand(DartCommand):
     """Takes several slots after one --students, as `-S 'students=[small,base]'` of DVC names them in one place."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -30,7 +30,7 @@ def repro(
     keep_going: Annotated[bool, typer.Option("--keep-going", "-k", help="run all but what a failure feeds")] = False,
     dry: Annotated[bool, typer.Option("--dry", help="print the stages that would run")] = False,
 ) -> None:
-    """Run the stages that changed and what depends on them, several at once; dvc.lock ends as after `dvc repro`."""
+    """Run the stages that are not up to date, several at once. dvc.lock ends as after `dvc repro`."""
     if jobs < 0:
         raise DataError(f"--jobs must be an integer >= 1, or 0 for one per core, not {jobs}.")
     code = reproduce(Path(), targets or [], jobs or _cores(), keep_going=keep_going, dry=dry)

@@ -21,7 +21,7 @@ def verify(
     ] = None,
     no_fail: Annotated[bool, typer.Option("--no-fail", help="exit with 0 whatever the verdict")] = False,
 ) -> None:
-    """Compare outs and headline numbers with a commit; exit code 0 if they are reproduced, else 1."""
+    """Compare outs and headline numbers with a commit. The exit code is 0 if they are reproduced, else 1."""
     from dart.core.files import write_json
     from dart.metrics.verification import verify as compare
 

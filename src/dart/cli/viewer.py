@@ -17,7 +17,9 @@ def viewer(
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="page to write")] = OUT,
 ) -> None:
-    """Write the page with every sample: prompt, answers side by side, scores, verdicts; masked until you ask.
+    """Write the page with every sample, of this run alone or beside another.
+
+    Prompt, answers side by side, scores and verdicts; masked until you ask.
 
     `dart viewer --against HEAD~1` shows what changed since: filter "Against the other run". A page holds the samples it
     shows, so that two pages that were mailed can be compared without their runs.
