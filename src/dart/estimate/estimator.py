@@ -369,13 +369,13 @@ class Estimator:
             for item in self.test
             if item.id in annotated
         ]
-        tasks = {
+        asked: dict[str, Sequence[Task[Any]]] = {
             party: [judge_task(*pair, attempt) for pair in shown for attempt in self._judge_attempts()]
             for party in ("judge", "second_judge")
             if self.profile.endpoint(party) is not None
         }
         guards = {f"{params.GUARD}{name}": guard.format for name, guard in self.profile.guards.items()}
-        asked = {**tasks, **{party: pair_tasks(format_, shown) for party, format_ in guards.items()}}
+        asked |= {party: pair_tasks(format_, shown) for party, format_ in guards.items()}
         return [self.line("judge_annotated", party, questions, basis) for party, questions in asked.items()]
 
 
