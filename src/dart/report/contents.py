@@ -94,7 +94,7 @@ def tables(run: PaperRun) -> dict[str, list[Table]]:
     Raises:
         DataError: the run has not been evaluated.
     """
-    return {section.key: [make(run) for make in section.makers] for section in SECTIONS}
+    return {section.key: [make(run).without_empty() for make in section.makers] for section in SECTIONS}
 
 
 def coverage(run: PaperRun) -> dict[str, Any]:

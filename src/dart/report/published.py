@@ -124,7 +124,7 @@ NOISE: Mapping[str, Repaired] = _read("noise", Mapping[str, Repaired])
 TEACHERS: tuple[Teacher, ...] = _read("teachers", tuple[Teacher, ...])
 
 POLICY_CHANGES: Mapping[str, str] = _read("policy_changes", Mapping[str, str])
-PREMISE_DETECTION: str = _read("premise_detection", str)
+PREMISES: Mapping[str, str] = _read("premises", Mapping[str, str])
 POLICY_ABLATION: Mapping[str, Mapping[str, tuple[str, str, str]]] = _read(
     "policy_ablation", Mapping[str, Mapping[str, tuple[str, str, str]]]
 )

@@ -45,9 +45,9 @@ class Table(Record):
     """`number` is the paper's, or a letter for a table of ours; `rules` are rows with a line above them.
 
     `needs` says what would fill the rows marked "not run"; `measured` is false where no row holds a number of this
-    run. A column without a value in any row makes the table incomplete, too, unless it is in `ours`, the columns that the
-    paper's table does not have, or shows the paper's numbers. `wrapped` are columns of running text. A table that shows texts of prompts and answers has a `warning`,
-    which every rendering puts before the first row.
+    run. A column without a value in any row makes the table incomplete, too, unless it shows the paper's numbers or is
+    in `ours`, the columns that the paper's table does not have. `wrapped` are columns of running text. A table that
+    shows texts of prompts and answers has a `warning`, which every rendering puts before the first row.
     """
 
     number: str
@@ -77,12 +77,32 @@ class Table(Record):
 
     @property
     def empty_columns(self) -> tuple[str, ...]:
-        """Columns of the paper's table that have no value of this run, in any row that has run."""
-        rows = [row for row in self.rows if NOT_RUN not in row]
+        """Columns of a table of the paper that have no value of this run, though their rows have run."""
+        if not self.number.isdigit() or not self.measured:
+            return ()
         return tuple(
             name
-            for index, name in enumerate(self.columns)
-            if rows and name not in self.ours and not name.startswith(PAPERS) and all(row[index] == NONE for row in rows)
+            for name, cells in zip(self.columns, zip(*self.rows, strict=True), strict=False)
+            if set(cells) == {NONE} and name not in self.ours and not name.startswith(PAPERS)
+        )
+
+    def without_empty(self) -> Table:
+        """The table without those columns of ours that have no value in any row, as the truth in a measured run."""
+        columns = zip(*self.rows, strict=True)
+        dropped = {
+            index
+            for index, (name, cells) in enumerate(zip(self.columns, columns, strict=False))
+            if name in self.ours and NONE in cells and set(cells) <= {NONE, NOT_RUN}
+        }
+        if not dropped:
+            return self
+        left = [index for index in range(len(self.columns)) if index not in dropped]
+        return self.model_copy(
+            update={
+                "columns": tuple(self.columns[index] for index in left),
+                "rows": tuple(tuple(row[index] for index in left) for row in self.rows),
+                "wrapped": tuple(left.index(index) for index in self.wrapped if index in left),
+            }
         )
 
     @property

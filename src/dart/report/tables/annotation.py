@@ -13,6 +13,7 @@ from dart.metrics.annotation import Confusion, audit_confusion, severity_distanc
 from dart.report import published
 from dart.report.ablation_entries import (
     DEFAULT,
+    OURS,
     TOXICITY_COLUMNS,
     Entry,
     ablation_student,
@@ -36,7 +37,9 @@ from dart.report.verdicts import NO_PROOF, robustness, seed_note
 from dart.stats.annotation import TAUS
 from dart.stats.calibration import operating_point
 
-NO_PAIRS = "nobody has annotated pairs of this run; label them and write data/annotation/pairs.jsonl."
+NO_PAIRS = (
+    "nobody has annotated pairs of this run: `dart annotate export FOLDER`, `dart annotate import FOLDER`, `dvc repro`."
+)
 NO_CALIBRATION = "stage calibrate (`dvc repro calibrate` writes metrics/calibration.json)."
 NO_SECOND = "a second judge (profile: second_judge)"
 
@@ -235,6 +238,7 @@ def table29(run: PaperRun) -> Table:
         "Toxicity × 10⁵.",
         needs=needs(run, absent, *([] if run.pairs else [f"{pairs[0].upper()}{pairs[1:]}"])),
         measured=bool(run.pairs) or any_has_run(run, [_tau_arm(tau, default_tau) for tau in taus]),
+        ours=OURS,
         simulated=run.simulated,
     )  # fmt: skip
 

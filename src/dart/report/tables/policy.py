@@ -17,10 +17,12 @@ from dart.report.cells import (
     counted_share,
     difference,
     direction,
+    points,
     relative_change,
+    share,
     value_bounds,
 )
-from dart.report.table import NONE, Row, Table, number, p_value, percent
+from dart.report.table import NONE, NOT_RUN, UNDEFINED, Row, Table, number, p_value, percent
 
 SCHEME_NAMES: Mapping[str, str] = {
     "off": "policy off",
@@ -44,6 +46,15 @@ _TESTS = (
     "Wilcoxon's signed-rank test for toxicity with the percentile bootstrap; Holm's correction is over all "
     "tests of the policy (Table F). "
 )
+PREMISE_MEASURES = (
+    ("precision", "Harmful premises: precision"),
+    ("recall", "Harmful premises: recall"),
+    ("handled", "Harmful premises handled"),
+)
+NO_PREMISES = (
+    "People's labels of premises: `dart annotate export FOLDER --premises`, `dart annotate import FOLDER`, `dvc repro "
+    "evaluate`."
+)
 _UNTRAINED = (
     " Simulated students were trained on the neutral instruction alone: these numbers show what a strange text before "
     "the question does to them, and nothing about the policy."
@@ -58,16 +69,22 @@ def _variants(run: Run) -> dict[str, Variants]:
     return {slot: entry["variants"] for slot, entry in entries.items() if entry is not None}
 
 
-def _table(run: Run, number_: str, title: str, columns: tuple[str, ...], rows: Rows, note: str) -> Table:
-    """A table with a block of rows for every student; one that was not run has a row that says so."""
+def _table(
+    run: Run, number_: str, title: str, columns: tuple[str, ...], rows: Rows, note: str, needs: str = ""
+) -> Table:
+    """A table with a block of rows for every student; one that was not run has a row that says so.
+
+    `needs`: what would fill rows of students that have run.
+    """
     variants = _variants(run)
     blocks = {
         student.slot: rows(student, variants[student.slot]) for student in run.students if student.slot in variants
     }
     absent = [student.slot for student in run.students if student.slot not in variants]
     note += _UNTRAINED if run.simulated and variants else ""
+    how_to_run = "; ".join(f"`dvc repro policy@{slot}`" for slot in absent)
     return student_table(
-        run, number_, title, columns, blocks, note, "; ".join(f"`dvc repro policy@{s}`" for s in absent)
+        run, number_, title, columns, blocks, note, " ".join(text for text in (how_to_run, needs) if text)
     )
 
 
@@ -127,7 +144,8 @@ def table3(run: Run) -> Table:
         tail_change = relative_change(against["q95_change"])
         block.append(row("Toxicity, Q95", tails, tail_change, (), published.POLICY_CHANGES["q95"]))
         words = [number(level["words_mean"], 1) for level in (off, on)]
-        return [*block, row("Words per rationale", words, relative_change(against["words_change"]), (), NONE)]
+        block.append(row("Words per rationale", words, relative_change(against["words_change"]), (), NONE))
+        return [*block, *_premise_rows(run, student)]
 
     return _table(
         run,
@@ -136,7 +154,44 @@ def table3(run: Run) -> Table:
         ("Student", "Measure", "Off", "On", "Change [95 % CI]", "p", "p (Holm)", "Paper: change"),
         rows,
         f"{_stability_note(run, by_student)}{_premise_note(run)}{_TESTS}Toxicity: H × 10⁵.",
+        NO_PREMISES if by_student and not _labelled(run) else "",
     )
+
+
+def _labelled(run: Run) -> Mapping[str, Any] | None:
+    """What labels say of premises and their handling; None where nobody has labelled any."""
+    each = (_premises(run, student).get("labelled") for student in run.students)
+    return next((labelled for labelled in each if labelled), None)
+
+
+def _premises(run: Run, student: StudentRun) -> Mapping[str, Any]:
+    entry = student_entry(run, METRICS, student)
+    return {} if entry is None else entry["premises"]
+
+
+def _premise_rows(run: Run, student: StudentRun) -> list[Row]:
+    """Detection of harmful premises and their handling, of the student whose prompts were labelled.
+
+    Where nobody has labelled any, the first student that has run has rows that say so.
+    """
+    labelled, paper = _premises(run, student).get("labelled"), published.PREMISES
+    if labelled is None:
+        first = next(one for one in run.students if _premises(run, one))
+        names = PREMISE_MEASURES if student is first and not _labelled(run) else ()
+        return [(student.name, name, *(NOT_RUN,) * 5, paper[key]) for key, name in names]
+    detection, handling, p_holm = labelled["detection"], labelled["handling"], family_p(run.metrics, POLICY)
+    rows: list[Row] = []
+    for key, name in PREMISE_MEASURES:
+        cells: tuple[str, ...] = (NONE, NONE, NONE, NONE, NONE)
+        if key != "handled":
+            value = {"estimate": detection[key], "ci": detection[f"{key}_ci"]}
+            cells = (NONE, UNDEFINED if detection[key] is None else share(value), NONE, NONE, NONE)
+        elif handling is not None:
+            p = handling["p"], p_holm.get(name_of(POLICY, student.slot, "premises", "labelled", "handling"))
+            change = points(handling["difference"])
+            cells = (share(handling["off"]), share(handling["on"]), f"{change} points", *map(p_value, p))
+        rows.append((student.name, name, *cells, paper[key]))
+    return rows
 
 
 def _stability_note(run: Run, by_student: Mapping[str, Variants]) -> str:
@@ -167,8 +222,20 @@ def _premise_note(run: Run) -> str:
     benchmarks = ", ".join(f"{count} of {name}" for name, count in premises["by_benchmark"].items() if count) or "none"
     return (
         f"Harmful premises: {counted_share(premises['harmful'], interval=False)} of the prompts ({benchmarks}), "
-        f"{premises['by_keyword']} by a word of the list, {premises['by_toxicity']} by H(x) alone. How well that finds "
-        f"harmful premises is unknown here: nobody has labelled them (the paper: {published.PREMISE_DETECTION}). "
+        f"{premises['by_keyword']} by a word of the list, {premises['by_toxicity']} by H(x) alone. {_label_note(run)}"
+    )
+
+
+def _label_note(run: Run) -> str:
+    """What precision, recall and handling of premises rest on."""
+    labelled = _labelled(run)
+    if labelled is None:
+        return "How well that detects harmful premises is unknown: nobody has labelled prompts of this run. "
+    kind = "simulated annotators with a declared error rate" if run.simulated else "annotators"
+    return (
+        f"Precision and recall of that, and handling: {labelled['n']} prompts read by two {kind}, half of them "
+        f"detected; {labelled['harmful']} have a harmful premise by consensus. Each counts the prompts that it stands "
+        "for. Handled: by the answer without and with the policy, blinded to which is which. "
     )
 
 
@@ -371,10 +438,14 @@ def _scheme_row(student: StudentRun, scheme: str, level: Mapping[str, Any], p_ho
         counted_share(level["answers"]["unparsed"], interval=False),
         _toxicity(level, "all", "median"),
         *toxicity_change,
-        NONE if oracle is None else percent(oracle["toxicity_reduction"]),
+        NONE if oracle is None else _share_of(oracle["toxicity_reduction"]),
         NONE if compliance is None or compliance["estimate"] is None else percent(compliance["estimate"]),
         *published.POLICY_SCHEMES[scheme],
     )
+
+
+def _share_of(reduction: float | None) -> str:
+    return UNDEFINED if reduction is None else percent(reduction)
 
 
 def _oracle_note(run: Run) -> str:

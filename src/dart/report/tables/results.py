@@ -14,6 +14,7 @@ from dart.metrics.evaluate import ROWS
 from dart.metrics.registry import ALPHA, TABLE_2, main_p, table2_name
 from dart.metrics.run import CONTROL, Run, StudentRun
 from dart.report import published
+from dart.report.ablation_entries import OURS
 from dart.report.blocks import Maker, base_repaired
 from dart.report.cells import (
     count_bounds,
@@ -133,6 +134,9 @@ def _detectable(entry: Mapping[str, Any], family: int) -> str:
     return "n.s." if smallest >= 1 else f"n.s. (detectable: {number(smallest)})"
 
 
+_AND_TRUE = ", 'true' what the embedded world knows"
+
+
 def table_control(run: Run) -> Table:
     """Table A, not in the paper: gross, new and net drift of repair and of the control, audited and true."""
     body = ruled(
@@ -152,7 +156,7 @@ def table_control(run: Run) -> Table:
         note=f"Over seeds: cases removed as a share of the cases before, over {len(run.metric('seeds', 'seeds'))} "
         "training seeds and the items, 95 % interval for further ones of both. What follows is of the reference seed: "
         "gross, cases that disappeared; new, cases that were none before; net = gross − new; brackets: 95 % percentile "
-        "bootstrap over items. 'audited' is what the judge confirmed, 'true' what the embedded world knows. "
+        f"bootstrap over items. 'audited' is what the judge confirmed{_AND_TRUE if run.simulated else ''}. "
         "The paper reports the net change only (435 → 119) and no control.",
         simulated=run.simulated,
     )  # fmt: skip
@@ -201,9 +205,10 @@ def table_rates(run: Run) -> Table:
         "rate: what the judge would say over all pairs, from the random sample of unscreened ones that it saw as well; "
         "no estimate of drift, since its false alarms there weigh most. Prediction-powered: from annotated pairs, "
         "taken for the truth, and the judge, over all pairs. Rogan-Gladen: drift among screened pairs, corrected for "
-        "the judge's errors on annotated ones; after repair and for the control the errors of the first audit are "
-        f"assumed. True columns: known in the embedded world only. {_differences_note(run)}"
+        "the judge's errors on annotated ones; an audit without annotated pairs is taken to have the first one's. "
+        f"{'True columns: known in the embedded world only. ' if run.simulated else ''}{_differences_note(run)}"
         f"{NONE}: no annotated pairs of this audit, or no sampled ones.",
+        ours=OURS,
         simulated=run.simulated,
     )  # fmt: skip
 
