@@ -87,12 +87,15 @@ class Table(Record):
         )
 
     def without_empty(self) -> Table:
-        """The table without those columns of ours that have no value in any row, as the truth in a measured run."""
+        """The table without those columns of ours that have no value in any row.
+
+        What the embedded world knows is such a column in a measured run, whose rows may not have run either.
+        """
         columns = zip(*self.rows, strict=True)
         dropped = {
             index
             for index, (name, cells) in enumerate(zip(self.columns, columns, strict=False))
-            if name in self.ours and NONE in cells and set(cells) <= {NONE, NOT_RUN}
+            if name in self.ours and set(cells) <= {NONE, NOT_RUN} and (NONE in cells or not self.simulated)
         }
         if not dropped:
             return self
