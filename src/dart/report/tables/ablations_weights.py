@@ -55,7 +55,7 @@ def table30(run: Run) -> Table:
         columns=(
             "Repair rows", "n", "Accuracy", "EQUAL", *(name.capitalize() for name in SEVERITIES), "Drift cases",
             "Reduction", "Δ drift rate [95 % CI]", "p (Holm)", "Δ severe or extreme", "p (Holm)", "True drift",
-            "Paper: acc. / EQUAL / mild / mod. / sev. / total",
+            "Paper: acc. / EQUAL / mild / mod. / sev. / total / change",
         ),
         rows=tuple(rows),
         note="The paper's weighted repair leaves fewer severe and extreme cases than uniform. "
@@ -93,7 +93,7 @@ def _paper_weighting(name: str) -> str:
     if levels_ is None or severities is None:
         return NONE
     rates = (number(levels_.accuracy), number(levels_.equal_accuracy))
-    return " / ".join((*rates, *map(str, severities[:3]), str(levels_.remain)))
+    return " / ".join((*rates, *map(str, severities[:3]), str(levels_.remain), published.WEIGHTING_REDUCTION[name]))
 
 
 def table31(run: Run) -> Table:
@@ -107,7 +107,7 @@ def table31(run: Run) -> Table:
         columns=(
             "Severities", "n", "Accuracy", "EQUAL", *TOXICITY_COLUMNS, "Remain", "Δ remain",
             "Δ drift rate [95 % CI]", "p (Holm)", "Δ accuracy [95 % CI]", "p (Holm)", "True drift",
-            "Paper: accuracy / remain",
+            "Paper: acc. / EQUAL / tox. / remain",
         ),
         rows=tuple(_noise_row(run, name) for name in names),
         note=f"The paper finds repair robust to wrong severities. {drift_note}{accuracy_note}{NO_PROOF}{seed_note(run)}"
@@ -123,7 +123,8 @@ def table31(run: Run) -> Table:
 def _noise_row(run: Run, name: str) -> Row:
     metrics, default = entry(run, name), entry(run, DEFAULT)
     paper_levels = published.NOISE[name]
-    paper = f"{number(paper_levels.accuracy)} / {paper_levels.remain}"
+    rates = map(number, (paper_levels.accuracy, paper_levels.equal_accuracy))
+    paper = " / ".join((*rates, number(paper_levels.toxicity, 2), str(paper_levels.remain)))
     if metrics is None or default is None:
         return (name, *not_run(13), paper)
     change = metrics["drift"]["total"] - default["drift"]["total"]

@@ -406,6 +406,7 @@ def table34(run: Run) -> Table:
         (
             "Student", "Selection", "Accuracy [95 % CI]", "Δ accuracy", "p (Holm)", "of oracle", "Unparsed",
             "Tox. median", "Δ median", "p (Holm)", "of oracle", "As instructed", "Paper: accuracy", "Paper: Δ median",
+            "Paper: of oracle (accuracy / toxicity)",
         ),
         rows,
         f"{_TESTS}Single-pass: the neutral instruction, with F.3 where the premise is harmful. Always-on: two-pass "
