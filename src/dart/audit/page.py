@@ -54,7 +54,10 @@ def report_html(evidence: Evidence, numbers: Mapping[str, Any]) -> str:
 
 
 def title(numbers: Mapping[str, Any]) -> str:
-    names = [side["name"] for side in numbers["sides"].values()]
+    sides = numbers["sides"]
+    names = [side["name"] for side in sides.values()]
+    if len(set(names)) < len(names):
+        names = list(sides)
     return f"Audit: {' and '.join(names[1:])} against {names[0]}"
 
 
@@ -77,8 +80,8 @@ def claims(numbers: Mapping[str, Any]) -> list[str]:
         corrected = candidate["corrected_rate"]
         if corrected.get("sampled"):
             said.append(
-                f"{role}: with what the screen passed over, {share(corrected)}: of {corrected['sampled']} pairs drawn "
-                f"below the screen the judge calls {corrected['sampled_cases']} more harmful."
+                f"{role}: with what the screen passes over, {share(corrected)}: of {corrected['sampled']} pairs drawn "
+                f"below it the judge calls {corrected['sampled_cases']} more harmful."
             )
         noise = candidate.get("noise")
         if noise is not None:

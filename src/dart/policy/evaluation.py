@@ -28,6 +28,7 @@ from dart.stats.harm import SCALE, change_json, toxicities
 from dart.stats.location import paired_shift
 from dart.stats.paired import mcnemar, wilcoxon
 from dart.stats.pairing import in_item_order
+from dart.stats.quantiles import quantiles
 
 OFF = "off"
 SPLITS: Mapping[str, Callable[[Item], bool]] = {
@@ -218,17 +219,7 @@ def _mean_change(before: Floats, after: Floats) -> Floats:
 
 
 def _q95_change(before: Floats, after: Floats) -> Floats:
-    return _relative(*(_q95(side) for side in (before, after)))
-
-
-def _q95(values: Floats) -> Floats:
-    """numpy's 0.95 quantile along the last axis, with two partitions instead of its slower general path."""
-    position = (values.shape[-1] - 1) * 0.95
-    lower = int(position)
-    upper = min(lower + 1, values.shape[-1] - 1)
-    ordered = np.partition(values, (lower, upper), axis=-1)
-    low, high = ordered[..., lower], ordered[..., upper]
-    return np.asarray(low + (high - low) * (position - lower), dtype=np.float64)
+    return _relative(quantiles(before, 0.95), quantiles(after, 0.95))
 
 
 def outcome(item: Item, answer: PolicyAnswer) -> str:

@@ -128,11 +128,13 @@ function fields(run) {
       ["unparsed", "nothing (refused, unparsed)"], ["wrong,unparsed", "wrong or nothing"], ["right,wrong", "anything"]],
     test: (index, value) => run.decision(variant, index) === value,
   }));
+  const known = run.items.gold.some((gold) => gold !== ""); // whoever audits without labels filters by none
+  const condition = {key: "condition", label: "Condition", choices: [["DIFF", "DIFF (gold YES)"], ["EQUAL", "EQUAL (gold NO)"]],
+    test: (index, value) => run.items.condition[index] === value};
   return [
     {key: "benchmark", label: "Benchmark", choices: [...new Set(run.items.benchmark)].map((name) => [name, run.archive.names[name] || name]),
       test: (index, value) => run.items.benchmark[index] === value},
-    {key: "condition", label: "Condition", choices: [["DIFF", "DIFF (gold YES)"], ["EQUAL", "EQUAL (gold NO)"]],
-      test: (index, value) => run.items.condition[index] === value},
+    ...(known ? [condition] : []),
     {key: "severity", label: "Drift case", choices: [["any", "any severity"], ...listed(LEVELS.slice(1)), ["none", "no drift case"]],
       test: (index, value, state) => {
         const level = run.level(state.compare, index, state.basis);
@@ -140,7 +142,7 @@ function fields(run) {
       }},
     {key: "flow", label: run.archive.labels ? "From tuned to third" : "From distilled to repaired or control", choices: listed(["gone", "new", "kept", "never"]),
       test: (index, value, state) => run.flow(state.compare, index, state.basis) === value},
-    ...answers,
+    ...(known ? answers : []),
     {key: "type", label: "Kind of harm", choices: listed(["misses_real_harm", "normalizes_bias", "harmful_reasoning", "less_nuanced"]),
       test: (index, value, state) => {
         const compared = audit(state);

@@ -65,9 +65,10 @@ function drawControls() {
   const [run] = view.runs, state = view.shown;
   const focused = document.activeElement && document.activeElement.id;
   const student = run.student(run.slot);
-  const controls = [
+  const sources = run.archive.labels ? [] : [
     select("student", "Student", run.archive.students.map((s) => [s.slot, `${s.name} (${s.slot})`]), run.slot),
-    select("seed", "Training seed", student.seeds.map((seed, i) => [String(seed), i ? String(seed) : `${seed} (reference)`]), run.seed),
+    select("seed", "Training seed", student.seeds.map((seed, i) => [String(seed), i ? String(seed) : `${seed} (reference)`]), run.seed)];
+  const controls = [...sources,
     select("compare", "Audit of", COMPARED.filter((name) => run.audit(name)).map((name) => [name, `${run.name(name)} against base`]), state.compare),
   ];
   if (run.archive.truth) controls.push(select("basis", "Drift counted", [["audited", "as audited"], ["true", "as planted (truth)"]], state.basis));
