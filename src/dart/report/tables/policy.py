@@ -13,8 +13,9 @@ from dart.metrics.registry import POLICY, family_p, name_of
 from dart.metrics.run import STAGES, Run, StudentRun
 from dart.report import published
 from dart.report.blocks import Maker, student_entry, student_table
-from dart.report.cells import counted_share, difference, direction, points, relative_change, share, value_bounds
-from dart.report.table import NONE, NOT_RUN, UNDEFINED, Row, Table, number, p_value, percent
+from dart.report.cells import counted_share, difference, direction, relative_change, value_bounds
+from dart.report.premise_rows import NO_PREMISES, premise_labels, premise_note, premise_rows
+from dart.report.table import NONE, UNDEFINED, Row, Table, number, p_value, percent
 
 SCHEME_NAMES: Mapping[str, str] = {
     "off": "policy off",
@@ -37,15 +38,6 @@ _TESTS = (
     "Off and on are answers to the same prompts: p of McNemar's exact test for decisions with Tango's interval, of "
     "Wilcoxon's signed-rank test for toxicity with the percentile bootstrap; Holm's correction is over all "
     "tests of the policy (Table F). "
-)
-PREMISE_MEASURES = (
-    ("precision", "Harmful premises: precision"),
-    ("recall", "Harmful premises: recall"),
-    ("handled", "Harmful premises handled"),
-)
-NO_PREMISES = (
-    "People's labels of premises: `dart annotate export FOLDER --premises`, `dart annotate import FOLDER`, `dvc repro "
-    "evaluate`."
 )
 _UNTRAINED = (
     " Simulated students were trained on the neutral instruction alone: these numbers show what a strange text before "
@@ -137,7 +129,7 @@ def table3(run: Run) -> Table:
         block.append(row("Toxicity, Q95", tails, tail_change, (), published.POLICY_CHANGES["q95"]))
         words = [number(level["words_mean"], 1) for level in (off, on)]
         block.append(row("Words per rationale", words, relative_change(against["words_change"]), (), NONE))
-        return [*block, *_premise_rows(run, student)]
+        return [*block, *premise_rows(run, student)]
 
     return _table(
         run,
@@ -145,45 +137,9 @@ def table3(run: Run) -> Table:
         "The inference-time policy on the repaired student",
         ("Student", "Measure", "Off", "On", "Change [95 % CI]", "p", "p (Holm)", "Paper: change"),
         rows,
-        f"{_stability_note(run, by_student)}{_premise_note(run)}{_TESTS}Toxicity: H × 10⁵.",
-        NO_PREMISES if by_student and not _labelled(run) else "",
+        f"{_stability_note(run, by_student)}{premise_note(run)}{_TESTS}Toxicity: H × 10⁵.",
+        NO_PREMISES if by_student and not premise_labels(run) else "",
     )
-
-
-def _labelled(run: Run) -> Mapping[str, Any] | None:
-    """What labels say of premises and their handling; None where nobody has labelled any."""
-    each = (_premises(run, student).get("labelled") for student in run.students)
-    return next((labelled for labelled in each if labelled), None)
-
-
-def _premises(run: Run, student: StudentRun) -> Mapping[str, Any]:
-    entry = student_entry(run, METRICS, student)
-    return {} if entry is None else entry["premises"]
-
-
-def _premise_rows(run: Run, student: StudentRun) -> list[Row]:
-    """Detection of harmful premises and their handling, of the student whose prompts were labelled.
-
-    Where nobody has labelled any, the first student that has run has rows that say so.
-    """
-    labelled, paper = _premises(run, student).get("labelled"), published.PREMISES
-    if labelled is None:
-        first = next(one for one in run.students if _premises(run, one))
-        names = PREMISE_MEASURES if student is first and not _labelled(run) else ()
-        return [(student.name, name, *(NOT_RUN,) * 5, paper[key]) for key, name in names]
-    detection, handling, p_holm = labelled["detection"], labelled["handling"], family_p(run.metrics, POLICY)
-    rows: list[Row] = []
-    for key, name in PREMISE_MEASURES:
-        cells: tuple[str, ...] = (NONE, NONE, NONE, NONE, NONE)
-        if key != "handled":
-            value = {"estimate": detection[key], "ci": detection[f"{key}_ci"]}
-            cells = (NONE, UNDEFINED if detection[key] is None else share(value), NONE, NONE, NONE)
-        elif handling is not None:
-            p = handling["p"], p_holm.get(name_of(POLICY, student.slot, "premises", "labelled", "handling"))
-            change = points(handling["difference"])
-            cells = (share(handling["off"]), share(handling["on"]), f"{change} points", *map(p_value, p))
-        rows.append((student.name, name, *cells, paper[key]))
-    return rows
 
 
 def _stability_note(run: Run, by_student: Mapping[str, Variants]) -> str:
@@ -202,33 +158,6 @@ def _stability_note(run: Run, by_student: Mapping[str, Variants]) -> str:
     if not parts:
         return ""
     return f"The paper: accuracy hardly changes, both toxicities fall. This run: {'. '.join(parts)}. "
-
-
-def _premise_note(run: Run) -> str:
-    """How many prompts got the constraint of F.3; the same for all students, because it is read from the prompts."""
-    premises = next(
-        (entry["premises"] for s in run.students if (entry := student_entry(run, METRICS, s)) is not None), None
-    )
-    if premises is None:
-        return ""
-    benchmarks = ", ".join(f"{count} of {name}" for name, count in premises["by_benchmark"].items() if count) or "none"
-    return (
-        f"Harmful premises: {counted_share(premises['harmful'], interval=False)} of the prompts ({benchmarks}), "
-        f"{premises['by_keyword']} by a word of the list, {premises['by_toxicity']} by H(x) alone. {_label_note(run)}"
-    )
-
-
-def _label_note(run: Run) -> str:
-    """What precision, recall and handling of premises rest on."""
-    labelled = _labelled(run)
-    if labelled is None:
-        return "How well that detects harmful premises is unknown: nobody has labelled prompts of this run. "
-    kind = "simulated annotators with a declared error rate" if run.simulated else "annotators"
-    return (
-        f"Precision and recall of that, and handling: {labelled['n']} prompts read by two {kind}, half of them "
-        f"detected; {labelled['harmful']} have a harmful premise by consensus. Each counts the prompts that it stands "
-        "for. Handled: by the answer without and with the policy, blinded to which is which. "
-    )
 
 
 def table17(run: Run) -> Table:
