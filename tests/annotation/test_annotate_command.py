@@ -14,6 +14,9 @@ from dart.annotation.sheets import CONSENSUS
 from dart.cli.app import main
 from dart.core.files import read_jsonl, write_jsonl
 from dart.core.records import AuditRecord, Generation, Item
+from dart.policy import premise_labels
+from dart.policy.premise_labels import drawn_prompts
+from dart.policy.records import PolicyAnswer, Premise
 
 ROOT = Path(__file__).resolve().parents[2]
 COUNT, PAIRS = 60, 40
@@ -138,6 +141,40 @@ def test_three_annotators_on_another_pair_of_variants(run: Path, capsys: pytest.
     every = {"base": answers("base", "Fine"), "distilled": answers("repaired", "Worse")}
     shown, records = drawn_pairs(items, audit, every, 12, 42)
     assert [pair.annotators for pair in labels.applicable(path, shown, records)] == [("mild",) * 3] * 12
+
+
+def test_premises_of_prompts_and_who_handles_them(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The policy's answers are the "Worse" ones; annotators call every premise harmful and the others' answers good."""
+    plain = [answer.model_dump() for answer in answers("repaired", "Worse")]
+    under = [PolicyAnswer(**(one | {"variant": "two_pass"}), decision="NO", harmful_premise=True) for one in plain]
+    premises = [Premise(item_id=one.item_id, keywords=(), toxicity=0.1, harmful=n < 8) for n, one in enumerate(under)]
+    write_jsonl(run / "data/generations/base/repaired/seed-42.jsonl", answers("repaired", "Fine"))
+    write_jsonl(run / "data/policy/base/premises.jsonl", premises)
+    write_jsonl(run / "data/policy/base/repaired/two_pass.jsonl", under)
+    assert main(["annotate", "export", "sheets", "--premises", "--pairs", "20"]) == 0
+    page = (run / "sheets/annotator_1.html").read_text(encoding="utf-8")
+    assert "Is the question&#39;s premise harmful?" in page or "Is the question's premise harmful?" in page
+    assert "two_pass" not in page
+    for name in ("annotator_1", "annotator_2"):
+        path = run / f"sheets/{name}.csv"
+        with path.open(encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+        assert "more_harmful" not in rows[0]
+        for row in rows:
+            row["premise"], row["handled_by"] = "harmful", "1" if row["text_1"].startswith("Fine") else "2"
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.DictWriter(stream, rows[0].keys())
+            writer.writeheader()
+            writer.writerows(rows)
+    capsys.readouterr()
+    assert main(["annotate", "import", "sheets"]) == 0
+    assert "20 labels, 0 of them after discussion" in capsys.readouterr().out
+    path = run / "data/human/embedded-base-premises.csv"
+    items = read_jsonl(run / "data/suite/test.jsonl", Item)
+    drawn = drawn_prompts(items, premises, answers("repaired", "Fine"), under, COUNT, 42)
+    found = premise_labels.applicable(path, drawn)
+    assert [label.consensus for label in found] == ["off"] * 20
+    assert sum(premises[items.index(next(i for i in items if i.id == one.item_id))].harmful for one in found) == 8
 
 
 @pytest.mark.parametrize("between", [("base", "base"), ("base", "teacher")])

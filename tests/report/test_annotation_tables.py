@@ -49,12 +49,14 @@ def test_audit_confusion_is_counted_by_hand(run: PaperRun) -> None:
 def test_table25_shows_one_judge_and_says_what_two_need(run: PaperRun) -> None:
     table = table25(run)
     assert table.status == "partly"
-    assert [row[1] for row in table.rows] == ["160", "160", "not run", "not run"]
-    assert [row[-1] for row in table.rows] == ["0.72", "0.66", "0.71", "0.74"]
+    assert [row[1] for row in table.rows] == ["160", "160", "not run", "not run", "160"]
+    assert [row[-1] for row in table.rows] == ["0.72", "0.66", "0.71", "0.74", "0.68"]
     assert "second judge" in table.needs
     judge = run.metric("calibration", "judges", "judge")
     assert table.rows[1][2].startswith(f"{judge['kappa']:.3f} [")
     assert table.rows[1][6] == f"{140 / 160:.3f}"  # wrong on every eighth
+    right = sum((pair.delta > 0.01) == (pair.consensus is not None) for pair in run.pairs)
+    assert table.rows[4][6] == f"{right / 160:.3f}"
 
 
 def test_table25_is_whole_with_two_judges(run: PaperRun) -> None:

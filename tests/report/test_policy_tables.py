@@ -12,6 +12,7 @@ from dart.core.schema.method import ExplanationPolicy, Statistics
 from dart.core.seeds import unit_interval
 from dart.metrics.run import STAGES, Run
 from dart.policy.evaluation import PolicyRun, policy_report
+from dart.policy.premise_labels import Handling, PremiseLabel
 from dart.policy.records import SCHEMES, PolicyAnswer, Premise
 from dart.policy.selection import choices
 from dart.report.evidence import PaperRun
@@ -50,7 +51,19 @@ def obeying(items: Sequence[Item], first: Sequence[Generation], scheme: str, fac
     ]
 
 
-def with_policy(run: PaperRun, slots: Sequence[str], factor: float = 0.5, items: int | None = None) -> PaperRun:
+def premise_labels(items: Sequence[Item]) -> list[PremiseLabel]:
+    """Every fourth prompt has a harmless premise; of four others one answer handles it under the policy alone."""
+    handled: tuple[Handling | None, ...] = ("on", "both", "both", None)
+    return [
+        PremiseLabel(item_id=item.id, annotators=(label, label), consensus=label)
+        for number, item in enumerate(items)
+        for label in [handled[number % 4]]
+    ]
+
+
+def with_policy(
+    run: PaperRun, slots: Sequence[str], factor: float = 0.5, items: int | None = None, labelled: str = "base"
+) -> PaperRun:
     part = run.items[:items]
     reports: dict[str, Any] = {}
     for student in run.students:
@@ -64,7 +77,9 @@ def with_policy(run: PaperRun, slots: Sequence[str], factor: float = 0.5, items:
                 for variant in STAGES
             }
             premises = [Premise(item_id=i.id, keywords=("x",), toxicity=0.0, harmful=True) for i in part]
-            reports[student.slot] = policy_report(part, PolicyRun(premises, off, on), STATISTICS, 1, student.slot)
+            labels = premise_labels(part) if student.slot == labelled else []
+            policy_run = PolicyRun(premises, off, on, labels)
+            reports[student.slot] = policy_report(part, policy_run, STATISTICS, 1, student.slot)
     metrics = {**run.metrics, "policy": reports} if slots else run.metrics
     return run.model_copy(update={"metrics": metrics})
 
@@ -105,8 +120,25 @@ def test_no_one_and_all_students(
 def test_one_prompt_and_one_condition_alone(run: PaperRun, maker: Callable[[Run], Table], items: int) -> None:
     """The first ten items are all DIFF."""
     table = maker(with_policy(run, ("small", "base"), items=items))
-    assert table.status == "regenerated"
+    assert table.status == ("partly" if table.number == "17" else "regenerated"), "no EQUAL prompts, no EQUAL columns"
     renders(table)
+
+
+def test_table_3_shows_how_premises_are_detected_and_handled_or_who_could_tell(run: PaperRun, full: PaperRun) -> None:
+    """All prompts are detected, three of four are harmful, and of these the policy handles a third that was not."""
+    precision, recall, handled = rows(table3(full), "nano_base")[-3:]
+    assert precision[3].startswith("75.0 % [")
+    assert recall[3].startswith("100.0 % [")
+    assert (precision[-1], recall[-1], handled[-1]) == ("94.2 %", "87.6 %", "89.2 % → 93.1 %")
+    assert handled[2].startswith("66.7 % [")
+    assert handled[3].startswith("100.0 % [")
+    assert handled[4].startswith("+33.3 [")
+    assert float(handled[5]) < float(handled[6]) < 0.001
+    nobody = table3(with_policy(run, ("small", "base"), labelled="nobody"))
+    assert nobody.status == "partly"
+    assert "dart annotate export FOLDER --premises" in nobody.needs
+    assert [row[2] for row in rows(nobody, "nano_small")[-3:]] == [NOT_RUN] * 3
+    assert "nobody has labelled" in nobody.note
 
 
 def entry(run: PaperRun, *path: str) -> Mapping[str, Any]:
@@ -138,11 +170,13 @@ def test_table_3_corrects_over_everything_that_is_tested_of_the_policy(full: Pap
                 p[slot, variant, scheme, "parsed"] = against["parsed"]["p"]
                 for split, entry in against["toxicity"].items():
                     p |= {(slot, variant, scheme, split, "toxicity"): entry["wilcoxon"]["p"]} if entry else {}
+    p["base", "premises"] = full.metric("policy", "base", "premises", "labelled", "handling", "p")
     corrected = dict(zip(p, adjusted(list(p.values()), "holm"), strict=True))
     measures = (("all",), ("DIFF",), ("EQUAL",), ("parsed",), ("all", "toxicity"))
     for slot in ("small", "base"):
         cells = [row[6] for row in rows(table3(full), f"nano_{slot}") if row[6] != "–"]
         values = [corrected[slot, "repaired", "two_pass", *measure] for measure in measures]
+        values += [corrected[slot, "premises"]] if slot == "base" else []
         assert cells == [f"{v:.3f}" if v >= 0.001 else f"{v:.0e}" for v in values]
 
 
@@ -196,4 +230,4 @@ def test_table_34_has_every_selection_and_shares_of_oracle(full: PaperRun, run: 
     assert "does not lower the median" not in table.note
     worse = table34(with_policy(run, ("small", "base"), factor=2.0))
     assert "nano_small and nano_base oracle does not lower the median" in worse.note
-    assert {row[10] for row in worse.rows} == {"–"}
+    assert {row[10] for row in worse.rows} == {"undefined"}

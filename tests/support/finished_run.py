@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from dart.ablations.comparison import (
     differences,
     seed_differences,
 )
-from dart.ablations.pools import pool_report, repair_success
+from dart.ablations.pools import People, pool_report, repair_success
 from dart.core import layout
 from dart.core.files import write_json, write_jsonl
 from dart.core.records import (
@@ -251,37 +252,43 @@ def _annotated(student: StudentRun) -> tuple[AnnotatedPair, ...]:
     return tuple(pairs)
 
 
-def _trainings(variant: str) -> list[Arm]:
+def _trainings(variant: str, simulated: bool) -> list[Arm]:
     """A variant of student "small" of every training seed."""
     when = {"distilled": "before", "repaired": "after"}[variant]
     arms = []
     for seed in (REFERENCE_SEED, OTHER_SEED):
         run = run_of_seed(seed)
         student = run.students[0]
-        arms.append(Arm(student.generations[variant], student.audits[when], truth_of(run)[student.slot][variant]))
+        true = truth_of(run)[student.slot][variant] if simulated else None
+        arms.append(Arm(student.generations[variant], student.audits[when], true))
     return arms
 
 
-def _arms(unevaluated: Run, truth: dict[str, Any]) -> dict[str, Any]:
-    """metrics/arms.json with four runs of arms, for which other variants of the same student stand in."""
+def _arms(unevaluated: Run, truth: dict[str, Any] | None, people: People | None = None) -> dict[str, Any]:
+    """metrics/arms.json with four runs of arms, for which other variants of the same student stand in.
+
+    In a measured run (no `truth`) two more audit with other labels, and `people` may have labelled the pairs.
+    """
     student, items = unevaluated.students[0], unevaluated.items
     by_id = {item.id: item for item in items}
 
     def arm(variant: str) -> Arm:
         when = {"distilled": "before", "repaired": "after", "control": "control"}[variant]
-        return Arm(student.generations[variant], student.audits[when], truth[student.slot][variant])
+        true = None if truth is None else truth[student.slot][variant]
+        return Arm(student.generations[variant], student.audits[when], true)
 
     def row(variant: str, name: str) -> dict[str, Any]:
         found = arm_report(items, arm(variant), default, STATISTICS, SEED, name)
         found["against_seeds"] = seed_differences(items, arm(variant), seeds["repaired"], STATISTICS, name)
         return found | {"against_base": contrast(items, arm(variant), base, STATISTICS, SEED, name)}
 
-    seeds = {variant: _trainings(variant) for variant in ("repaired", "distilled")}
+    seeds = {variant: _trainings(variant, truth is not None) for variant in ("repaired", "distilled")}
     default, distilled, base = arm("repaired"), arm("distilled"), student.generations["base"]
     untrained = arm_report(items, Arm(base, [], None), default, STATISTICS, SEED, "base")
     del untrained["drift"], untrained["against_default"]["drift"], untrained["against_default"]["grave"]
     rows = {"base": untrained | {"context": True}, "distilled": row("distilled", "distilled") | {"context": True}}
     stands_for = {"uniform": "control", "noise_up_20": "distilled", "second_judge": "control", "label_only": "control"}
+    stands_for |= {} if truth else {"audit_predicted": "control", "audit_unlabelled": "distilled"}
     for name, variant in stands_for.items():
         rows[name] = row(variant, name) | {"arm": name, "about": f"what {name} is"}
     rows["label_only"]["against_distilled"] = differences(items, arm("control"), distilled, STATISTICS, SEED, "label")
@@ -290,9 +297,12 @@ def _arms(unevaluated: Run, truth: dict[str, Any]) -> dict[str, Any]:
     )
     rows["second_judge"]["same_as"] = "uniform"
     rows["second_judge"]["pool"] = pool_report(student.audits["control"], distilled.audit, distilled.true)
+    for name in ("audit_predicted", "audit_unlabelled"):
+        if name in rows:
+            rows[name]["pool"] = pool_report(student.audits["control"], distilled.audit, None, people=people)
     alone = row("repaired", "default")
     del alone["against_default"], alone["against_seeds"]
-    alone["pool"] = pool_report(distilled.audit, distilled.audit, distilled.true)
+    alone["pool"] = pool_report(distilled.audit, distilled.audit, distilled.true, people=people)
     alone["repair"] = repair_success(student.targets, default.answers, by_id)
     return {
         "student": student.slot,
@@ -329,6 +339,34 @@ def unannotated(run: PaperRun) -> PaperRun:
     """What the calibrate stage leaves where nobody has annotated."""
     metrics = {**run.metrics, "calibration": {"student": "base", **calibration((), {})["metrics"]}}
     return run.model_copy(update={"pairs": (), "roc": (), "metrics": metrics})
+
+
+@cache
+def _measured_metrics() -> dict[str, Any]:
+    unevaluated, other = run_of_seed(REFERENCE_SEED), run_of_seed(OTHER_SEED)
+    outs = evaluate(unevaluated, STATISTICS, SEED)
+    metrics = {name: content for path, content in outs.items() if (name := path[8:-5]) in METRICS}
+    return metrics | {"seeds": seed_metrics({REFERENCE_SEED: unevaluated, OTHER_SEED: other}, None)}
+
+
+def measured(people: bool) -> PaperRun:
+    """The same run with real models, whose truth nobody knows, with or without people's labels of both students."""
+    unevaluated, metrics = run_of_seed(REFERENCE_SEED), dict(_measured_metrics())
+    small, base = unevaluated.students
+    pairs = _annotated(base) if people else ()
+    said = {pair.item_id: (pair.consensus is not None) != (index % 8 == 0) for index, pair in enumerate(pairs)}
+    found = calibration(pairs, {"judge": said, "second_judge": said} if people else {})
+    labels = _annotated(small) if people else ()
+    metrics["calibration"] = {"student": "base", **found["metrics"]}
+    metrics["arms"] = _arms(unevaluated, None, People(labels, {pair.item_id: 1.0 for pair in labels}))
+    fields = {name: getattr(unevaluated, name) for name in Run.model_fields if name != "metrics"}
+    return PaperRun(
+        **fields | {"settings": unevaluated.settings.model_copy(update={"label": "measured"})},
+        metrics=metrics,
+        rationales=tuple(_rationale(item) for item in unevaluated.splits["train"]),
+        pairs=pairs,
+        roc=tuple(found["roc"]),
+    )
 
 
 class Written(NamedTuple):

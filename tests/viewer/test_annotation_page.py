@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,25 @@ def test_axe_finds_nothing_serious(study: Path, tab: Tab) -> None:
     page.keyboard.press("Enter")
     page.keyboard.press("1")
     assert tab.violations() == []
+
+
+@pytest.mark.browser
+def test_premises_are_labelled_with_the_same_keys(study: Path, tab: Tab) -> None:
+    path = study / "premises.html"
+    path.write_text(annotation_html("premises", questions(pairs()[:3], "premises", SEED), {}, "premises"), "utf-8")
+    page = tab.open(path)
+    page.keyboard.press("Enter")
+    assert not page.locator("#gold").is_visible(), "the label would tell what the premise is worth"
+    for keys in ("0", "11", "14"):
+        for key in keys:
+            page.keyboard.press(key)
+    assert tab.violations() == []
+    with page.expect_download() as download:
+        page.keyboard.press("s")
+    download.value.save_as(study / "premises.jsonl")
+    lines = [json.loads(line) for line in (study / "premises.jsonl").read_text(encoding="utf-8").splitlines()]
+    expected = [("none", ""), ("harmful", "1"), ("harmful", "neither")]
+    assert [(line["premise"], line["handled_by"]) for line in lines] == expected
 
 
 def test_an_annotators_file_names_neither_models_nor_variants_nor_verdicts_and_orders_differ(study: Path) -> None:

@@ -67,10 +67,10 @@ def pool_report(
 
 def _against_people(detected: Set[str], pairs: Sequence[AnnotatedPair], weights: Mapping[str, float]) -> dict[str, Any]:
     drift = [pair.consensus is not None for pair in pairs]
-    found = weighted_agreement(
+    compared = weighted_agreement(
         [pair.item_id in detected for pair in pairs], drift, [weights[pair.item_id] for pair in pairs]
     )
-    rates = {name: {"estimate": found[name], "ci": found[f"{name}_ci"]} for name in ("precision", "recall")}
+    rates = {name: {"estimate": compared[name], "ci": compared[f"{name}_ci"]} for name in ("precision", "recall")}
     return {"n": len(pairs), "drift": sum(drift), **rates}
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dart.cli.help import DartCommand, DartGroup
+
+if TYPE_CHECKING:
+    from dart.annotation.exchange import PageMaker
+    from dart.annotation.study import Draw, Study
 
 app = typer.Typer(
     cls=DartGroup,
@@ -39,14 +45,20 @@ def export(
     pairs: Annotated[
         int | None, typer.Option(min=1, help="size of the sample; params.yaml's if none", show_default=False)
     ] = None,
+    premises: Annotated[
+        bool, typer.Option("--premises", help="premises of prompts, and answers without and with the policy")
+    ] = False,
 ) -> None:
     """Write a blinded page and a sheet for each annotator."""
     from dart.annotation.exchange import export_sheets
     from dart.annotation.study import Study, new_study
-    from dart.viewer.annotation_page import annotation_html
 
     names = annotator or Study.model_fields["annotators"].default
-    count, paths = export_sheets(folder, new_study(names, between, student, pairs), annotation_html)
+    study = new_study(names, between, student, pairs)
+    if premises:
+        study = study.model_copy(update={"task": "premises", "first": "off", "second": "two_pass"})
+    page, drawer = _of_task(study)
+    count, paths = export_sheets(folder, study, page, drawer)
     print(f"{count} pairs each in {' and '.join(map(str, paths))} (or .csv); study.json is for you, not for annotators")
     print("They open the page in a browser, each alone, label with the keyboard, and send back what it saves (.jsonl).")
     print("Content warning: the texts may contain stereotypes, slurs and hate speech.")
@@ -56,10 +68,22 @@ def export(
 def import_(folder: Folder) -> None:
     """Check what has been labelled so far, and print agreement and what is left. Merge it when it is complete."""
     from dart.annotation.exchange import import_sheets
-    from dart.viewer.annotation_page import annotation_html
+    from dart.annotation.study import read_study
 
-    result = import_sheets(folder, annotation_html)
+    page, drawer = _of_task(read_study(folder))
+    result = import_sheets(folder, page, drawer=drawer)
     print(
         f"{result.labels} labels, {result.discussed} of them after discussion, in {result.path}. "
         "Commit it and run dvc repro."
     )
+
+
+def _of_task(study: Study) -> tuple[PageMaker, Callable[[Study], Draw] | None]:
+    """The page of the study's task, and who draws its pairs (None: pairs of variants)."""
+    from dart.viewer.annotation_page import annotation_html
+
+    if study.task == "drift":
+        return annotation_html, None
+    from dart.policy.premise_labels import draw_premises
+
+    return partial(annotation_html, task="premises"), draw_premises

@@ -84,10 +84,13 @@ FAMILIES: Mapping[str, Family] = {
         _score_paths("hatecheck", "functionalities", ANY, tests=["wilcoxon"]),
     ),
     POLICY: Family(
-        "the policy against none, for every variant and scheme (Tables 3, 17, 18, 34)",
-        tuple(("policy", ANY, "variants", ANY, ANY, "against_off", *test) for test in (
-            ("accuracy", ANY), ("parsed",), ("toxicity", ANY, "wilcoxon"),
-        )),
+        "the policy against none, for every variant and scheme, and labelled premises (Tables 3, 17, 18, 34)",
+        (
+            *(("policy", ANY, "variants", ANY, ANY, "against_off", *test) for test in (
+                ("accuracy", ANY), ("parsed",), ("toxicity", ANY, "wilcoxon"),
+            )),
+            ("policy", ANY, "premises", "labelled", "handling"),
+        ),
     ),
     OPENENDED: Family(
         "open-ended answers: judgements by domain, and toxicity (Tables 14, O)",

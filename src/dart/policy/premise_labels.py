@@ -32,6 +32,7 @@ PREMISES = ("harmful", NONE)
 HANDLED_BY = ("1", "2", "both", "neither")
 
 
+# Deviates from the paper: premise-labels - who labelled premises, and what handles one, is not stated there
 class PremiseLabel(Record):
     """What each annotator says of one prompt (None: its premise is harmless), and the consensus."""
 

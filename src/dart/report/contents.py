@@ -94,7 +94,7 @@ def tables(run: PaperRun) -> dict[str, list[Table]]:
     Raises:
         DataError: the run has not been evaluated.
     """
-    return {section.key: [make(run) for make in section.makers] for section in SECTIONS}
+    return {section.key: [make(run).without_empty() for make in section.makers] for section in SECTIONS}
 
 
 def coverage(run: PaperRun) -> dict[str, Any]:
@@ -105,15 +105,15 @@ def coverage(run: PaperRun) -> dict[str, Any]:
 def account(run: PaperRun, all_tables: Iterable[Table]) -> dict[str, Any]:
     """The coverage of tables that are already made.
 
-    "regenerated": every row holds this run's numbers; "partly": some rows are marked not run; "not run": no row
-    holds a number of this run. An incomplete table has "needs".
+    "regenerated": every row and every column that the paper has hold this run's numbers; "partly": some do not; "not
+    run": no row holds a number of this run. An incomplete table has "needs".
     """
     by_number = {table.number: table for table in all_tables if table.number.isdigit()}
     entries: dict[str, dict[str, str]] = {}
     for number in map(str, range(1, TABLES_OF_THE_PAPER + 1)):
         table = by_number[number]
         entries[number] = {"status": table.status, "file": f"data/paper/{table.stem}.md"}
-        entries[number] |= {"needs": table.needs} if table.needs else {}
+        entries[number] |= {"needs": table.lacks} if table.lacks else {}
     figures = {number: _figure(run, stem) for number, stem in FIGURES.items()}
     return {
         "simulated": run.simulated,

@@ -33,11 +33,12 @@ class Levels(NamedTuple):
 
 
 class Repaired(NamedTuple):
-    """A row of Table 30 or 31: levels and drift cases after repair."""
+    """A row of Table 30 or 31: levels and drift cases after repair; toxicity: median x 1e5."""
 
     accuracy: float
     equal_accuracy: float
     remain: int
+    toxicity: float | None = None
 
 
 class Teacher(NamedTuple):
@@ -79,6 +80,7 @@ Severities = tuple[int, int, int, int]  # mild, moderate, severe, extreme
 
 MODELS: Mapping[str, str] = _read("models", Mapping[str, str])
 TABLE_2_ACCURACY: Mapping[str, Mapping[str, Pair]] = _read("table_2_accuracy", Mapping[str, Mapping[str, Pair]])
+TABLE_2_MACRO_F1: Mapping[str, Mapping[str, Pair]] = _read("table_2_macro_f1", Mapping[str, Mapping[str, Pair]])
 TABLE_2_PARSE_RATE: Mapping[str, Pair] = _read("table_2_parse_rate", Mapping[str, Pair])
 TOXICITY_MEDIAN_X1E5: Mapping[str, float] = _read("toxicity_median_x1e5", Mapping[str, float])
 DRIFT_BEFORE: Mapping[str, int] = _read("drift_before", Mapping[str, int])
@@ -96,6 +98,7 @@ SEVERITY_WEIGHTS: Mapping[str, int] = _read("severity_weights", Mapping[str, int
 SEVERITY_CRITERIA: Mapping[str, str] = _read("severity_criteria", Mapping[str, str])
 
 KAPPA: Mapping[str, float] = _read("kappa", Mapping[str, float])
+CLASSIFIER_AGREEMENT: Mapping[str, float] = _read("classifier_agreement", Mapping[str, float])
 JUDGE_CONFUSION: tuple[int, int, int, int] = _read("judge_confusion", tuple[int, int, int, int])
 JUDGE_ACCURACY: float = _read("judge_accuracy", float)
 SEVERITY_AGREEMENT: Mapping[str, float] = _read("severity_agreement", Mapping[str, float])
@@ -119,19 +122,20 @@ AUDIT_EXTRA_FALSE_POSITIVES: int = _read("audit_extra_false_positives", int)
 JUDGES: Mapping[str, Judge] = _read("judges", Mapping[str, Judge])
 JUDGES_BOTH: int = _read("judges_both", int)
 WEIGHTING: Mapping[str, Repaired] = _read("weighting", Mapping[str, Repaired])
+WEIGHTING_REDUCTION: Mapping[str, str] = _read("weighting_reduction", Mapping[str, str])
 WEIGHTING_SEVERITIES: Mapping[str, Severities] = _read("weighting_severities", Mapping[str, Severities])
 NOISE: Mapping[str, Repaired] = _read("noise", Mapping[str, Repaired])
 TEACHERS: tuple[Teacher, ...] = _read("teachers", tuple[Teacher, ...])
 
 POLICY_CHANGES: Mapping[str, str] = _read("policy_changes", Mapping[str, str])
-PREMISE_DETECTION: str = _read("premise_detection", str)
+PREMISES: Mapping[str, str] = _read("premises", Mapping[str, str])
 POLICY_ABLATION: Mapping[str, Mapping[str, tuple[str, str, str]]] = _read(
     "policy_ablation", Mapping[str, Mapping[str, tuple[str, str, str]]]
 )
 POLICY_BASE_CHANGES: Mapping[str, str] = _read("policy_base_changes", Mapping[str, str])
 POLICY_SELECTION: Mapping[str, tuple[str, str]] = _read("policy_selection", Mapping[str, tuple[str, str]])
 ALWAYS_ON_REFUSALS: str = _read("always_on_refusals", str)
-POLICY_SCHEMES: Mapping[str, tuple[str, str]] = _read("policy_schemes", Mapping[str, tuple[str, str]])
+POLICY_SCHEMES: Mapping[str, tuple[str, str, str]] = _read("policy_schemes", Mapping[str, tuple[str, str, str]])
 
 RANK_BISERIAL: Mapping[str, Mapping[str, tuple[str, str]]] = _read(
     "rank_biserial", Mapping[str, Mapping[str, tuple[str, str]]]

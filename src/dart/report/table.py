@@ -15,6 +15,8 @@ from dart.core.records import Record
 from dart.stats.paired import p_text
 
 NONE = "–"
+UNDEFINED = "undefined"  # a number that this run's results do not have, as a share of nothing
+PAPERS = ("Paper", "The paper")  # columns with numbers that the paper prints begin with it
 NOT_RUN = "not run"  # a number that this run did not produce; `Table.needs` says what would
 Row = tuple[str, ...]
 Status = Literal["regenerated", "partly", "not run"]
@@ -43,8 +45,9 @@ class Table(Record):
     """`number` is the paper's, or a letter for a table of ours; `rules` are rows with a line above them.
 
     `needs` says what would fill the rows marked "not run"; `measured` is false where no row holds a number of this
-    run. `wrapped` are columns of running text. A table that shows texts of prompts and answers has a `warning`,
-    which every rendering puts before the first row.
+    run. A column without a value in any row makes the table incomplete, too, unless it shows the paper's numbers or is
+    in `ours`, the columns that the paper's table does not have. `wrapped` are columns of running text. A table that
+    shows texts of prompts and answers has a `warning`, which every rendering puts before the first row.
     """
 
     number: str
@@ -55,6 +58,7 @@ class Table(Record):
     note: str = ""
     needs: str = ""
     measured: bool = True
+    ours: tuple[str, ...] = ()
     warning: str = ""
     folded: bool = False  # its texts may offend: the page shows them on a click only
     wrapped: tuple[int, ...] = ()
@@ -72,9 +76,48 @@ class Table(Record):
         return self
 
     @property
+    def empty_columns(self) -> tuple[str, ...]:
+        """Columns of a table of the paper that have no value of this run, though their rows have run."""
+        if not self.number.isdigit() or not self.measured:
+            return ()
+        return tuple(
+            name
+            for name, cells in zip(self.columns, zip(*self.rows, strict=True), strict=False)
+            if set(cells) == {NONE} and name not in self.ours and not name.startswith(PAPERS)
+        )
+
+    def without_empty(self) -> Table:
+        """The table without those columns of ours that have no value in any row.
+
+        What the embedded world knows is such a column in a measured run, whose rows may not have run either.
+        """
+        columns = zip(*self.rows, strict=True)
+        dropped = {
+            index
+            for index, (name, cells) in enumerate(zip(self.columns, columns, strict=False))
+            if name in self.ours and set(cells) <= {NONE, NOT_RUN} and (NONE in cells or not self.simulated)
+        }
+        if not dropped:
+            return self
+        left = [index for index in range(len(self.columns)) if index not in dropped]
+        return self.model_copy(
+            update={
+                "columns": tuple(self.columns[index] for index in left),
+                "rows": tuple(tuple(row[index] for index in left) for row in self.rows),
+                "wrapped": tuple(left.index(index) for index in self.wrapped if index in left),
+            }
+        )
+
+    @property
     def status(self) -> Status:
         """How much of the table this run filled."""
-        return "not run" if not self.measured else "partly" if self.needs else "regenerated"
+        return "not run" if not self.measured else "partly" if self.lacks else "regenerated"
+
+    @property
+    def lacks(self) -> str:
+        """What would complete the table; empty where it is complete."""
+        columns = ", ".join(self.empty_columns)
+        return " ".join(text for text in (self.needs, f"values of this run for {columns}." if columns else "") if text)
 
     @property
     def stem(self) -> str:
@@ -91,7 +134,7 @@ class Table(Record):
     @property
     def remarks(self) -> tuple[str, ...]:
         """What stands below the table."""
-        return tuple(text for text in (self.note, f"Not run: {self.needs}" if self.needs else "") if text)
+        return tuple(text for text in (self.note, f"Not run: {self.lacks}" if self.lacks else "") if text)
 
     @property
     def heading(self) -> str:

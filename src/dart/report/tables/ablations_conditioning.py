@@ -1,12 +1,13 @@
 """Tables about the sources of labels, verdicts and rationales: 23 (labels), 26 (judge), 32 (teacher).
 
 Appendices K.5, L.2 and M.4. Pools and repair success come from the same runs as the levels; precision and recall of
-a pool need the truth, which only the embedded world knows.
+an audit are against the truth in the embedded world, and against people's labels everywhere else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from dart.metrics.registry import ANNOTATION, family_p, name_of
 from dart.metrics.run import Run
@@ -14,6 +15,7 @@ from dart.report import published
 from dart.report.ablation_entries import (
     DEFAULT,
     DISTILLED,
+    OURS,
     SEED_TEST,
     TOXICITY_COLUMNS,
     Entry,
@@ -35,7 +37,7 @@ from dart.report.cells import (
     share,
 )
 from dart.report.evidence import PaperRun
-from dart.report.table import NONE, Row, Table, number, p_value, ruled
+from dart.report.table import NONE, NOT_RUN, Row, Table, number, p_value, ruled
 from dart.report.verdicts import NO_PROOF, robustness, seed_note, verdict
 
 SECOND_JUDGE = "second_judge"
@@ -64,17 +66,49 @@ def table23(run: Run) -> Table:
         ),
         rows=body.rows,
         rules=body.rules,
-        note="Distillation rows end after Stage I, the others after repair. Pool: drift cases before repair; its "
-        "precision and recall are over all pairs, against the truth of the embedded world. Repair success: targets "
+        note="Distillation rows end after Stage I, the others after repair. Pool: drift cases before repair. "
+        f"{_reference_note(run)}Repair success: targets "
         "that are less toxic than the distilled rationale and conclude with the gold label. Δ to gold: "
         "accuracy of one training against the distilled student's seeds (distillation; t for a new training, Holm over "
         "all arms), share of pairs judged rightly (audit) and of successful targets (repair), paired, McNemar, "
         "corrected by Holm over the labels of audit and repair (Table F). "
         f"{_audit_verdict(run)}{seed_note(run, 'accuracy')}",
-        needs=needs(run, missing(run, names)),
+        needs=needs(run, missing(run, names), *_needs_people(run)),
         measured=any_has_run(run, names),
         simulated=run.simulated,
     )  # fmt: skip
+
+
+def _reference(run: Run, name: str) -> Mapping[str, Any] | None:
+    """Precision and recall of a run's audit, by the truth or by people; None where neither is known."""
+    pool = (entry(run, name) or {}).get("pool") or {}
+    reference: Mapping[str, Any] | None = pool.get("against_truth", pool.get("against_people"))
+    return reference
+
+
+def _reference_note(run: Run) -> str:
+    """What the precision and recall of the audits are against."""
+    reference = _reference(run, DEFAULT)
+    if reference is None:
+        return ""
+    if "n" not in reference:
+        return "Its precision and recall are over all pairs, against the truth of the embedded world. "
+    return (
+        f"Its precision and recall are against people, who labelled {reference['n']} of its pairs "
+        f"({reference['drift']} drift), each weighted by the pairs that it stands for. "
+    )
+
+
+def _needs_people(run: Run) -> list[str]:
+    """How the audits get a precision and a recall where the truth is unknown."""
+    audits = [name for name in LABELS["audit"].values() if entry(run, name) is not None]
+    if all(_reference(run, name) is not None for name in audits):
+        return []
+    slot = ablation_student(run).slot
+    return [
+        f"People's labels for the audits' precision and recall: `dart annotate export FOLDER --student {slot}`, and "
+        "`dart annotate import FOLDER`."
+    ]
 
 
 def _test(run: Run, stage: str, name: str) -> Entry | None:
@@ -109,7 +143,7 @@ def _label_row(run: Run, stage: str, label: str, p_values: Mapping[str, float]) 
         return (stage, label, *not_run(10), paper)
     pool = metrics.get("pool", {}) if stage == "audit" else {}
     repair, test = metrics.get("repair", {}) if stage == "repair" else {}, _test(run, stage, name)
-    truth = pool.get("against_truth", {})
+    reference = _reference(run, name) if stage == "audit" else {}
     interval = None if test is None else test["difference"]
     p = None if test is None else test.get("p_holm", p_values.get(name))
     return (
@@ -118,7 +152,7 @@ def _label_row(run: Run, stage: str, label: str, p_values: Mapping[str, float]) 
         *levels(metrics),
         drift(metrics),
         str(pool["cases"]) if pool else NONE,
-        *(share(truth.get(side)) for side in ("precision", "recall")),
+        *(NOT_RUN if reference is None else share(reference.get(side)) for side in ("precision", "recall")),
         share(repair.get("targets")),
         difference(interval),
         p_value(p),
@@ -139,12 +173,9 @@ def _audit_verdict(run: Run) -> str:
     default = entry(run, DEFAULT)
     if test is None or arm is None or default is None:
         return ""
-    truth, default_truth = (metrics["pool"]["against_truth"] for metrics in (arm, default))
-    changes = {
-        side: truth[side]["estimate"] - default_truth[side]["estimate"]
-        for side in ("precision", "recall")
-        if None not in (truth[side]["estimate"], default_truth[side]["estimate"])
-    }
+    rates = [_reference(run, name) or {} for name in (DEFAULT, "audit_predicted")]
+    sides = {side: [each.get(side, {}).get("estimate") for each in rates] for side in ("precision", "recall")}
+    changes = {side: after - before for side, (before, after) in sides.items() if None not in (before, after)}
     text = ", ".join(f"{side} {points_of(value)}" for side, value in changes.items())
     worse = test["difference"]["ci"][1] < 0
     return (
@@ -180,6 +211,7 @@ def table26(run: Run) -> Table:
         "Toxicity × 10⁵.",
         needs=needs(run, missing(run, names)),
         measured=any_has_run(run, names),
+        ours=OURS,
         simulated=run.simulated,
     )  # fmt: skip
 

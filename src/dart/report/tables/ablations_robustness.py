@@ -14,6 +14,7 @@ from dart.report import published
 from dart.report.ablation_entries import (
     DEFAULT,
     DISTILLED,
+    OURS,
     ablation_student,
     arms,
     entry,
@@ -144,6 +145,7 @@ def table_floor(run: Run) -> Table:
         f"{_floor_verdict(run, floor)}{_reading_verdict(reaudit)}{repair_note(run)}",
         needs=needs(run, absent, *([] if reaudit else ["arms.reaudit: a judge in params.yaml."])),
         measured=bool(floor or reaudit),
+        ours=OURS,
         simulated=run.simulated,
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from dart.report import published
 from dart.report.ablation_entries import (
     DEFAULT,
     DISTILLED,
+    OURS,
     SEED_TEST,
     TOXICITY_COLUMNS,
     Weight,
@@ -168,6 +169,7 @@ def table19(run: Run) -> Table:
         "toxicity. Toxicity × 10⁵.",
         needs=_needs(run, [name for group in groups for name in group]),
         measured=_any_has_run(run, [name for group in groups for name in group]),
+        ours=OURS,
         simulated=run.simulated,
     )  # fmt: skip
 
@@ -235,6 +237,7 @@ def table21(run: Run) -> Table:
         "without task types. Toxicity × 10⁵.",
         needs=_needs(run, names),
         measured=_any_has_run(run, names),
+        ours=OURS,
         simulated=run.simulated,
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ from dart.metrics.annotation import Confusion, audit_confusion, severity_distanc
 from dart.report import published
 from dart.report.ablation_entries import (
     DEFAULT,
+    OURS,
     TOXICITY_COLUMNS,
     Entry,
     ablation_student,
@@ -33,10 +34,12 @@ from dart.report.cells import (
 from dart.report.evidence import PaperRun
 from dart.report.table import NONE, NOT_RUN, Row, Table, bounds, number, percent, ruled
 from dart.report.verdicts import NO_PROOF, robustness, seed_note
-from dart.stats.annotation import TAUS
+from dart.stats.annotation import TAUS, weighted_agreement
 from dart.stats.calibration import operating_point
 
-NO_PAIRS = "nobody has annotated pairs of this run; label them and write data/annotation/pairs.jsonl."
+NO_PAIRS = (
+    "nobody has annotated pairs of this run: `dart annotate export FOLDER`, `dart annotate import FOLDER`, `dvc repro`."
+)
 NO_CALIBRATION = "stage calibrate (`dvc repro calibrate` writes metrics/calibration.json)."
 NO_SECOND = "a second judge (profile: second_judge)"
 
@@ -82,6 +85,10 @@ def table25(run: PaperRun) -> Table:
         )
     between = run.metric("calibration", "between_judges") if run.pairs else None
     rows.append(_agreement_row("second judge against judge", between, _counts(between), published.KAPPA["judges"]))
+    screen = _screen_agreement(run)
+    if screen is not None or not run.pairs:
+        paper = published.CLASSIFIER_AGREEMENT["kappa"]
+        rows.append(_agreement_row("screen (toxicity rise > τ) against consensus", screen, _counts(screen), paper))
     needs = needs_pairs(run) if not run.pairs else "" if between else f"{NO_SECOND}."
     return Table(
         number="25",
@@ -89,11 +96,22 @@ def table25(run: PaperRun) -> Table:
         columns=("Who", "n", "κ [95 % CI]", "Precision", "Recall", "F1", "Accuracy", "Paper's κ"),
         rows=tuple(rows),
         note=f"Every pair is shown to the judge, screened or not. {_sample_note(run)} The paper: n = 200, judge "
-        "DeepSeek-Chat, second judge GPT-4.",
+        "DeepSeek-Chat, second judge GPT-4; its classifier has "
+        f"precision {percent(published.CLASSIFIER_AGREEMENT['precision'])} and recall "
+        f"{percent(published.CLASSIFIER_AGREEMENT['recall'])}.",
         needs=needs,
         measured=bool(run.pairs),
         simulated=run.simulated,
     )
+
+
+def _screen_agreement(run: PaperRun) -> Mapping[str, Any] | None:
+    """What the classifier's screen of Eq. 1 alone would call drift, against the consensus."""
+    tau = run.settings.tau_delta
+    if not run.pairs or tau is None:
+        return None
+    deltas, drift, weights = run.annotations
+    return weighted_agreement([delta > tau for delta in deltas], drift, weights)
 
 
 def _agreement_row(name: str, entry: Mapping[str, Any] | None, counts: Confusion | None, paper: float) -> Row:
@@ -235,6 +253,7 @@ def table29(run: PaperRun) -> Table:
         "Toxicity × 10⁵.",
         needs=needs(run, absent, *([] if run.pairs else [f"{pairs[0].upper()}{pairs[1:]}"])),
         measured=bool(run.pairs) or any_has_run(run, [_tau_arm(tau, default_tau) for tau in taus]),
+        ours=OURS,
         simulated=run.simulated,
     )  # fmt: skip
 

@@ -14,7 +14,8 @@ from dart.metrics.run import STAGES, Run, StudentRun
 from dart.report import published
 from dart.report.blocks import Maker, student_entry, student_table
 from dart.report.cells import counted_share, difference, direction, relative_change, value_bounds
-from dart.report.table import NONE, Row, Table, number, p_value, percent
+from dart.report.premise_rows import NO_PREMISES, premise_labels, premise_note, premise_rows
+from dart.report.table import NONE, UNDEFINED, Row, Table, number, p_value, percent
 
 SCHEME_NAMES: Mapping[str, str] = {
     "off": "policy off",
@@ -52,16 +53,22 @@ def _variants(run: Run) -> dict[str, Variants]:
     return {slot: entry["variants"] for slot, entry in entries.items() if entry is not None}
 
 
-def _table(run: Run, number_: str, title: str, columns: tuple[str, ...], rows: Rows, note: str) -> Table:
-    """A table with a block of rows for every student; one that was not run has a row that says so."""
+def _table(
+    run: Run, number_: str, title: str, columns: tuple[str, ...], rows: Rows, note: str, needs: str = ""
+) -> Table:
+    """A table with a block of rows for every student; one that was not run has a row that says so.
+
+    `needs`: what would fill rows of students that have run.
+    """
     variants = _variants(run)
     blocks = {
         student.slot: rows(student, variants[student.slot]) for student in run.students if student.slot in variants
     }
     absent = [student.slot for student in run.students if student.slot not in variants]
     note += _UNTRAINED if run.simulated and variants else ""
+    how_to_run = "; ".join(f"`dvc repro policy@{slot}`" for slot in absent)
     return student_table(
-        run, number_, title, columns, blocks, note, "; ".join(f"`dvc repro policy@{s}`" for s in absent)
+        run, number_, title, columns, blocks, note, " ".join(text for text in (how_to_run, needs) if text)
     )
 
 
@@ -121,7 +128,8 @@ def table3(run: Run) -> Table:
         tail_change = relative_change(against["q95_change"])
         block.append(row("Toxicity, Q95", tails, tail_change, (), published.POLICY_CHANGES["q95"]))
         words = [number(level["words_mean"], 1) for level in (off, on)]
-        return [*block, row("Words per rationale", words, relative_change(against["words_change"]), (), NONE)]
+        block.append(row("Words per rationale", words, relative_change(against["words_change"]), (), NONE))
+        return [*block, *premise_rows(run, student)]
 
     return _table(
         run,
@@ -129,7 +137,8 @@ def table3(run: Run) -> Table:
         "The inference-time policy on the repaired student",
         ("Student", "Measure", "Off", "On", "Change [95 % CI]", "p", "p (Holm)", "Paper: change"),
         rows,
-        f"{_stability_note(run, by_student)}{_premise_note(run)}{_TESTS}Toxicity: H × 10⁵.",
+        f"{_stability_note(run, by_student)}{premise_note(run)}{_TESTS}Toxicity: H × 10⁵.",
+        NO_PREMISES if by_student and not premise_labels(run) else "",
     )
 
 
@@ -149,21 +158,6 @@ def _stability_note(run: Run, by_student: Mapping[str, Variants]) -> str:
     if not parts:
         return ""
     return f"The paper: accuracy hardly changes, both toxicities fall. This run: {'. '.join(parts)}. "
-
-
-def _premise_note(run: Run) -> str:
-    """How many prompts got the constraint of F.3; the same for all students, because it is read from the prompts."""
-    premises = next(
-        (entry["premises"] for s in run.students if (entry := student_entry(run, METRICS, s)) is not None), None
-    )
-    if premises is None:
-        return ""
-    benchmarks = ", ".join(f"{count} of {name}" for name, count in premises["by_benchmark"].items() if count) or "none"
-    return (
-        f"Harmful premises: {counted_share(premises['harmful'], interval=False)} of the prompts ({benchmarks}), "
-        f"{premises['by_keyword']} by a word of the list, {premises['by_toxicity']} by H(x) alone. How well that finds "
-        f"harmful premises is unknown here: nobody has labelled them (the paper: {published.PREMISE_DETECTION}). "
-    )
 
 
 def table17(run: Run) -> Table:
@@ -333,6 +327,7 @@ def table34(run: Run) -> Table:
         (
             "Student", "Selection", "Accuracy [95 % CI]", "Δ accuracy", "p (Holm)", "of oracle", "Unparsed",
             "Tox. median", "Δ median", "p (Holm)", "of oracle", "As instructed", "Paper: accuracy", "Paper: Δ median",
+            "Paper: of oracle (accuracy / toxicity)",
         ),
         rows,
         f"{_TESTS}Single-pass: the neutral instruction, with F.3 where the premise is harmful. Always-on: two-pass "
@@ -365,10 +360,14 @@ def _scheme_row(student: StudentRun, scheme: str, level: Mapping[str, Any], p_ho
         counted_share(level["answers"]["unparsed"], interval=False),
         _toxicity(level, "all", "median"),
         *toxicity_change,
-        NONE if oracle is None else percent(oracle["toxicity_reduction"]),
+        NONE if oracle is None else _share_of(oracle["toxicity_reduction"]),
         NONE if compliance is None or compliance["estimate"] is None else percent(compliance["estimate"]),
         *published.POLICY_SCHEMES[scheme],
     )
+
+
+def _share_of(reduction: float | None) -> str:
+    return UNDEFINED if reduction is None else percent(reduction)
 
 
 def _oracle_note(run: Run) -> str:

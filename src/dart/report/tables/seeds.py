@@ -79,7 +79,7 @@ def table_seeds(run: Run) -> Table:
         "reference seed, which tables of single prompts show. Interval: Student's t over seeds; range: smallest "
         "to largest. "
         "Net reduction: (before − after) / before of drift cases, each seed against its own Stage I. Toxicity × 10⁵. "
-        "True drift is known in the embedded world only.",
+        f"{'True drift is known in the embedded world only.' if run.simulated else ''}",
         needs="" if len(names) > 1 else NEEDS,
         simulated=run.simulated,
     )

@@ -1,18 +1,19 @@
-// Labels with the keyboard: which of two texts is more harmful, how severe; undo; kept in this browser; saved as JSONL.
+// Labels with the keyboard: two questions about a pair of texts; undo; kept in this browser; saved as JSONL.
 
 const study = JSON.parse(document.getElementById("questions").textContent);
 const KEY = `dart-annotation:${study.annotator}`; // codes are unique, so labels of another study do no harm
 const at = (id) => document.getElementById(id);
-// labels: by code {more_harmful, severity, comment}; steps: what `undo` takes back, as [code, label before]
+const [FIRST, SECOND] = study.columns;
+// labels: by code {[FIRST]: answer, [SECOND]: answer, comment}; steps: what `undo` takes back, as [code, label before]
 const work = {labels: {}, steps: [], current: 0, started: false};
 
 function label(index) {
-  return work.labels[study.questions[index].code] || {more_harmful: "", severity: "", comment: ""};
+  return work.labels[study.questions[index].code] || {[FIRST]: "", [SECOND]: "", comment: ""};
 }
 
 function isDone(index) {
-  const {more_harmful: answer, severity} = label(index);
-  return answer === "neither" || (answer !== "" && severity !== "");
+  const {[FIRST]: first, [SECOND]: second} = label(index);
+  return first === study.final || (first !== "" && second !== "");
 }
 
 function doneCount() {
@@ -53,13 +54,13 @@ function nextUnlabelled(from) {
 }
 
 function answer(value) {
-  change({more_harmful: value, severity: ""});
-  if (value === "neither") forward();
+  change({[FIRST]: value, [SECOND]: ""});
+  if (value === study.final) forward();
   else draw();
 }
 
-function grade(severity) {
-  change({severity});
+function answerSecond(value) {
+  change({[SECOND]: value});
   forward();
 }
 
@@ -87,7 +88,7 @@ function go(index) {
 
 function exported() {
   return study.questions.map((question, index) => [question.code, label(index), index]).filter(([, , index]) => isDone(index))
-    .map(([code, given]) => JSON.stringify({code, more_harmful: given.more_harmful, severity: given.severity, comment: given.comment || ""}) + "\n").join("");
+    .map(([code, given]) => JSON.stringify({code, [FIRST]: given[FIRST], [SECOND]: given[SECOND], comment: given.comment || ""}) + "\n").join("");
 }
 
 function save() {
@@ -99,9 +100,9 @@ function save() {
   setTimeout(() => URL.revokeObjectURL(url), 10000);
 }
 
-function needsSeverity(index) {
+function needsSecond(index) {
   const given = label(index);
-  return (given.more_harmful === "1" || given.more_harmful === "2") && given.severity === "";
+  return given[FIRST] !== "" && given[FIRST] !== study.final && given[SECOND] === "";
 }
 
 function draw() {
@@ -111,23 +112,23 @@ function draw() {
   at("count").textContent = `${done} of ${n}`;
   if (!work.started) return;
   at("place").textContent = `Pair ${work.current + 1} of ${n}`;
-  at("state").textContent = isDone(work.current) ? "labelled" : needsSeverity(work.current) ? "severity is missing" : "not labelled";
+  at("state").textContent = isDone(work.current) ? "labelled" : needsSecond(work.current) ? "the second answer is missing" : "not labelled";
   at("prompt").replaceChildren(textBlock(question.prompt, null));
   at("gold").textContent = question.gold;
   at("text-1").replaceChildren(textBlock(question.text_1, null));
   at("text-2").replaceChildren(textBlock(question.text_2, null));
-  for (const side of ["1", "2"]) at(`side-${side}`).classList.toggle("chosen", given.more_harmful === side);
+  for (const side of ["1", "2"]) at(`side-${side}`).classList.toggle("chosen", given[FIRST] === side);
   at("said").replaceChildren(...question.said.map((text) => element("li", {}, text)));
   for (const button of at("which").querySelectorAll("button")) {
-    button.setAttribute("aria-pressed", String(button.dataset.answer === given.more_harmful));
+    button.setAttribute("aria-pressed", String(button.dataset.answer === given[FIRST]));
   }
-  const graded = given.more_harmful === "1" || given.more_harmful === "2";
+  const open = given[FIRST] !== "" && given[FIRST] !== study.final;
   for (const button of at("how").querySelectorAll("button")) {
-    button.disabled = !graded;
-    button.setAttribute("aria-pressed", String(button.dataset.severity === given.severity));
+    button.disabled = !open;
+    button.setAttribute("aria-pressed", String(button.dataset.answer === given[SECOND]));
   }
-  at("which").classList.toggle("active", !needsSeverity(work.current));
-  at("how").classList.toggle("active", needsSeverity(work.current));
+  at("which").classList.toggle("active", !needsSecond(work.current));
+  at("how").classList.toggle("active", needsSecond(work.current));
   at("comment").value = given.comment || "";
   at("undo").disabled = work.steps.length === 0;
   at("done").hidden = done < n;
@@ -154,11 +155,12 @@ function onKey(event) {
     return;
   }
   const digit = "01234".indexOf(event.key);
-  if (event.key.length === 1 && digit >= 0 && needsSeverity(work.current)) {
-    if (digit > 0) grade(study.severities[digit - 1]);
+  if (event.key.length === 1 && digit >= 0 && needsSecond(work.current)) {
+    if (digit > 0) answerSecond(study.second[digit - 1][0]);
     return;
   }
-  const keys = {1: () => answer("1"), 2: () => answer("2"), 0: () => answer("neither"), u: undo, Backspace: undo,
+  const answers = Object.fromEntries(study.first.map(([key, value]) => [key, () => answer(value)]));
+  const keys = {...answers, u: undo, Backspace: undo,
     j: () => go(work.current + 1), ArrowRight: () => go(work.current + 1), k: () => go(work.current - 1),
     ArrowLeft: () => go(work.current - 1), n: forward, s: save, c: () => at("comment").focus()};
   if (event.key in keys) {
@@ -169,9 +171,9 @@ function onKey(event) {
 
 function start() {
   restore();
-  study.severities.forEach((severity, index) => {
-    const button = element("button", {type: "button", "data-severity": severity}, element("kbd", {}, String(index + 1)), ` ${severity}`);
-    button.addEventListener("click", () => grade(severity));
+  study.second.forEach(([value, words], index) => {
+    const button = element("button", {type: "button", "data-answer": value}, element("kbd", {}, String(index + 1)), ` ${words}`);
+    button.addEventListener("click", () => answerSecond(value));
     at("how").append(button, " ");
   });
   for (const button of at("which").querySelectorAll("button")) button.addEventListener("click", () => answer(button.dataset.answer));
