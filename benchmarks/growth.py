@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-COPIED = ("params.yaml", "profiles", "dvc.yaml", "ablations", "recipes", "external", "metrics", "plots", "docs")
+COPIED = ("params.yaml", "profiles", "dvc.yaml", "ablations", "recipes", "external", "docs")  # no metrics: arms are of one size
 BY_ITEM = ("suite/test.jsonl", "generations/**/*.jsonl", "audit/**/*.jsonl", "policy/**/*.jsonl", "repair/**/*.jsonl",
            "annotation/**/*.jsonl")  # fmt: skip
 KEYS = ("id", "item_id")
@@ -258,8 +258,8 @@ def main() -> None:
         ):
             for name, costs in series.items():
                 kept[part].setdefault(name, {}).update({str(n): cost for n, cost in costs.items()})
-    if arguments.results:
-        arguments.results.write_text(json.dumps(kept), encoding="utf-8")
+                if arguments.results:
+                    arguments.results.write_text(json.dumps(kept), encoding="utf-8")
     sizes, stages = (
         {name: {int(n): Cost(*cost) for n, cost in costs.items()} for name, costs in kept[part].items()}
         for part in ("sizes", "stages")
