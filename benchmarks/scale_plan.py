@@ -27,7 +27,7 @@ TEACHER_USD = (0.30, 1.20)  # per million tokens of prompt and answer, profiles/
 JUDGE_PARAMETERS = 3.3e9  # active ones of the judge of profiles/paper.yaml, which has open weights
 REQUESTS_PER_MINUTE = 10_000  # what a provider grants
 CLIENT_CPU_S = 0.0012  # per request (benchmarks/chat_latency.py)
-SECONDS_PER_ITEM = {"evaluate": 0.012, "paper": 0.002}  # CPU, two students (benchmarks/growth.py)
+SECONDS_PER_ITEM = {"evaluate": 0.0136, "paper": 0.0015}  # CPU, two students (benchmarks/growth.py)
 ADAPTER_SHARE, RECORD_KB = 0.0030, 1.2  # rank 16 on all projections of a 70B; an answer as JSON
 
 
