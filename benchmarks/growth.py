@@ -24,7 +24,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-COPIED = ("params.yaml", "profiles", "dvc.yaml", "ablations", "recipes", "external", "docs")  # no metrics: arms are of one size
+COPIED = (
+    "params.yaml",
+    "profiles",
+    "dvc.yaml",
+    "ablations",
+    "recipes",
+    "external",
+    "docs",
+)  # no metrics of another size
 BY_ITEM = ("suite/test.jsonl", "generations/**/*.jsonl", "audit/**/*.jsonl", "policy/**/*.jsonl", "repair/**/*.jsonl",
            "annotation/**/*.jsonl")  # fmt: skip
 KEYS = ("id", "item_id")
