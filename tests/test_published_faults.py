@@ -28,7 +28,7 @@ GUARDS: dict[int, list[str]] = {
     6: ["repair/test_targets.py::test_a_target_as_toxic_as_before_is_refused_and_asked_again_with_the_reason"],
     7: [
         "student/test_generation.py::test_greedy_decoding_is_that_of_transformers",
-        "test_pipeline.py::test_two_runs_from_scratch_give_the_same_lock_file",
+        "test_pipeline.py::test_two_runs_from_scratch_give_the_same_outs",
     ],
     8: [
         "student/test_template.py::test_training_and_inference_have_the_same_prompt_ids",

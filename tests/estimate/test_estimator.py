@@ -79,6 +79,7 @@ def test_limits_per_minute_make_it_longer(cache: ResponseCache) -> None:
 
 def test_what_a_stage_asks_is_what_was_estimated_and_costs_nothing_afterwards(tmp_path: Path) -> None:
     settings, profile = params.check(ROOT, profile="embedded")
+    settings = settings.model_copy(update={"variants": {}, "students": ("small",), "recipes": {}})
 
     def distill() -> tuple[float, float]:
         line = Estimator(settings, profile, tmp_path, use_data=False, characters_per_token=4.0).lines()[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+import functools
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -173,6 +173,7 @@ def _student(slot: str, items: tuple[Item, ...], seed: int) -> StudentRun:
     )
 
 
+@functools.cache
 def run_of_seed(seed: int) -> Run:
     """What one training seed led to, not evaluated."""
     splits = {"train": _items("train", 3), "validation": _items("validation", 1), "test": _items("test", 10)}
@@ -210,8 +211,14 @@ def truth_of(run: Run) -> dict[str, dict[str, dict[str, Severity]]]:
 
 
 @pytest.fixture(scope="session")
-def evaluated(unevaluated: Run, truth: dict[str, Any]) -> dict[str, Any]:
-    other = run_of_seed(OTHER_SEED)
+def evaluated() -> dict[str, Any]:
+    return _evaluated()
+
+
+@functools.cache  # a fixture of two conftests would be made twice
+def _evaluated() -> dict[str, Any]:
+    unevaluated, other = run_of_seed(REFERENCE_SEED), run_of_seed(OTHER_SEED)
+    truth = truth_of(unevaluated)
     runs = {REFERENCE_SEED: unevaluated, OTHER_SEED: other}
     truths = {REFERENCE_SEED: truth, OTHER_SEED: truth_of(other)}
     seeds = seed_metrics(runs, truths)
@@ -316,14 +323,20 @@ def _arms(unevaluated: Run, truth: dict[str, Any] | None, people: People | None 
 
 
 @pytest.fixture(scope="session")
-def run(unevaluated: Run, evaluated: dict[str, Any], truth: dict[str, Any]) -> PaperRun:
+def run() -> PaperRun:
     """The evaluated run with its evidence: student "base" annotated, one judge, no second one."""
+    return _run()
+
+
+@functools.cache
+def _run() -> PaperRun:
+    unevaluated, evaluated = run_of_seed(REFERENCE_SEED), _evaluated()
     metrics = {name: content for path, content in evaluated.items() if (name := path[8:-5]) in METRICS}
     pairs = _annotated(unevaluated.students[1])
     said = {pair.item_id: (pair.consensus is not None) != (index % 8 == 0) for index, pair in enumerate(pairs)}
     found = calibration(pairs, {"judge": said})
     metrics["calibration"] = {"student": "base", **found["metrics"]}
-    metrics["arms"] = _arms(unevaluated, truth)
+    metrics["arms"] = _arms(unevaluated, truth_of(unevaluated))
     known = {name: getattr(unevaluated, name) for name in Run.model_fields if name != "metrics"}
     return PaperRun(
         **known,
@@ -341,7 +354,7 @@ def unannotated(run: PaperRun) -> PaperRun:
     return run.model_copy(update={"pairs": (), "roc": (), "metrics": metrics})
 
 
-@cache
+@functools.cache
 def _measured_metrics() -> dict[str, Any]:
     unevaluated, other = run_of_seed(REFERENCE_SEED), run_of_seed(OTHER_SEED)
     outs = evaluate(unevaluated, STATISTICS, SEED)

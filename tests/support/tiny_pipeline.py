@@ -10,10 +10,13 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from dart.core.stage_server import running_server
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURE = "tests/fixtures/nano"
@@ -22,7 +25,7 @@ FIXTURE = "tests/fixtures/nano"
 def environment(home: Path) -> dict[str, str]:
     """A user's environment with caches of its own, so that no run profits from another."""
     return {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"},
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(home),
         "DART_CACHE_DIR": str(home / "dart-cache"),
@@ -87,6 +90,18 @@ def tiny_clone(folder: Path, **overrides: Any) -> Path:
     return folder
 
 
+def copy_of(folder: Path, target: Path) -> Path:
+    """The clone as it is now, with a home of its own."""
+    shutil.copytree(folder, target, symlinks=True)
+    _home(target).mkdir()
+    return target
+
+
+def served(folder: Path) -> AbstractContextManager[dict[str, str]]:
+    """Variables for `run`: within, stages of the clone are forked from a process that has the libraries loaded."""
+    return running_server(folder, environment(_home(folder)))
+
+
 def _few_arms(variants: dict[str, Any]) -> dict[str, Any]:
     """One arm of each kind: a single change, points, folds, a student against itself."""
     half = {"inductive_first": variants["controls"]["points"]["inductive_first"]}
@@ -99,15 +114,17 @@ def _few_arms(variants: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def start(folder: Path, *command: str) -> subprocess.Popen[str]:
+def _home(folder: Path) -> Path:
+    return folder.parent / f"{folder.name}-home"
+
+
+def start(folder: Path, *command: str, **variables: str) -> subprocess.Popen[str]:
     """Start `command` in the clone; its output is one text."""
-    home = folder.parent / f"{folder.name}-home"
-    return subprocess.Popen(
-        command, cwd=folder, env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    own = {**environment(_home(folder)), **variables}
+    return subprocess.Popen(command, cwd=folder, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def run(folder: Path, *command: str) -> tuple[int, str]:
-    process = start(folder, *command)
+def run(folder: Path, *command: str, **variables: str) -> tuple[int, str]:
+    process = start(folder, *command, **variables)
     output, _ = process.communicate()
     return process.returncode, output

@@ -72,7 +72,8 @@ def _run(
     def start_logged(stage: PlannedStage, variables: Mapping[str, str]) -> Process:
         log = root / log_path(stage.address)
         log.write_text("", encoding="utf-8")  # of this run, even if the worker dies before it prints
-        return start_stage(context, stage.address, root, log, {**os.environ, **server, **variables})
+        forked = server if stage.gpus else {}  # a stage without models starts as fast by itself
+        return start_stage(context, stage.address, root, log, {**os.environ, **forked, **variables})
 
     lines = _Lines(max(len(stage.address) for stage in stages))
     scheduler = Scheduler(

@@ -6,10 +6,11 @@ touched CUDA must not be forked.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,7 +30,7 @@ WORTHWHILE = 3  # stages with models: fewer load what they need sooner than the 
 
 @contextmanager
 def stage_server(root: Path, stages: Sequence[PlannedStage], has_devices: bool) -> Iterator[dict[str, str]]:
-    """The variables by which stages find a server that runs within; none where it would not pay.
+    """The variables by which stages find the server of `root`, which runs within; none where it would not pay.
 
     Args:
         stages: those that are about to run; which of them have models is what `meta: {gpus: N}` says.
@@ -39,13 +40,26 @@ def stage_server(root: Path, stages: Sequence[PlannedStage], has_devices: bool) 
     if sys.platform != "linux" or has_devices or with_models < WORTHWHILE or not (root / MODULE).is_file():
         yield {}
         return
+    with running_server(root, os.environ) as variables:
+        yield variables
+
+
+@contextmanager
+def running_server(root: Path, environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """The variables by which stages of `root` that have this environment find a server, which runs within."""
     with tempfile.TemporaryDirectory(prefix="dart-") as folder:
         address = f"{folder}/socket"
         command = [sys.executable, "-m", "stages.server", address, *LIBRARIES]
         quiet = subprocess.DEVNULL
         # a session of its own: Ctrl-C in the terminal is for the commands, which pass it on
         process = subprocess.Popen(
-            command, cwd=root, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True
+            command,
+            cwd=root,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=quiet,
+            stderr=quiet,
+            start_new_session=True,
         )
         try:
             yield {VARIABLE: address}

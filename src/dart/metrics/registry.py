@@ -7,6 +7,7 @@ with equal answers are one hypothesis.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -174,8 +175,13 @@ def _corrected(family: str, tests: list[tuple[str, float]]) -> list[Member]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise DataError(f"family {family!r} has {twice[0]!r} twice: a hypothesis is tested once.")
-    values = adjusted([p for _, p in tests], "holm")
+    values = _holm(tuple(p for _, p in tests))
     return [Member(family, name, p, float(f"{v:.6g}")) for (name, p), v in zip(tests, values, strict=True)]
+
+
+@functools.lru_cache(maxsize=512)  # each table asks for its families, and statsmodels collects garbage at every call
+def _holm(p_values: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(adjusted(p_values, "holm"))
 
 
 def _tests(family: str, metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
