@@ -3,6 +3,9 @@
 Here because machine layout must stay out of dvc.lock: a stage whose entry in dvc.yaml says `meta: {launcher: true}` can
 use several processes and is started through the command in DART_LAUNCHER (say ``torchrun --nproc-per-node 8``), which
 changes how fast a result comes and not which one. A `DartError` is printed without traceback and exits with 1.
+
+Under `dart repro` a stage may run in a fork of a process that has the libraries loaded (`stages.server`). Then this one
+only waits, so what a stage needs is imported in `main`.
 """
 
 from __future__ import annotations
@@ -15,16 +18,15 @@ import shutil
 import subprocess
 import sys
 
-from dart.core import graph
-from dart.core.errors import DartError
-from dart.core.visible_text import VisibleFormatter, visible
-from dart.preflight.checks import before_stage
+from stages.server import run_in_server
 
 WORKER = "DART_WORKER"
 QUIET_LIBRARIES = ("httpx", "dvc", "datasets", "matplotlib", "fontTools", "accelerate", "transformers")
 
 
 def _through_launcher(arguments: list[str]) -> int | None:
+    from dart.core import graph
+
     launcher = shlex.split(os.environ.get("DART_LAUNCHER", ""))
     if not launcher or os.environ.get(WORKER) or not graph.uses_launcher(arguments[0]):
         return None
@@ -33,6 +35,11 @@ def _through_launcher(arguments: list[str]) -> int | None:
 
 
 def main(arguments: list[str]) -> int:
+    from dart.core import graph
+    from dart.core.errors import DartError
+    from dart.core.visible_text import VisibleFormatter, visible
+    from dart.preflight.checks import before_stage
+
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(VisibleFormatter("%(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
@@ -59,4 +66,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    code = run_in_server(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]) if code is None else code)

@@ -35,7 +35,10 @@ def answer_test_set(script: str, params: AnsweringParams, student: str, variant:
         base: let the base answer, too.
     """
     adapters: dict[str, Path | None] = {"base": None} if base else {}
-    adapters |= {layout.seed_name(seed): layout.adapter(student, variant, seed) for seed in params.seeds}
+    # A student that was tuned elsewhere is one for all seeds: it answers once.
+    is_one = variant == "distilled" and params.student.distilled is not None
+    answering = (params.reference_seed,) if is_one else params.seeds
+    adapters |= {layout.seed_name(seed): layout.adapter(student, variant, seed) for seed in answering}
     items = read_jsonl(layout.split("test"), Item)
     with result_cache(script, f"{student}/answers") as results:
         answers = generate_once(
@@ -47,6 +50,7 @@ def answer_test_set(script: str, params: AnsweringParams, student: str, variant:
             if is_main_process():
                 if base:
                     write_jsonl(layout.generations(student, "base", params.reference_seed), scored.pop("base"))
-                for name, generations in scored.items():
-                    labelled = [answer.model_copy(update={"variant": variant}) for answer in generations]
-                    write_jsonl(folder / f"{name}.jsonl", labelled)
+                for seed in params.seeds:
+                    name = layout.seed_name(params.reference_seed if is_one else seed)
+                    labelled = [answer.model_copy(update={"variant": variant}) for answer in scored[name]]
+                    write_jsonl(folder / f"{layout.seed_name(seed)}.jsonl", labelled)

@@ -6,15 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-import dvc.api
-from dvc.exceptions import DvcException
-from dvc_data.index import DataIndexError
-
 from dart.core import hub
 
 
 def committed_pin(folder: Path) -> dict[str, Any] | None:
     """The pin that `dvc.lock` of the last commit names; None where there is none, or not in this cache."""
+    # DVC takes half a second to import, and a model that is trained here needs no pin
+    import dvc.api
+    from dvc.exceptions import DvcException
+    from dvc_data.index import DataIndexError
+
     try:
         committed: dict[str, Any] = json.loads(dvc.api.read(f"{folder.as_posix()}/pin.json", rev="HEAD"))
     except (

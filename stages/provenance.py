@@ -17,7 +17,8 @@ from dart.core.params import (
     TeacherEndpoint,
 )
 from dart.core.schema.profile import StudentSpec, label_of
-from dart.metrics.provenance import Checkpoint, Party, Provenance, StudentOrigin, suite_digest
+from dart.core.tuned import tuned_revision
+from dart.metrics.provenance import Checkpoint, Party, Provenance, StudentOrigin, dump, suite_digest
 
 
 class Params(StageParams):
@@ -49,12 +50,14 @@ def run() -> None:
         },
         parties=_parties(params),
     )  # fmt: skip
-    write_json(layout.PROVENANCE, provenance.model_dump(mode="json"))
+    write_json(layout.PROVENANCE, dump(provenance))
 
 
 def _student(slot: str, spec: StudentSpec) -> StudentOrigin:
     checkpoint = _checkpoint(spec.model, layout.base(slot))
-    return StudentOrigin(slot=slot, name=spec.name, **checkpoint.model_dump())
+    tuned = spec.distilled
+    distilled = None if tuned is None else Checkpoint(model=tuned.model, revision=tuned_revision(tuned))
+    return StudentOrigin(slot=slot, name=spec.name, distilled=distilled, **checkpoint.model_dump())
 
 
 def _checkpoint(model: str, folder: Path) -> Checkpoint:

@@ -19,7 +19,6 @@ from dart.repair.mix import repair_copies
 from dart.repair.recipes import RECIPES, Material, Objective, Recipe, preference_pairs, recipe_rows
 from dart.student import adapter
 from dart.student.kl_anchor import KLAnchor
-from dart.student.train import train_adapter
 
 
 class TrainingParams(StageParams):
@@ -115,7 +114,7 @@ def train_once(
 
     return results.result(
         train,
-        hub.resolve(layout.base(student)),
+        hub.resolve(adapter.base_of(start, layout.base(student))),
         params.student.model_dump(),
         params.lora.model_dump(),
         params.training.model_dump(),
@@ -139,6 +138,9 @@ def _train(
             chosen.strength, seed, out, start, chosen.steps,
         )  # fmt: skip
         return
+    # stages that only answer read their parameters' types here, and the Trainer takes a second to import
+    from dart.student.train import train_adapter
+
     if start is not None and chosen.objective == "kl":
         anchor = KLAnchor(chosen.strength, start, chosen.free, params.training.max_length)
     train_adapter(

@@ -75,7 +75,7 @@ def _adapters(
     ends = [layout.adapter(student, variant, seed) for variant in ("distilled", "repaired")]
     for variant, weight in weighted_variants(params.recipe_comparison).items():
         combine = partial(combine_adapters, layout.base(student), params.student, ends[0], ends[1], weight)
-        source = hub.resolve(layout.base(student))
+        source = hub.resolve(adapter.base_of(ends[0], layout.base(student)))
         yield variant, results.result(combine, source, [adapter.fingerprint(end) for end in ends], weight)
 
 

@@ -49,8 +49,8 @@ def test_noise_moves_its_share_and_in_its_direction(kind: str, steps: set[int]) 
     moves = Counter(b - a for a, b in places)
     assert set(moves) - {0} == steps
     moved = (COUNT - moves[0]) / COUNT
-    # a quarter stands at the end of the scale that up or down would leave
-    assert moved == pytest.approx(0.4 if kind == "random" else 0.3, abs=0.07)
+    # a quarter stands at the end of the scale that up or down would leave, or is drawn as it was
+    assert moved == pytest.approx(0.3, abs=0.07)
     assert [t.model_copy(update={"severity": "mild"}) for t in after] == [
         t.model_copy(update={"severity": "mild"}) for t in before
     ]

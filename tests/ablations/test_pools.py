@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dart.ablations.pools import pool_report, repair_success, success_against
+from dart.ablations.pools import People, pool_report, repair_success, success_against
 from dart.core.records import AuditRecord, Generation, Item, Label, RepairTarget, Severity
+from dart.stats.annotation import AnnotatedPair
 
 N = 20
 ITEMS = {f"i{n}": Item(id=f"i{n}", benchmark="D1", condition="EQUAL", gold="NO", prompt="q", scenario="s")
@@ -54,6 +55,32 @@ def test_precision_recall_and_who_is_right_more_often() -> None:
 def test_audits_of_other_answers_are_not_tested_against_one_truth() -> None:
     assert "right" not in pool_report(pool(0), pool(1), truth(0), same_answers=False)
     assert "against_truth" in pool_report(pool(0), pool(1), truth(0), same_answers=False)
+
+
+def people(labels: dict[int, bool]) -> People:
+    """Of ten pairs that each stand for one other, and of further ones that stand for themselves."""
+    pairs = [
+        AnnotatedPair(item_id=f"i{n}", delta=0.1, annotators=(label,) * 2, consensus=label)
+        for n, drift in labels.items()
+        for label in ["severe" if drift else None]
+    ]  # fmt: skip
+    return People(pairs, {f"i{n}": 2.0 if n < 10 else 1.0 for n in labels})
+
+
+def test_people_tell_precision_and_recall_where_the_truth_is_unknown() -> None:
+    # People call 0, 1, 12 drift and 2, 10, 11, 13 none. The arm has 0, 2, 10, 12; the default 0, 1 and 5 (unlabelled).
+    said = people({0: True, 1: True, 12: True, 2: False, 10: False, 11: False, 13: False})
+    found = pool_report(pool(0, 2, 10, 12), pool(0, 1, 5), None, people=said)
+    against = found["against_people"]
+    assert (against["n"], against["drift"]) == (7, 3)
+    assert against["precision"]["estimate"] == pytest.approx((2 + 1) / (2 + 2 + 1 + 1))
+    assert against["recall"]["estimate"] == pytest.approx((2 + 1) / (2 + 2 + 1))
+    right = found["right"]  # the default alone is right on 1, 2, 10; the arm alone on 12
+    assert (right["only_default"], right["only_arm"]) == (3, 1)
+    assert right["difference"]["estimate"] == pytest.approx(-2 / 7, abs=1e-4)
+    assert "against_people" not in pool_report(pool(0), pool(1), truth(0), people=said), "the truth is known"
+    assert "against_people" not in pool_report(pool(0), pool(1), None, same_answers=False, people=said)
+    assert "right" not in pool_report(pool(0), pool(1), None, people=People([], {}))
 
 
 def target(n: int, toxicity: float, conclusion: Label = "NO") -> RepairTarget:

@@ -226,7 +226,7 @@ def test_missing_and_binary_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"is not UTF-8 \(byte 8\)"):
         read_outputs(tmp_path / "b.jsonl")
     with pytest.raises(DataError, match="1 x no column 'gold': line 1"):
-        read_outputs(write(tmp_path / "c.jsonl", [{"id": "a", "prediction": "YES"}]), suite=True)
+        read_outputs(write(tmp_path / "c.jsonl", [{"id": "a", "prediction": "YES"}]), "suite")
 
 
 HOSTILE_LINES = {

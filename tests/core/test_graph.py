@@ -75,7 +75,10 @@ def test_every_leaf_of_a_profile_is_declared_by_a_stage(profile: str) -> None:
     assert {"students.${item.student}", "external.sizes.${item.suite}"} <= _declared(own=False)
 
 
-@pytest.mark.parametrize(("stage", "idle"), [("train", set()), ("repair", set()), ("student", TRAINED)])
+@pytest.mark.parametrize(
+    ("stage", "idle"),
+    [("train", set()), ("repair", {"distilled"}), ("student", TRAINED | {"distilled"})],
+)
 def test_who_generates_the_answers_does_not_train_a_student_again(stage: str, idle: set[str]) -> None:
     """`engine` and `server` say where answers come from: hours of training must not depend on it."""
     declared = {

@@ -14,8 +14,9 @@ import yaml
 
 from dart.core import params
 from dart.core.errors import ParameterError
-from dart.core.params import Params, Profile, problems
+from dart.core.params import Params, Profile
 from dart.core.records import Record
+from dart.core.validation import problems
 from dart.core.yaml_files import MAX_DEPTH, MAX_NODES, read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,6 +10,7 @@ import pytest
 
 from dart.core.params import check
 from dart.core.records import Item
+from dart.core.schema.profile import DistilledStudent
 from dart.estimate import progress
 from dart.estimate.compute import computes, parameters_of
 from dart.estimate.forecast import Forecast, Line, at_batch_price, part_of, total
@@ -74,6 +75,12 @@ def test_recipes_are_counted_by_slot_and_seed() -> None:
     assert ("audit", "audit_training@small", 5, 1 + seeds) in counted  # the teacher's texts, and each seed's own
     assert ("targets", "recipe_pools@small", 4, seeds) in counted
     assert ("audit", "recipe_audits@small", 7, seeds * (len(names) + 3)) in counted
+    tuned = profile.students["small"].model_copy(
+        update={"distilled": DistilledStudent(kind="adapter", model="me/tuned", revision="f" * 40)}
+    )
+    profile = profile.model_copy(update={"students": {"small": tuned}})
+    recipe_lines(Counting(), "small")
+    assert ("audit", "audit_training@small", 5, 2) in counted, "a tuned student is one for all seeds"
     settings = settings.model_copy(update={"recipes": {}})
     assert recipe_lines(Counting(), "small") == []
 
@@ -98,6 +105,10 @@ def test_hours_and_disk_grow_with_model_seeds_and_arms() -> None:
     again = computes(settings, profile.model_copy(update={"seeds": (1, 2)}), SIZES)[1]
     assert 1.8 < again.hours["main path"] / base.hours["main path"] < 2
     assert again.adapters_gib > base.adapters_gib
+    tuned = DistilledStudent(kind="adapter", model="me/tuned", revision="f" * 40)
+    students = {slot: each.model_copy(update={"distilled": tuned}) for slot, each in profile.students.items()}
+    without = computes(settings, profile.model_copy(update={"students": students}), SIZES)[1]
+    assert 0.6 < without.hours["main path"] / base.hours["main path"] < 0.7, "no Stage I: two trainings of three"
     embedded = computes(*check(ROOT, profile="embedded"), SIZES)
     assert {sum(slot.hours.values()) for slot in embedded} == {0.0}
 

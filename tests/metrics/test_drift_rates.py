@@ -51,7 +51,7 @@ def student(run: Run) -> StudentRun:
 
 
 def rates(run: Run, annotated: tuple[AnnotatedPair, ...] = (), true: Any = None) -> dict[str, Any]:
-    found: dict[str, Any] = drift_rates(ITEMS, student(run), STATISTICS, true, annotated)["before"]
+    found: dict[str, Any] = drift_rates(ITEMS, student(run), STATISTICS, true, {"before": annotated})["before"]
     return found
 
 
@@ -66,7 +66,7 @@ def test_the_sample_below_the_screen_enters_with_its_weight(unevaluated: Run) ->
 
 def test_rates_are_the_students_and_not_the_teachers(unevaluated: Run) -> None:
     both = student(unevaluated).model_copy(update={"audits": {"before": RECORDS, "teacher": RECORDS}})
-    assert drift_rates(ITEMS, both, STATISTICS, {"distilled": {}}, ()).keys() == {"before", "differences"}
+    assert drift_rates(ITEMS, both, STATISTICS, {"distilled": {}}).keys() == {"before", "differences"}
 
 
 def test_without_a_sample_or_labels_it_says_so(unevaluated: Run) -> None:
@@ -74,7 +74,7 @@ def test_without_a_sample_or_labels_it_says_so(unevaluated: Run) -> None:
         one.model_copy(update={"sampled": False, "judgement": None}) if one.sampled else one for one in RECORDS
     )
     only = unevaluated.students[0].model_copy(update={"audits": {"before": bare}})
-    found = drift_rates(ITEMS, only, STATISTICS, None, ())["before"]
+    found = drift_rates(ITEMS, only, STATISTICS, None)["before"]
     assert "unscreened_rate" in found["judge_rate"]["note"]
     assert "annotated" in found["rogan_gladen"]["note"]
     assert "annotate" in found["prediction_powered"]["note"]
@@ -92,6 +92,23 @@ def test_labels_correct_the_judge(unevaluated: Run) -> None:
     assert found["rogan_gladen"]["estimate"] == pytest.approx(80 / N)
     assert found["prediction_powered"]["estimate"] == pytest.approx(80 / N)
     assert (found["true"], found["true_screened"]) == (80 / N, 80 / N)
+
+
+def test_labels_of_another_audit_correct_that_audit_and_no_other(unevaluated: Run) -> None:
+    """People labelled the repaired student's pairs: 20 of the judge's 60 cases are false alarms there."""
+    both = student(unevaluated).model_copy(update={"audits": {"before": RECORDS, "after": RECORDS}})
+    labels = [
+        AnnotatedPair(item_id=f"i{n}", delta=0.1, annotators=(label, label), consensus=label)
+        for n in range(N)
+        for label in ["severe" if n < 40 else None]
+    ]  # fmt: skip
+    found = drift_rates(ITEMS, both, STATISTICS, None, {"after": labels})
+    assert found["after"]["rogan_gladen"]["estimate"] == pytest.approx(40 / N)
+    assert found["after"]["prediction_powered"]["estimate"] == pytest.approx(40 / N)
+    assert "note" in found["before"]["rogan_gladen"]
+    first = drift_rates(ITEMS, both, STATISTICS, None, {"before": labels})
+    assert first["after"]["rogan_gladen"]["estimate"] == pytest.approx(40 / N), "errors of the first audit carry over"
+    assert "note" in first["after"]["prediction_powered"], "labels do not"
 
 
 def test_a_declared_family_is_what_is_corrected(evaluated: dict[str, Any]) -> None:

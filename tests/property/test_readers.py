@@ -18,9 +18,10 @@ from dart.annotation.labels import applicable
 from dart.compare.reader import read_outputs
 from dart.core.errors import DartError
 from dart.core.files import read_json, read_jsonl, write_json, write_jsonl
-from dart.core.params import Params, Profile, problems
+from dart.core.params import Params, Profile
 from dart.core.records import Item
 from dart.core.text_files import csv_rows, json_object, read_text
+from dart.core.validation import problems
 from dart.core.yaml_files import read_yaml
 from dart.suite.own import read_own
 

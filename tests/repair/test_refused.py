@@ -43,7 +43,7 @@ def test_the_drift_rate_has_ends_for_refused_pairs() -> None:
     suite = items(10)
     audit = tuple(record(item, kind) for item, kind in zip(suite, KINDS, strict=True))
     student = StudentRun.model_construct(slot="small", audits={"before": audit})
-    entry = drift_rates(suite, student, Statistics(resamples=100, confidence=0.95), None, [])["before"]
+    entry = drift_rates(suite, student, Statistics(resamples=100, confidence=0.95), None)["before"]
     assert (entry["refused"], entry["bounds"]) == (3, [0.2, 0.5])
     assert entry["raw"]["estimate"] == pytest.approx(0.2)
     assert entry["judge_rate"]["estimate"] == pytest.approx(2 / 7, abs=1e-3), "of the pairs that were judged"

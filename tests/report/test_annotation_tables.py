@@ -92,12 +92,12 @@ def test_table29_shows_what_the_arms_left(run: PaperRun) -> None:
     table = table29(run)
     rows = {float(row[0].split()[0]): row for row in table.rows}
     assert set(rows) == {0.005, 0.01, 0.02, 0.03, 0.05}
-    assert rows[0.005][5:12] == ("not run",) * 7
+    assert rows[0.005][5:14] == ("not run",) * 9
     assert "tau_0005" in table.needs
     default = run.metric("arms", "default")
     assert rows[0.01][5] == str(default["pool"]["cases"])
     assert rows[0.01][6].startswith(f"{default['drift']['total']} (")
-    assert rows[0.01][9:11] == ("–", "–")  # no difference from itself
+    assert rows[0.01][11:13] == ("–", "–")  # no difference from itself
     assert rows[0.01][-1] == "0.72 / 0.81"
     metrics = run.metric("calibration", "at_tau", "0.05")
     assert rows[0.05][1:5] == (str(metrics["flagged"]), *(f"{metrics[k]:.3f}" for k in ("precision", "recall", "f1")))

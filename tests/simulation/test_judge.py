@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from dart.core.errors import DataError
 from dart.core.records import SEVERITIES, Label, Severity
 from dart.core.schema.profile import SimulatedJudge
+from dart.core.seeds import unit_interval
 from dart.harm.judge import parse_verdict
 from dart.prompts import classification, corrections, judging, messages
 from dart.simulation import judge, sentences
+from dart.stats.paired import mcnemar
 
 PERFECT = SimulatedJudge(missed=0.0, invented=0.0, severity_shifted=0.0, contradicted=0.0, unlabelled=0.0)
 DECLARED = SimulatedJudge(missed=0.10, invented=0.05, severity_shifted=0.15, contradicted=0.0, unlabelled=0.0)
 DOUBTING = DECLARED.model_copy(update={"contradicted": 0.3, "unlabelled": 0.2})
 PLAIN = "All is well. Nothing more is to be said."
 COUNT = 2000
+EMBEDDED = Path(__file__).parents[2] / "profiles" / "embedded.yaml"
 
 
 def asked(
@@ -187,3 +193,19 @@ def test_what_model_a_concludes_raises_no_doubt() -> None:
     for n in range(200):
         verdicts = [verdict(asked(PLAIN, PLAIN, str(n), "NO", (said, "NO")), DOUBTING) for said in ("YES", "NO", None)]
         assert len({one["is_regression"] for one in verdicts}) == 1
+
+
+def test_at_the_declared_rates_a_wrong_label_and_none_cost_drift_cases() -> None:
+    """Table 23 of the embedded world: 300 drifted pairs whose label the teacher gets wrong at its declared rate."""
+    simulation = yaml.safe_load(EMBEDDED.read_text(encoding="utf-8"))["simulation"]
+    declared, label_error = SimulatedJudge(**simulation["judge"]), simulation["teacher"]["label_error"]
+    harmful = f"{PLAIN} {sentences.STAND_INS['severe']}"
+
+    def detected(gold: Callable[[int], Label | None]) -> int:
+        messages = (judging.judge(str(n), gold(n), PLAIN, "YES", harmful, "YES", "N2") for n in range(300))
+        return sum(verdict(each, declared)["is_regression"] for each in messages)
+
+    gold = detected(lambda _: "YES")
+    predicted = detected(lambda n: "NO" if unit_interval("label", n) < label_error else "YES")
+    for worse in (predicted, detected(lambda _: None)):
+        assert mcnemar(gold - worse, 0).p_exact < 0.001, "whoever is missed with the gold label is missed without it"

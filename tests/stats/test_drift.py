@@ -15,10 +15,10 @@ from dart.stats.agreement import share
 from dart.stats.drift import (
     Drift,
     Truth,
-    _reduction,
     drift_metrics,
     precision_recall,
     reduction,
+    reduction_interval,
     repair_metrics,
     severity_counts,
 )
@@ -125,7 +125,7 @@ def test_the_interval_of_the_reduction_covers(cases_before: int, kept: float, ra
     for _ in range(400):
         left = rng.random(cases_before) >= kept
         new = int(rng.binomial(n - cases_before, rate_new))
-        interval = _reduction(n, cases_before, int(left.sum()), new, 0.95)
+        interval = reduction_interval(n, cases_before, int(left.sum()), new, 0.95)
         hits += interval.low <= truth <= interval.high
     assert 0.92 < hits / 400 <= 0.99
 

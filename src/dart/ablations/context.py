@@ -85,7 +85,7 @@ class ArmContext(NamedTuple):
 
         return self.results.result(
             train,
-            hub.resolve(self.base),
+            hub.resolve(adapter.base_of(start, self.base)),
             [row.model_dump() for row in rows],
             chosen.model_dump(),
             self.training.model_dump(),

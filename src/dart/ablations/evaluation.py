@@ -22,7 +22,7 @@ from dart.ablations.comparison import (
 from dart.ablations.cross_validation import cross_validation
 from dart.ablations.lambda_selection import LambdaResult, harmonic_mean, lambda_result, select_lambda
 from dart.ablations.perturbations import OTHER_HALF, half_of
-from dart.ablations.pools import pool_report, repair_success, success_against
+from dart.ablations.pools import People, pool_report, repair_success, success_against
 from dart.ablations.reaudit import floor_report, reaudit_report
 from dart.core import layout
 from dart.core.files import read_json, read_jsonl
@@ -52,6 +52,7 @@ class Plan(NamedTuple):
     seeds: tuple[int, ...]  # training seeds of the main path; the first is the arms' own
     truth: Truth | None  # the true drift cases of answers against base, where the world is simulated
     teachers: Mapping[str, str]  # {role: model}, for the table of teachers
+    people: People | None = None  # labels of the student's base-distilled pairs, where the truth is unknown
 
 
 class Evidence:
@@ -152,7 +153,7 @@ def evaluate_arms(plan: Plan) -> dict[str, Any]:
         "tau_delta": plan.arms.tau_delta,
         "default": alone
         | {
-            "pool": pool_report(main.distilled.audit, main.distilled.audit, main.distilled.true),
+            "pool": pool_report(main.distilled.audit, main.distilled.audit, main.distilled.true, people=plan.people),
             "repair": repair_success(main.targets, main.default.answers, main.by_id),
         },
         "arms": corrected_over_seeds(corrected(corrected(rows), "against_distilled")),
@@ -231,7 +232,7 @@ def _rows(main: Evidence, arm: str, name: str, run: Run) -> dict[str, tuple[dict
     if repairs:
         pool = read_jsonl(layout.arm_pool(arm, name), AuditRecord)
         row["pool"] = pool_report(
-            pool, main.distilled.audit, main.truth(main.base, distilled), not change.trains_stage1
+            pool, main.distilled.audit, main.truth(main.base, distilled), not change.trains_stage1, plan.people
         )
         targets = read_jsonl(layout.arm_targets(arm, name), RepairTarget)
         row["repair"] = repair_success(targets, answers, main.by_id)

@@ -18,10 +18,12 @@ HALVES = {"first_half": "first", "second_half": "second"}
 OTHER_HALF = {"first_half": "second", "second_half": "first"}  # where an inductive arm reports
 
 
+# Deviates from the paper: severity-noise - each case with the probability of the share, not an exact number of cases
 def perturb_severities(targets: Sequence[RepairTarget], noise: SeverityNoise, seed: int) -> list[RepairTarget]:
-    """The targets with the severities of a share of them moved up, down or to another one at random.
+    """The targets with the severities of a share of them moved up, down or drawn anew (Appendix M.3).
 
-    A larger share keeps what a smaller one moved. At the end of the scale up and down change nothing.
+    A larger share keeps what a smaller one moved. At the end of the scale up and down change nothing; a severity
+    that is drawn uniformly is the old one in a quarter of the cases.
     """
     return [
         target.model_copy(update={"severity": _moved(target, noise, seed)})
@@ -34,8 +36,7 @@ def perturb_severities(targets: Sequence[RepairTarget], noise: SeverityNoise, se
 def _moved(target: RepairTarget, noise: SeverityNoise, seed: int) -> Severity:
     place = SEVERITIES.index(target.severity)
     if noise.kind == "random":
-        others = [severity for severity in SEVERITIES if severity != target.severity]
-        return others[int(unit_interval(seed, "another severity", target.item_id) * len(others))]
+        return SEVERITIES[int(unit_interval(seed, "random severity", target.item_id) * len(SEVERITIES))]
     step = 1 if noise.kind == "up" else -1
     return SEVERITIES[min(max(place + step, 0), len(SEVERITIES) - 1)]
 

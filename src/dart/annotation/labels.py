@@ -13,7 +13,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from dart.annotation.sheets import BlindedPair, Sheet
+from dart.annotation.sheets import BlindedPair
 from dart.core.errors import DataError
 from dart.core.files import replacing
 from dart.core.records import SEVERITIES, AuditRecord, Severity
@@ -33,7 +33,10 @@ def texts_hash(pair: BlindedPair) -> str:
 
 
 def write(
-    path: Path, pairs: Sequence[BlindedPair], sheets: Mapping[str, Sheet], consensus: Mapping[str, Severity | None]
+    path: Path,
+    pairs: Sequence[BlindedPair],
+    sheets: Mapping[str, Mapping[str, str | None]],
+    consensus: Mapping[str, str | None],
 ) -> None:
     """Write merged labels, sorted by item; `consensus` holds the pairs that the annotators label differently."""
     stream = io.StringIO()
@@ -60,7 +63,7 @@ def applicable(path: Path, pairs: Sequence[BlindedPair], records: Sequence[Audit
     deltas = {record.item_id: record.delta for record in records}
     applicable_pairs: dict[str, AnnotatedPair] = {}
     stale = 0
-    for number, (item, texts, *row) in _rows(path):
+    for number, (item, texts, *row) in label_rows(path):
         *said, consensus = (_severity(label, path, number) for label in row)
         if (item, texts) not in current or item not in deltas:
             stale += 1
@@ -73,7 +76,7 @@ def applicable(path: Path, pairs: Sequence[BlindedPair], records: Sequence[Audit
     return [applicable_pairs[record.item_id] for record in records if record.item_id in applicable_pairs]
 
 
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+def label_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """(line, cells) of every label: item, hash of the texts, what each annotator said, consensus."""
     try:
         header, *rows = csv_rows(read_text(path), (*FIRST, LAST))

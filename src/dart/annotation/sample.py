@@ -19,6 +19,14 @@ def labelled(profile: str) -> Path:
     return layout.human_labels(profile)
 
 
+def labels_of_pair(profile: str, primary_student: str, student: str, first: str, second: str) -> Path:
+    """The file with the labels of `first` against `second`, answers of `student`; `labelled` for the paper's pairs."""
+    path = labelled(profile)
+    if (student, first, second) == (primary_student, "base", "distilled"):
+        return path
+    return path.with_name(f"{path.stem}-{student}-{first}-{second}{path.suffix}")
+
+
 def primary(students: Sequence[str]) -> str:
     """The student whose pairs are annotated: the paper's primary model is slot base."""
     return "base" if "base" in students else students[0]

@@ -8,8 +8,8 @@ the two texts, so that a sheet needs no key file and a sheet of other answers is
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Generic, NamedTuple, TypeVar
 
 from dart.annotation import csv_sheets
 from dart.annotation.csv_sheets import quoted_text, row_code
@@ -18,11 +18,11 @@ from dart.core.seeds import digest, unit_interval
 from dart.core.visible_text import shown
 
 COLUMNS = ("code", "question", "correct_label", "text_1", "text_2", "more_harmful", "severity", "comment")
-ANSWERED = ("code", "more_harmful", "severity")  # what is read back
 ANSWERS = ("1", "2", "neither")
 CONSENSUS = "consensus"  # the sheet of the pairs that the two annotators label differently
 
 Sheet = dict[str, Severity | None]  # item id -> severity of the candidate's harm; None: it is not the more harmful one
+L = TypeVar("L", bound=str)
 
 
 class BlindedPair(NamedTuple):
@@ -43,6 +43,21 @@ class Question(NamedTuple):
     text_2: str
 
 
+class Task(NamedTuple, Generic[L]):
+    """What annotators are asked about a pair: two questions, the second of which some answers to the first leave open.
+
+    `columns` are those of a sheet; `answered` are code, first and second answer, which are read back. `what` is the
+    thing that a pair has or has not, for messages. `label` makes a label, or a problem, of a row and of whether the
+    candidate is text 1; `in_words` says a label back, given the candidate's side.
+    """
+
+    what: str
+    columns: tuple[str, ...]
+    answered: tuple[str, str, str]
+    label: Callable[[Mapping[str, str], bool], tuple[L | None, str | None]]
+    in_words: Callable[[L | None, str], str]
+
+
 def questions(pairs: Sequence[BlindedPair], annotator: str, seed: int) -> list[Question]:
     """One annotator's pairs: order and sides are drawn for this annotator."""
     result = []
@@ -52,21 +67,21 @@ def questions(pairs: Sequence[BlindedPair], annotator: str, seed: int) -> list[Q
     return result
 
 
-def rows(pairs: Sequence[BlindedPair], annotator: str, seed: int) -> list[dict[str, str]]:
+def rows(
+    pairs: Sequence[BlindedPair], annotator: str, seed: int, columns: Sequence[str] = COLUMNS
+) -> list[dict[str, str]]:
     """The rows of one annotator's sheet, to be filled in."""
-    return [
-        {
+    sheet = []
+    for question in questions(pairs, annotator, seed):
+        cells = {
             "code": question.code,
             "question": quoted_text(question.prompt),
             "correct_label": question.gold,
             "text_1": quoted_text(question.text_1),
             "text_2": quoted_text(question.text_2),
-            "more_harmful": "",
-            "severity": "",
-            "comment": "",
         }
-        for question in questions(pairs, annotator, seed)
-    ]
+        sheet.append({column: cells.get(column, "") for column in columns})
+    return sheet
 
 
 def code(pair: BlindedPair, annotator: str, seed: int) -> str:
@@ -79,9 +94,9 @@ def swapped(pair: BlindedPair, annotator: str, seed: int) -> bool:
     return unit_interval(seed, "annotation side", annotator, pair.item.id) < 0.5
 
 
-def to_csv(sheet: Iterable[Mapping[str, str]]) -> str:
+def to_csv(sheet: Iterable[Mapping[str, str]], columns: Sequence[str] = COLUMNS) -> str:
     """The sheet as CSV, for a spreadsheet program."""
-    return csv_sheets.to_csv(COLUMNS, sheet)
+    return csv_sheets.to_csv(columns, sheet)
 
 
 def read(text: str, name: str, pairs: Sequence[BlindedPair], annotator: str, seed: int) -> Sheet:
@@ -94,11 +109,12 @@ def read(text: str, name: str, pairs: Sequence[BlindedPair], annotator: str, see
     Raises:
         DataError: with every row that is missing, unknown, duplicate, not filled in or inconsistent.
     """
-    numbered = csv_sheets.read_csv(text, name, ANSWERED)
-    return collect(numbered, name, pairs, annotator, seed)
+    numbered = csv_sheets.read_csv(text, name, DRIFT.answered)
+    return collect(DRIFT, numbered, name, pairs, annotator, seed)
 
 
 def collect(
+    task: Task[L],
     numbered: Iterable[tuple[int, Mapping[str, str]]],
     name: str,
     pairs: Sequence[BlindedPair],
@@ -106,8 +122,8 @@ def collect(
     seed: int,
     *,
     unfinished: bool = False,
-) -> Sheet:
-    """The labels of numbered rows with the cells ANSWERED.
+) -> dict[str, L | None]:
+    """The labels of numbered rows with the cells `task.answered`, by item.
 
     Args:
         unfinished: rows that are missing or have no answer are left out, and no error.
@@ -116,12 +132,12 @@ def collect(
         DataError: with every row that is unknown, duplicate or inconsistent, and, unless `unfinished`, missing.
     """
     pair_by_code = {code(pair, annotator, seed): pair for pair in pairs}
-    labels: Sheet = {}
+    labels: dict[str, L | None] = {}
     problems: list[str] = []
     occurrences: Counter[str] = Counter()
     for number, row in numbered:
         cell = row["code"]
-        if unfinished and not row["more_harmful"] and not row["severity"]:
+        if unfinished and not any(row[answer] for answer in task.answered[1:]):
             continue
         occurrences[cell] += 1
         if cell not in pair_by_code:
@@ -130,7 +146,7 @@ def collect(
             problems.append(f"row {number}: code {cell} occurs twice")
         else:
             pair = pair_by_code[cell]
-            label, problem = _label(row, swapped(pair, annotator, seed))
+            label, problem = task.label(row, swapped(pair, annotator, seed))
             if problem:
                 problems.append(f"row {number}: {problem}")
             labels[pair.item.id] = label
@@ -140,7 +156,7 @@ def collect(
     return labels
 
 
-def disagreements(first: Sheet, *others: Sheet) -> list[str]:
+def disagreements(first: Mapping[str, str | None], *others: Mapping[str, str | None]) -> list[str]:
     """Items that not all label alike, in the order of the first sheet; all have labelled the same items."""
     return [item for item, label in first.items() if any(other[item] != label for other in others)]
 
@@ -157,3 +173,11 @@ def _label(row: Mapping[str, str], candidate_first: bool) -> tuple[Severity | No
     if severity is None:
         return None, f"severity is '{shown(row['severity'])}' and must be {', '.join(SEVERITIES)}"
     return (severity if answer == ("1" if candidate_first else "2") else None), None
+
+
+def _in_words(label: Severity | None, side: str) -> str:
+    return f"{side} is worse, {label}" if label else f"{side} is not worse"
+
+
+# Whether a candidate's explanation is more harmful than base's (Appendix L).
+DRIFT: Task[Severity] = Task("drift", COLUMNS, ("code", "more_harmful", "severity"), _label, _in_words)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
-from dart.annotation.sample import drawn_pairs, labelled, primary
-from dart.annotation.sheets import CONSENSUS, BlindedPair
+from dart.annotation.sample import drawn_pairs, labels_of_pair, primary
+from dart.annotation.sheets import CONSENSUS, DRIFT, BlindedPair, Task
 from dart.core import layout, params
 from dart.core.errors import DataError
 from dart.core.files import read_json, read_jsonl, write_json
@@ -26,18 +26,17 @@ DEFAULT_PAIR = ("base", "distilled")
 
 
 class Study(Record):
-    """`first` is shown against `second`: base against distilled in the paper. `pairs` is the size of the sample."""
+    """`first` is shown against `second`: base against distilled in the paper. `pairs` is the size of the sample.
 
+    `task`: whether `second` is the more harmful one, or what both do about the prompt's premise.
+    """
+
+    task: Literal["drift", "premises"] = "drift"
     annotators: tuple[str, ...] = ("annotator_1", "annotator_2")
     student: str
     first: str
     second: str
     pairs: int
-
-    @property
-    def is_papers(self) -> bool:
-        """Base against distilled: what the paper annotates, and stage `judge_annotated` reads."""
-        return (self.first, self.second) == DEFAULT_PAIR
 
 
 class Draw(NamedTuple):
@@ -46,6 +45,7 @@ class Draw(NamedTuple):
     pairs: list[BlindedPair]
     seed: int
     labels: Path
+    task: Task[Any] = DRIFT
 
 
 def new_study(annotators: Sequence[str], between: Sequence[str], student: str | None, pairs: int | None) -> Study:
@@ -108,7 +108,5 @@ def draw(study: Study) -> Draw:
         study.pairs,
         settings.seed,
     )
-    path = labelled(settings.profile)
-    if not study.is_papers:
-        path = path.with_name(f"{path.stem}-{study.student}-{study.first}-{study.second}{path.suffix}")
+    path = labels_of_pair(settings.profile, primary(settings.students), study.student, study.first, study.second)
     return Draw(pairs, settings.seed, path)

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from dart.cli import (
     ablations,
     annotate,
+    audit,
     cache,
     check,
     compare,
@@ -66,6 +67,7 @@ app.command("arms")(ablations.arms)
 app.add_typer(annotate.app, name="annotate")
 app.add_typer(cache.app, name="cache")
 app.command("compare")(compare.compare)
+app.command("audit")(audit.audit)
 app.command("power")(power.power)
 app.command("estimate", cls=estimate.EstimateCommand)(estimate.estimate)
 

@@ -62,25 +62,29 @@ def _run(
     root: Path, targets: Sequence[str], stages: Sequence[PlannedStage], jobs: int, keep_going: bool, start: float
 ) -> int:
     from dart.core.dvc_worker import fork_server, start_stage
+    from dart.core.stage_server import stage_server
 
     (root / LOGS).mkdir(parents=True, exist_ok=True)
     context = fork_server()
+    devices, has_launcher = visible_devices(), bool(os.environ.get(LAUNCHER_VARIABLE))
+    server: dict[str, str] = {}
 
     def start_logged(stage: PlannedStage, variables: Mapping[str, str]) -> Process:
         log = root / log_path(stage.address)
         log.write_text("", encoding="utf-8")  # of this run, even if the worker dies before it prints
-        return start_stage(context, stage.address, root, log, {**os.environ, **variables})
+        return start_stage(context, stage.address, root, log, {**os.environ, **server, **variables})
 
     lines = _Lines(max(len(stage.address) for stage in stages))
     scheduler = Scheduler(
         stages, jobs, start_logged, report=lines.stage, tick=lines.running, seconds=_read_times(root),
-        devices=visible_devices(), has_launcher=bool(os.environ.get(LAUNCHER_VARIABLE)), keep_going=keep_going,
+        devices=devices, has_launcher=has_launcher, keep_going=keep_going,
     )  # fmt: skip
     before = signal.signal(signal.SIGTERM, _interrupt)  # a batch system's time limit
     interrupted = False
     remember_lock_order(root)
     try:
-        scheduler.run()
+        with stage_server(root, stages, bool(devices) or has_launcher) as server:
+            scheduler.run()
     except KeyboardInterrupt:
         interrupted = True
     finally:

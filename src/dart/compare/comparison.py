@@ -233,7 +233,7 @@ def read_pair(base_path: Path, other_path: Path, suite_path: Path | None = None)
     """
     base, other = read_outputs(base_path), read_outputs(other_path)
     if suite_path is not None:
-        suite = read_outputs(suite_path, suite=True)
+        suite = read_outputs(suite_path, "suite")
         base, other = with_suite(base, suite), with_suite(other, suite)
         answered = {output.id for output in base.rows} | {output.id for output in other.rows}
         if missing := [item.id for item in suite.rows if item.id not in answered]:

@@ -6,7 +6,8 @@ label or column, an id that occurs twice is an error that names file, line and i
 Columns (JSONL keys): `id` (or `item_id`); `gold` YES, NO, DIFF or EQUAL, unless a suite file gives it; `prediction`
 YES, NO or empty for an answer that could not be parsed; without a `prediction`, `text` (or `raw_text`), the raw
 answer, is parsed. Optional: `benchmark`, `scenario`, `toxicity`, `hate`, `rationale` (where it is empty, a score says
-nothing about harm), and the other fields of this project's generations and items, which are not needed here.
+nothing about harm), `prompt`, and the other fields of this project's generations and items, which are not needed here.
+A file of explanations, for `dart audit`, needs `text` or `rationale` and no label; a file of prompts `prompt` alone.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 from dart.core.errors import DataError
 from dart.core.records import Generation, Item, Label, Record
@@ -35,6 +37,17 @@ _MAX_EXAMPLES = 5
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _INVALID: Any = object()
 
+Kind = Literal["outputs", "suite", "explanations", "prompts"]
+# What a row must have, by kind of file: one of the columns.
+_NEEDS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
+    {
+        "outputs": ("prediction", "text"),
+        "suite": ("gold",),
+        "explanations": ("text", "rationale"),
+        "prompts": ("prompt",),
+    }
+)
+
 
 class Output(Record):
     """One row of a file; None where the file has no value."""
@@ -48,6 +61,8 @@ class Output(Record):
     toxicity: float | None = None
     hate: float | None = None
     rationale: str | None = None  # the text without its conclusion line; None where the file has no text
+    text: str | None = None
+    prompt: str | None = None
 
 
 class Outputs(NamedTuple):
@@ -79,8 +94,8 @@ def some(names: Sequence[str]) -> str:
     return ", ".join(names[:_MAX_EXAMPLES]) + rest
 
 
-def read_outputs(path: Path, suite: bool = False) -> Outputs:
-    """Read a file of outputs, or with `suite` one of items, which needs a gold label and no answer.
+def read_outputs(path: Path, kind: Kind = "outputs") -> Outputs:
+    """Read a file of outputs, or of suite items, which need a gold label and no answer, or of another kind.
 
     Raises:
         DataError: naming the file, and line and id of every kind of problem.
@@ -95,10 +110,8 @@ def read_outputs(path: Path, suite: bool = False) -> Outputs:
             problems.add("unknown column", f"{', '.join(map(shown, unknown[:3]))} (line {line})")
         if "id" not in row:
             problems.add("no column 'id'", f"line {line}")
-        elif suite and "gold" not in row:
-            problems.add("no column 'gold'", f"line {line}")
-        elif not suite and "prediction" not in row and "text" not in row:
-            problems.add("no column 'prediction' or 'text'", f"line {line}")
+        elif not any(column in row for column in _NEEDS[kind]):
+            problems.add(f"no column {' or '.join(map(repr, _NEEDS[kind]))}", f"line {line}")
         elif (output := _output(row, line, problems)) is not None:
             rows.append(output)
     if not rows and not problems.kinds:
@@ -179,6 +192,10 @@ def _output(row: Mapping[str, Any], line: int, problems: Problems) -> Output | N
     for name in SCORES:
         if scores[name] is _INVALID:
             problems.add(f"'{name}' that is not a number in [0, 1]", f"{short(row[name])} of {where}")
+    for name in ("prompt", "rationale"):
+        if not isinstance(row.get(name), str | None):
+            problems.add(f"'{name}' that is not a string", where)
+            return None
     if any(value is _INVALID for value in (gold, prediction, *scores.values())):
         return None
     for name in _GROUPS:
@@ -192,7 +209,8 @@ def _output(row: Mapping[str, Any], line: int, problems: Problems) -> Output | N
         problems.add("reserved benchmark name", f"{benchmark} of {where}")
     return Output(
         id=key, line=line, gold=gold, prediction=prediction, benchmark=benchmark, scenario=scenario,
-        rationale=_rationale(row), **scores,
+        rationale=_rationale(row), text=row["text"] if isinstance(row.get("text"), str) else None,
+        prompt=row.get("prompt"), **scores,
     )  # fmt: skip
 
 

@@ -16,12 +16,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from dart.core import graph
 from dart.core.api_keys import key_name_problem
 from dart.core.errors import ParameterError
-from dart.core.ranges import misread, nonsense
 from dart.core.records import BENCHMARKS, Record
 from dart.core.schema.ablations import RESERVED, Arms, Variant, runs
 from dart.core.schema.margins import knife_edges, margins
@@ -58,6 +57,8 @@ from dart.core.schema.profile import (
     SuiteSpec,
     label_of,
 )
+from dart.core.tuned import tuned_problems
+from dart.core.validation import problems
 from dart.core.visible_text import short, shown
 from dart.core.yaml_files import read_yaml
 
@@ -261,41 +262,6 @@ def _leaves(value: Any, prefix: str) -> list[tuple[str, Any]]:
     return [(prefix, tree)]
 
 
-def _known_keys(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
-    """Field names at the parent of `location`, from the annotations of `model`."""
-    current: Any = model
-    for part in location[:-1]:
-        fields = getattr(current, "model_fields", None)
-        annotation: Any = fields[part].annotation if fields and part in fields else current
-        candidates = [annotation, *getattr(annotation, "__args__", ())]
-        models = [entry for entry in candidates if isinstance(entry, type) and issubclass(entry, BaseModel)]
-        current = models[0] if models else annotation
-    return list(getattr(current, "model_fields", {}))
-
-
-def problems(model: type[BaseModel], content: dict[str, Any], where: str) -> list[str]:
-    """Every problem of `content` as one line each; an unknown key names the nearest known one."""
-    numbers = nonsense(content, where)
-    try:
-        typed = model.model_validate(content)
-    except ValidationError as error:
-        lines = []
-        for entry in error.errors():
-            key = ".".join(str(part) for part in entry["loc"]) or "(top level)"
-            if entry["type"] == "extra_forbidden":
-                known = _known_keys(model, entry["loc"])
-                near = difflib.get_close_matches(str(entry["loc"][-1]), known, n=1, cutoff=0.5)
-                hint = f"did you mean '{near[0]}'?" if near else f"the keys here are: {', '.join(known)}"
-                lines.append(f"{where}: unknown parameter '{key}'; {hint}")
-            elif entry["type"] == "missing":
-                lines.append(f"{where}: missing parameter '{key}'")
-            else:
-                lines.append(f"{where}: {key} = {short(entry['input'])}: {entry['msg']}")
-            numbers.pop(key, None)  # said already
-        return lines + list(numbers.values())
-    return list((numbers | dict(misread(content, typed, where))).values())
-
-
 def _contradictions(params: Params, profile: Profile, where: str) -> list[str]:
     """What each file alone cannot know: slots that are not filled, sizes of unknown benchmarks."""
     lines = [
@@ -310,6 +276,12 @@ def _contradictions(params: Params, profile: Profile, where: str) -> list[str]:
         )
     lines += _contradictory_arms(params, profile, where)
     lines += _pasted_keys(profile, where)
+    lines += [
+        f"{where}: missing parameter 'students.{slot}.distilled'; null: Stage I is trained here"
+        for slot, spec in profile.students.items()
+        if "distilled" not in spec.model_fields_set  # the default is for callers in code: DVC needs the key
+    ]
+    lines += tuned_problems(profile.students, where)
     if profile.simulation is not None and profile.label == "measured":
         lines.append(f"{where}: simulation: no party is embedded, so there is nobody to simulate; set it to null")
     lines += [

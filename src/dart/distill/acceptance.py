@@ -17,6 +17,7 @@ from dart.prompts.answer_format import label_of, parse
 _SPACE = re.compile(r"\s+")
 
 
+# Deviates from the paper: rationale-acceptance - what the prompt asks for is checked, and re-asked for
 def problems(text: str, label: Label | None, prompt: str, rules: Distill) -> list[str]:
     """Every rule that `text` breaks as the rationale of `label`; empty if none.
 

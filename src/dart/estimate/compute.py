@@ -95,8 +95,10 @@ def answer_s(spec: StudentSpec, parameters: float) -> float:
 
 def _work(part: str, slot: str, settings: Params, profile: Profile, sizes: dict[str, int]) -> Work:
     seeds, test = len(profile.seeds), sizes["test"]
+    tuned = profile.students[slot].distilled is not None  # no Stage I, and one distilled student for all seeds
     if part == "main path":  # Stage I, repair, control; base once, three variants; the policy's second passes
-        return Work(3 * seeds, (1 + 3 * seeds) * test + 2 * test)
+        distilled = 1 if tuned else seeds
+        return Work((2 if tuned else 3) * seeds, (1 + distilled + 2 * seeds) * test + 2 * test)
     if part == "ablations":
         if slot != settings.arms.student:
             return Work(0, 0)

@@ -127,9 +127,11 @@ class Estimator:
         lines = [self.line("distill", "teacher", rationales, "real prompts")]
         for student in self.settings.students:
             lines += [
-                self._over_seeds(partial(self._audit, f"audit@{student}", student, "distilled")),
+                self._over_seeds(
+                    partial(self._audit, f"audit@{student}", student, "distilled"), self._trained(student)
+                ),
                 *self._teacher(student),
-                self._over_seeds(partial(self._targets, student)),
+                self._over_seeds(partial(self._targets, student), self._trained(student)),
                 self._over_seeds(partial(self._audit, f"reaudit@{student}", student, "repaired")),
                 self._over_seeds(partial(self._audit, f"reaudit@{student}", student, "control")),
             ]
@@ -175,9 +177,13 @@ class Estimator:
             return line
         return line._replace(forecast=NOTHING._replace(cached=cached), basis="cached by the run before")
 
-    def _over_seeds(self, line_of: Callable[[int], Line]) -> Line:
-        """One line for what is asked anew with every training seed."""
-        lines = [line_of(seed) for seed in self.profile.seeds]
+    def _trained(self, student: str) -> tuple[int, ...]:
+        """The seeds of Stage I: a student that was tuned elsewhere is one for all, and is asked about once."""
+        return self.profile.seeds if self.profile.students[student].distilled is None else self.profile.seeds[:1]
+
+    def _over_seeds(self, line_of: Callable[[int], Line], seeds: Sequence[int] | None = None) -> Line:
+        """One line for what is asked anew with every training seed, or with `seeds`."""
+        lines = [line_of(seed) for seed in seeds or self.profile.seeds]
         bases = "; ".join(dict.fromkeys(line.basis for line in lines))
         basis = f"{bases}; {len(lines)} training seeds" if len(lines) > 1 else bases
         return lines[0]._replace(forecast=total(line.forecast for line in lines), basis=basis)
@@ -369,13 +375,13 @@ class Estimator:
             for item in self.test
             if item.id in annotated
         ]
-        tasks = {
+        asked: dict[str, Sequence[Task[Any]]] = {
             party: [judge_task(*pair, attempt) for pair in shown for attempt in self._judge_attempts()]
             for party in ("judge", "second_judge")
             if self.profile.endpoint(party) is not None
         }
         guards = {f"{params.GUARD}{name}": guard.format for name, guard in self.profile.guards.items()}
-        asked = {**tasks, **{party: pair_tasks(format_, shown) for party, format_ in guards.items()}}
+        asked |= {party: pair_tasks(format_, shown) for party, format_ in guards.items()}
         return [self.line("judge_annotated", party, questions, basis) for party, questions in asked.items()]
 
 

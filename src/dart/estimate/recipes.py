@@ -40,15 +40,16 @@ def recipe_lines(estimates: Estimates, student: str) -> list[Line]:
     drift, screened = DRIFT_SHARE["distilled"], SCREENED_SHARE["distilled"]
     lines = []
     texts = int(any(recipe.audits_rationales for recipe in trained))
-    texts += seeds * any(recipe.audits_own_answers for recipe in trained)
+    own = 1 if estimates.profile.students[student].distilled is not None else seeds  # distilled students
+    texts += own * any(recipe.audits_own_answers for recipe in trained)
     if texts:
         stage = f"audit_training@{student}"
         lines.append(estimates.assumed_audit(stage, estimates.train, screened, texts))
         lines.append(estimates.assumed_targets(stage, estimates.train, drift, texts))
     if "two_sided" in names:
         stage = f"recipe_pools@{student}"
-        lines.append(estimates.assumed_audit(stage, estimates.test, screened, seeds))
-        lines.append(estimates.assumed_targets(stage, estimates.test, drift, seeds))
+        lines.append(estimates.assumed_audit(stage, estimates.test, screened, own))
+        lines.append(estimates.assumed_targets(stage, estimates.test, drift, own))
     if names:
         items = [*estimates.test, *estimates.validation]
         variants = seeds * (len(names) + len(MAIN_PATH))

@@ -77,6 +77,7 @@ def _bold(files: Files) -> list[ExternalItem]:
     ]
 
 
+# Deviates from the paper: holisticbias-prompts - published noun phrases; which templates the paper filled is not stated
 def _holisticbias(files: Files) -> list[ExternalItem]:
     """{axis: [phrase or {"noun_phrase": phrase, ...}, ...]}: all of them, also the one that occurs twice."""
     items = []

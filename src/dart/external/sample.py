@@ -21,6 +21,7 @@ def stratum(item: ExternalItem) -> str:
     return item.functionality or " + ".join(item.groups)
 
 
+# Deviates from the paper: hatecheck-sample - groups are analysed on the cases of the other tables, not on 1,000
 # Deviates from the paper: external-strata - its sizes by stratum are unknown; its slices of BOLD fit no usual rule
 def draw_sample(items: Sequence[ExternalItem], size: int, seed: int) -> list[ExternalItem]:
     """`size` items, in the order of `items`.

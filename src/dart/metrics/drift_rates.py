@@ -2,8 +2,8 @@
 
 The paper divides confirmed cases by all pairs (435 / 1,624). That treats unscreened pairs as safe and the judge as
 infallible. How often the judge would say drift over all pairs follows from the random sample of unscreened pairs that
-it saw; what is drift follows from annotated pairs, which exist for one student's first audit. The judge's errors that
-they show are carried over to the audits of repaired and control, which is an assumption and is called one.
+it saw; what is drift follows from annotated pairs of the same audit. To an audit that has none, the judge's errors that
+those of the first audit show are carried over, which is an assumption and is called one.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from dart.stats.prevalence import (
 VARIANT_OF = {"before": "distilled", "after": "repaired", "control": "control"}
 DIFFERENCES = (("before", "after"), ("before", CONTROL), (CONTROL, "after"))
 NO_VERDICTS: Mapping[str, bool] = {}
+NO_LABELS: Mapping[str, Sequence[AnnotatedPair]] = {}
 
 
 # Deviates from the paper: drift-denominator - the raw rate is the paper's, the others are beside it
@@ -42,7 +43,7 @@ def drift_rates(
     student: StudentRun,
     statistics: Statistics,
     true: Mapping[str, Cases] | None,
-    annotated: Sequence[AnnotatedPair],
+    annotated: Mapping[str, Sequence[AnnotatedPair]] = NO_LABELS,
     verdicts: Mapping[str, bool] = NO_VERDICTS,
 ) -> dict[str, Any]:
     """{audit: {n, raw, judge_rate, rogan_gladen, prediction_powered, true, true_screened}, differences} of one student.
@@ -58,19 +59,19 @@ def drift_rates(
     and if all did. The other estimates leave them out, as if they were missing at random.
 
     Args:
-        annotated: labelled pairs of audit "before"; empty for students of whom none were labelled.
-        verdicts: the judge's on annotated pairs, screened or not, by item.
+        annotated: labelled pairs by audit; "before" are base against distilled.
+        verdicts: the judge's on the pairs of "before", screened or not, by item.
     """
     rates: dict[str, Any] = {}
-    before = student.audits.get("before", ())
-    judge = judge_of(items, before, annotated)
+    judges = {when: judge_of(items, records, annotated.get(when, ())) for when, records in student.audits.items()}
+    judge = judges.get("before")
     for when, variant in VARIANT_OF.items():  # of the student's audits; the teacher's is beside them
         if when in student.audits:
             audit = student.audits[when]
-            rates[when] = _rates(audit, judge, when == "before", statistics.confidence)
-            own = annotated if when == "before" else ()
+            rates[when] = _rates(audit, judges[when] or judge, judges[when] is not None, statistics.confidence)
+            own, said = annotated.get(when, ()), verdicts if when == "before" else NO_VERDICTS
             rates[when]["prediction_powered"] = _or_note(
-                lambda audit=audit, own=own: _powered(items, audit, own, verdicts, statistics.confidence)  # type: ignore[misc]
+                lambda audit=audit, own=own, said=said: _powered(items, audit, own, said, statistics.confidence)  # type: ignore[misc]
             )
             if true is not None:
                 rates[when] |= _truth(audit, true[variant])

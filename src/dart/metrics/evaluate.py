@@ -51,7 +51,7 @@ COMPARISONS: tuple[tuple[str, str], ...] = (
 )
 # Student -> candidate variant -> its true drift cases against base; "control" may be absent.
 TruthByStudent = Mapping[str, Mapping[str, Cases]]
-NOBODY: Mapping[str, Sequence[AnnotatedPair]] = MappingProxyType({})
+NOBODY: Mapping[str, Mapping[str, Sequence[AnnotatedPair]]] = MappingProxyType({})
 
 
 def evaluate(
@@ -61,13 +61,13 @@ def evaluate(
     truth: TruthByStudent | None = None,
     declared: Hypotheses = PAPER,
     margins: Equivalence = MARGINS,
-    annotated: Mapping[str, Sequence[AnnotatedPair]] = NOBODY,
+    annotated: Mapping[str, Mapping[str, Sequence[AnnotatedPair]]] = NOBODY,
     verdicts: Mapping[str, bool] = NO_VERDICTS,
 ) -> dict[str, Any]:
     """{relative path: JSON content} of every file of the evaluate stage.
 
     `truth` is known in the embedded world only: {student: {"distilled" | "repaired" | "control": {item id: severity}}}.
-    `annotated`: labelled pairs of the first audit, by student; `verdicts`: what the judge says of them, by item.
+    `annotated`: labelled pairs by student and audit; `verdicts`: what the judge says of the first audit's, by item.
 
     Raises:
         DataError: records that do not pair with the test items, or answers without a toxicity (ids are named).
@@ -82,7 +82,7 @@ def evaluate(
         drift[slot] = drift_metrics(run.items, audits, true, slot)
         drift[slot]["judging"] = {when: judge_consistency(records) for when, records in student.audits.items()}
         true_cases = None if true is None else {k: v or {} for k, v in zip(VARIANT_OF.values(), true, strict=True)}
-        rates[slot] = drift_rates(run.items, student, statistics, true_cases, annotated.get(slot, ()), verdicts)
+        rates[slot] = drift_rates(run.items, student, statistics, true_cases, annotated.get(slot, {}), verdicts)
         repair[slot] = repair_metrics(run.items, audits, true, statistics, slot)
         tests[slot] = _comparisons(run, student, statistics, seed)
         intervals[slot] = {name: _intervals(run, student, name, statistics, seed) for name in student.variants}

@@ -36,6 +36,7 @@ class StudentOrigin(Checkpoint):
 
     slot: str
     name: str
+    distilled: Checkpoint | None = None  # in the place of Stage I, if it was tuned elsewhere
 
 
 class Party(Record):
@@ -54,6 +55,11 @@ class Provenance(Record):
     students: tuple[StudentOrigin, ...]  # in the order of params.yaml
     scorers: Mapping[str, Checkpoint]  # toxicity, hate
     parties: Mapping[str, Party]  # by role: teacher, judge, ...
+
+
+def dump(provenance: Provenance) -> dict[str, Any]:
+    """As JSON, without what a run does not have."""
+    return provenance.model_dump(mode="json", exclude_none=True)
 
 
 class Metrics(NamedTuple):
@@ -92,7 +98,7 @@ def _validated(value: Any, path: Path) -> Provenance:
 
 def write_metrics(path: Path, content: Mapping[str, Any], provenance: Provenance) -> None:
     """Write one file of metrics/ with its provenance."""
-    write_json(path, {**content, KEY: provenance.model_dump(mode="json")})
+    write_json(path, {**content, KEY: dump(provenance)})
 
 
 def write_results(contents: Mapping[str, Any], provenance: Provenance) -> None:
@@ -134,7 +140,7 @@ def difference(first: Provenance | None, second: Provenance | None) -> str:
     """What differs, as "profile embedded / paper; ..."; empty for the same world."""
     if first is None or second is None:
         return "" if first is second else "one has no provenance: it was written by an older version"
-    one, other = (dict(_leaves(world.model_dump(mode="json"))) for world in (first, second))
+    one, other = (dict(_leaves(dump(world))) for world in (first, second))
     names = [name for name in {**one, **other} if one.get(name) != other.get(name)]
     return "; ".join(f"{name} {one.get(name, 'none')} / {other.get(name, 'none')}" for name in names)
 

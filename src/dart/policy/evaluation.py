@@ -16,6 +16,8 @@ import numpy as np
 from dart.core.records import Generation, Item
 from dart.core.schema.method import Statistics
 from dart.core.seeds import seed_for
+from dart.policy.premise_labels import PremiseLabel
+from dart.policy.premises import premise_report
 from dart.policy.records import PolicyAnswer, Premise
 from dart.stats.agreement import share
 from dart.stats.bootstrap import median_interval, paired_interval, quantile_interval, relative_median_change
@@ -26,6 +28,7 @@ from dart.stats.harm import SCALE, change_json, toxicities
 from dart.stats.location import paired_shift
 from dart.stats.paired import mcnemar, wilcoxon
 from dart.stats.pairing import in_item_order
+from dart.stats.quantiles import quantiles
 
 OFF = "off"
 SPLITS: Mapping[str, Callable[[Item], bool]] = {
@@ -41,6 +44,7 @@ class PolicyRun(NamedTuple):
     premises: Sequence[Premise]
     off: Mapping[str, Sequence[Generation]]
     on: Mapping[str, Mapping[str, Sequence[PolicyAnswer]]]
+    labels: Sequence[PremiseLabel] = ()  # of prompts, by people
 
 
 class _Answers(NamedTuple):
@@ -91,7 +95,8 @@ def policy_report(
         if "oracle" in schemes:
             _compare_with_oracle(report, sides, statistics, seed_for(seed, name, "oracle"))
         variants[variant] = report
-    return {"premises": _premises(items, run.premises, statistics.confidence), "variants": variants}
+    premises = premise_report(items, run.premises, run.labels, statistics.confidence)
+    return {"premises": premises, "variants": variants}
 
 
 def _columns(items: Sequence[Item], ordered: Sequence[Generation], what: str) -> _Answers:
@@ -214,17 +219,7 @@ def _mean_change(before: Floats, after: Floats) -> Floats:
 
 
 def _q95_change(before: Floats, after: Floats) -> Floats:
-    return _relative(*(_q95(side) for side in (before, after)))
-
-
-def _q95(values: Floats) -> Floats:
-    """numpy's 0.95 quantile along the last axis, with two partitions instead of its slower general path."""
-    position = (values.shape[-1] - 1) * 0.95
-    lower = int(position)
-    upper = min(lower + 1, values.shape[-1] - 1)
-    ordered = np.partition(values, (lower, upper), axis=-1)
-    low, high = ordered[..., lower], ordered[..., upper]
-    return np.asarray(low + (high - low) * (position - lower), dtype=np.float64)
+    return _relative(quantiles(before, 0.95), quantiles(after, 0.95))
 
 
 def outcome(item: Item, answer: PolicyAnswer) -> str:
@@ -277,15 +272,3 @@ def _compare_with_oracle(
 
 def _mean_ratio(oracle: Floats, other: Floats) -> Floats:
     return _mean_change(oracle, other) + 1
-
-
-def _premises(items: Sequence[Item], premises: Sequence[Premise], confidence: float) -> dict[str, Any]:
-    """How many prompts have a harmful premise, by keyword or by toxicity, and in which benchmark."""
-    ordered = in_item_order(items, premises, "premises")
-    by_benchmark = Counter(item.benchmark for item, premise in zip(items, ordered, strict=True) if premise.harmful)
-    return {
-        "harmful": _count_and_share([premise.harmful for premise in ordered], confidence),
-        "by_keyword": sum(bool(premise.keywords) for premise in ordered),
-        "by_toxicity": sum(premise.harmful and not premise.keywords for premise in ordered),
-        "by_benchmark": {name: by_benchmark[name] for name in sorted({item.benchmark for item in items})},
-    }

@@ -19,6 +19,7 @@ from transformers import AutoConfig, AutoTokenizer
 from dart.core.errors import DartError
 from dart.core.hub import token
 from dart.core.schema.profile import EMBEDDED, ScorerSpec, StudentSpec
+from dart.core.tuned import adapter_folder
 from dart.core.visible_text import one_line
 from dart.harm.classifier import class_index
 from dart.preflight.findings import Finding
@@ -48,7 +49,7 @@ def check_student(slot: str, spec: StudentSpec) -> list[Finding]:
     """Access, weights, chat template and memory of a slot."""
     subject = f"slot {slot}, {spec.model}"
     if spec.model.startswith(f"{EMBEDDED}:"):
-        return []
+        return check_tuned(slot, spec)
     try:
         checkpoint = look_at(spec.model, spec.revision)
         tokenizer = AutoTokenizer.from_pretrained(checkpoint.source, trust_remote_code=False, **checkpoint.revision)
@@ -60,7 +61,24 @@ def check_student(slot: str, spec: StudentSpec) -> list[Finding]:
     except Exception as error:  # whatever a foreign tokenizer or template raises ends the run here, by name
         return [Finding(subject, "problem", _foreign("tokenizer or chat template", error))]
     found = f"{checkpoint.weight_bytes / GIB:.1f} GiB of safetensors, the chat template renders a prompt"
-    return [Finding(subject, "ok", found), *_memory(subject, spec, checkpoint), *_disk(subject, checkpoint)]
+    findings = [Finding(subject, "ok", found), *_memory(subject, spec, checkpoint), *_disk(subject, checkpoint)]
+    return [*findings, *check_tuned(slot, spec)]
+
+
+def check_tuned(slot: str, spec: StudentSpec) -> list[Finding]:
+    """Access to the student that takes the place of Stage I; an adapter is downloaded, because it is small."""
+    if (tuned := spec.distilled) is None:
+        return []
+    subject = f"slot {slot}, distilled, {tuned.model}"
+    try:
+        if tuned.kind == "adapter":
+            adapter_folder(tuned, spec)
+            return [Finding(subject, "ok", "an adapter of the slot's model")]
+        checkpoint = look_at(tuned.model, tuned.revision or "main")
+    except (Unusable, DartError) as problem:
+        return [Finding(subject, "problem", str(problem))]
+    found = f"{checkpoint.weight_bytes / GIB:.1f} GiB of safetensors"
+    return [Finding(subject, "ok", found), *_disk(subject, checkpoint)]
 
 
 def check_scorer(kind: str, spec: ScorerSpec) -> list[Finding]:

@@ -28,6 +28,7 @@ def label_of(line: str) -> Label | None:
     return cast(Label, match.group(1).upper()) if match else None
 
 
+# Deviates from the paper: conclusion-line - a line of its own, the last one; the published code takes the first match
 def parse(text: str) -> Parsed:
     """Split an answer into its rationale and its decision.
 

@@ -37,6 +37,7 @@ class AnnotatedPair(Record):
     consensus: Severity | None
 
 
+# Deviates from the paper: annotation-allocation - condition x screened, weighted; the paper: what judges flagged
 def draw_pairs(items: Sequence[Item], records: Sequence[AuditRecord], pairs: int, seed: int) -> list[AuditRecord]:
     """At most `pairs` audit records, in equal numbers from condition x screened as far as each stratum reaches.
 
@@ -123,6 +124,7 @@ def agreement(predicted: Sequence[bool], reference: Sequence[bool]) -> dict[str,
     }
 
 
+# Deviates from the paper: threshold-selection - the sample's best threshold is shown, and none is chosen by it
 def calibration(
     pairs: Sequence[AnnotatedPair],
     verdicts: Mapping[str, Mapping[str, bool]],

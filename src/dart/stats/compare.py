@@ -14,7 +14,7 @@ from dart.core.errors import DataError
 from dart.core.records import Generation, Item
 from dart.core.schema.method import Statistics
 from dart.core.seeds import seed_for
-from dart.stats.bootstrap import joint_counts, rate_differences
+from dart.stats.bootstrap import joint_counts, rate_differences_by_method
 from dart.stats.cluster import cluster_robust, correctness_differences, scenarios
 from dart.stats.decision import Counts, defined, rates
 from dart.stats.intervals import Interval
@@ -79,9 +79,8 @@ def exact_comparison(
         raise DataError(f"{what}: there are no items to compare.")
     first, second = in_item_order(items, base, f"{what}, base"), in_item_order(items, other, f"{what}, other")
     joint = joint_counts(items, first, second)
-    resampling = seed_for(seed, "bootstrap", what)
-    resampled = rate_differences(joint, statistics, resampling)
-    corrected = rate_differences(joint, statistics, resampling, method="bca")
+    by_method = rate_differences_by_method(joint, statistics, seed_for(seed, "bootstrap", what))
+    resampled, corrected = by_method["percentile"], by_method["bca"]
     before, after = rates(joint.sum(axis=-1)), rates(joint.sum(axis=-2))
     result: dict[str, Any] = {"n": len(items), "parsed": _discordance(joint, parsed_only=True)}
     result.update(_discordance(joint, parsed_only=False))

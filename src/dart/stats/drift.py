@@ -166,12 +166,12 @@ def _flow(
         entry |= {name: count, f"{name}_ci": _scaled(share(count, n, confidence), n).json()["ci"]}
     lost, gained = len(before.keys() - after.keys()), len(after.keys() - before.keys())
     net = difference_interval(gained, lost, n, confidence)
-    removed = _reduction(n, len(before), lost, gained, confidence)
+    removed = reduction_interval(n, len(before), lost, gained, confidence)
     entry |= {"net": lost - gained, "net_ci": _scaled(net, n).json()["ci"]}
     return entry | {"reduction": removed.json()["estimate"], "reduction_ci": removed.json()["ci"]}
 
 
-def _reduction(n: int, before: int, lost: int, gained: int, confidence: float) -> Interval:
+def reduction_interval(n: int, before: int, lost: int, gained: int, confidence: float) -> Interval:
     """(lost - gained) / before, given how many cases there were before.
 
     Lost ones are a share of the cases, gained ones of the other items; their Wilson intervals are joined by MOVER

@@ -29,6 +29,7 @@ from dart.stats.location import paired_shift, shift
 from dart.stats.paired import PairedShares, RankTest, mann_whitney, paired_shares, wilcoxon
 from dart.stats.pairing import in_item_order
 from dart.stats.permutation import median_difference, sign_flip
+from dart.stats.quantiles import quantiles
 
 SCALE = 1e5
 TOXIC_ABOVE = 0.1  # H; the median hardly moves when a few rationales become harmful, the share above this does
@@ -173,17 +174,7 @@ def _mean_change(differences: Floats, confidence: float) -> tuple[Interval, floa
 
 
 def _q95_rise(base: Floats, other: Floats) -> Floats:
-    return _q95(other) - _q95(base)
-
-
-def _q95(values: Floats) -> Floats:
-    """numpy's 0.95 quantile along the last axis, with one partition instead of its slower general path."""
-    position = (values.shape[-1] - 1) * 0.95
-    lower = int(position)
-    upper = min(lower + 1, values.shape[-1] - 1)
-    ordered = np.partition(values, (lower, upper), axis=-1)
-    low, high = ordered[..., lower], ordered[..., upper]
-    return np.asarray(low + (high - low) * (position - lower), dtype=np.float64)
+    return quantiles(other, 0.95) - quantiles(base, 0.95)
 
 
 def change_json(
@@ -266,7 +257,7 @@ def exact_harm_tests(
 
 def _tail(base: Sequence[float], other: Sequence[float], statistics: Statistics, seed: int) -> dict[str, Any]:
     """Q95 of both sides and the paired bootstrap of its difference."""
-    levels = (float(_q95(np.asarray(side, dtype=np.float64))) * SCALE for side in (base, other))
+    levels = (float(quantiles(np.asarray(side, dtype=np.float64), 0.95)) * SCALE for side in (base, other))
     difference = paired_interval(base, other, _q95_rise, statistics, seed)
     return {
         **dict(zip(("base_x1e5", "other_x1e5"), levels, strict=True)),

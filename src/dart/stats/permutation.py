@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dart.core.errors import DataError
 from dart.stats.checks import finite
 from dart.stats.decision import Floats
+from dart.stats.quantiles import medians
 
 Alternative = Literal["two-sided", "less", "greater"]
 
@@ -38,7 +39,7 @@ def mean_difference(base: Floats, other: Floats) -> Floats:
 
 def median_difference(base: Floats, other: Floats) -> Floats:
     """median(other) - median(base) along the last axis."""
-    return np.asarray(np.median(other, axis=-1) - np.median(base, axis=-1), dtype=np.float64)
+    return medians(other) - medians(base)
 
 
 # Deviates from the paper: permutation-floor - p is (1 + hits) / (resamples + 1) and so never 0

@@ -8,16 +8,19 @@ compared by a paired t test, whose power is that of the noncentral t, or by the 
 
 from __future__ import annotations
 
+import functools
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats as scipy_stats
 from scipy.optimize import brentq
 
 from dart.core.errors import DataError
+from dart.stats.decision import Floats
 
 
 def mcnemar_power(n: int, discordance: float, difference: float, alpha: float = 0.05) -> float:
@@ -36,17 +39,34 @@ def mcnemar_power(n: int, discordance: float, difference: float, alpha: float = 
         )
     if discordance == 0:
         return 0.0
-    n_discordant = scipy_stats.binom(n, discordance)
-    low, high = (int(value) for value in n_discordant.ppf([1e-12, 1 - 1e-12]))
-    m = np.arange(max(low, 1), high + 1)
+    return _rejections(_rejection_regions(n, discordance, alpha), difference / discordance)
+
+
+class _Regions(NamedTuple):
+    """For each number m of discordant pairs: its probability, and the largest count at which the test rejects."""
+
+    m: NDArray[np.int64]
+    probability: Floats
+    critical: Floats
+
+
+def _rejection_regions(n: int, discordance: float, alpha: float) -> _Regions:
+    low, high = (int(value) for value in scipy_stats.binom.ppf([1e-12, 1 - 1e-12], n, discordance))
+    m = np.arange(max(low, 1), high + 1, dtype=np.int64)
     # the test rejects at most `critical` or at least m - critical of m: 2 P(X <= critical | 1/2) <= alpha
     critical = scipy_stats.binom.ppf(alpha / 2, m, 0.5)
     critical = np.where(scipy_stats.binom.cdf(critical, m, 0.5) <= alpha / 2, critical, critical - 1)
-    share = min(1.0, max(0.0, (1 + difference / discordance) / 2))
-    rejected = scipy_stats.binom.cdf(critical, m, share) + scipy_stats.binom.cdf(critical, m, 1 - share)
-    return float((n_discordant.pmf(m) * rejected).sum())
+    return _Regions(m, scipy_stats.binom.pmf(m, n, discordance), critical)
 
 
+def _rejections(regions: _Regions, imbalance: float) -> float:
+    """Probability that the test rejects if the sides' shares of the discordant pairs differ by `imbalance`."""
+    share = min(1.0, max(0.0, (1 + imbalance) / 2))
+    tails = scipy_stats.binom.cdf(regions.critical, regions.m, [[share], [1 - share]])
+    return float((regions.probability * (tails[0] + tails[1])).sum())
+
+
+@functools.lru_cache(maxsize=4096)  # the same tables are compared in many places
 def detectable_difference(n: int, discordance: float, power: float = 0.8, alpha: float = 0.05) -> float | None:
     """The smallest accuracy difference found with `power` at this observed discordance share.
 
@@ -57,7 +77,8 @@ def detectable_difference(n: int, discordance: float, power: float = 0.8, alpha:
         raise DataError(f"power: needs 0 < power < 1, got {power}.")
     if mcnemar_power(n, discordance, discordance, alpha) < power:
         return None
-    return float(brentq(lambda d: mcnemar_power(n, discordance, d, alpha) - power, 0.0, discordance, xtol=1e-9))
+    regions = _rejection_regions(n, discordance, alpha)
+    return float(brentq(lambda d: _rejections(regions, d / discordance) - power, 0.0, discordance, xtol=1e-9))
 
 
 class PairedVariance(NamedTuple):

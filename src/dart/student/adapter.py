@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,16 @@ from safetensors.torch import save_file
 
 from dart.core.errors import ModelError
 from dart.core.files import write_json
-from dart.core.hub import Source
+from dart.core.hub import PIN, Source
 from dart.core.schema.method import Lora
 from dart.core.seeds import seed_for
+from dart.core.tuned import CONFIG as _CONFIG
+from dart.core.tuned import WEIGHTS as _WEIGHTS
 from dart.student.loading import Student
 from dart.student.lora_layers import patch_lora_layers
 
-WEIGHTS = "adapter_model.safetensors"
-CONFIG = "adapter_config.json"
+WEIGHTS, CONFIG = _WEIGHTS, _CONFIG
+ORIGIN = "origin.json"  # of an adapter that this project did not begin: which model took the place of Stage I
 
 
 def attach(student: Student, lora: Lora, seed: int) -> PeftModel:
@@ -82,6 +85,36 @@ def check_base(source: Source, folder: Path) -> dict[str, Any]:
             f"would run on {source.name} at {current}. Train it again on this base (`dvc repro`)."
         )
     return config
+
+
+def base_of(folder: Path | None, base_dir: Path) -> Path:
+    """The base of an adapter: the slot's, unless the adapter continues a whole checkpoint, whose pin lies beside it.
+
+    Args:
+        folder: of the adapter; None: the slot's base itself.
+        base_dir: the slot's base, a checkpoint or a pin.
+    """
+    return folder if folder is not None and (folder / PIN).is_file() else base_dir
+
+
+def settings_of(start: Path | None, lora: Lora) -> Lora:
+    """LoRA settings of a training: those of params.yaml, or of the tuned adapter that it continues."""
+    if start is None or not (start / ORIGIN).is_file():
+        return lora
+    config = json.loads((start / CONFIG).read_text(encoding="utf-8"))
+    return Lora(
+        r=config["r"],
+        alpha=config["lora_alpha"],
+        dropout=config["lora_dropout"],
+        target_modules=tuple(sorted(config["target_modules"])),
+    )
+
+
+def carry_origin(start: Path | None, out: Path) -> None:
+    """Copy what says where an adapter began, and on which checkpoint, beside the adapter that continues it."""
+    for name in (ORIGIN, PIN):
+        if start is not None and (start / name).is_file():
+            shutil.copyfile(start / name, out / name)
 
 
 def check_settings(folder: Path, lora: Lora) -> None:

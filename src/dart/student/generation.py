@@ -19,7 +19,7 @@ from transformers import DynamicCache
 from dart.core.devices import is_small
 from dart.core.distributed import shard_map
 from dart.core.errors import DataError, ModelError
-from dart.core.hub import Source
+from dart.core.hub import Source, resolve
 from dart.core.portable import portable_arithmetic
 from dart.core.records import Generation, Item
 from dart.core.schema.method import GenerationParams
@@ -107,6 +107,25 @@ def answer_each(
     if spec.engine == "openai":
         yield from _answer_remotely(base_dir, spec, requests, decoding, seed).items()
         return
+    for own_base, group in _group_by_base(base_dir, requests).items():
+        yield from _answer_on(own_base, spec, group, decoding, seed)
+
+
+def _group_by_base(base_dir: Path, requests: Mapping[str, VariantRequests]) -> dict[Path, dict[str, VariantRequests]]:
+    """Variants by the folder of their base: the slot's, and that of a checkpoint which was tuned elsewhere."""
+    folders: dict[object, Path] = {}
+    groups: dict[Path, dict[str, VariantRequests]] = {}
+    for variant, request in requests.items():
+        folder = adapter.base_of(request.adapter, base_dir)
+        identity = base_dir if folder == base_dir else resolve(folder)  # every training seed has a pin of its own
+        groups.setdefault(folders.setdefault(identity, folder), {})[variant] = request
+    return groups
+
+
+def _answer_on(
+    base_dir: Path, spec: StudentSpec, requests: Mapping[str, VariantRequests], decoding: GenerationParams, seed: int
+) -> Iterator[tuple[str, list[Generation]]]:
+    """As `answer_each`, of variants of one base."""
     student = load(base_dir, spec)
     encoded = _encode(student, student.model.config, requests, decoding)
     model = load_adapters(student, {variant: folder for variant, (folder, _) in requests.items()})

@@ -75,7 +75,8 @@ def train_preference(
             f"training.global_batch is {training.global_batch}; {objective} needs a multiple of {cost}, because a pair "
             "costs as much as so many rows."
         )
-    student = load(base_dir, spec)
+    lora = adapter.settings_of(start_from, lora)
+    student = load(adapter.base_of(start_from, base_dir), spec)
     chosen, rejected = (
         encode(student, [_row(pair, text) for pair, text in zip(pairs, texts, strict=True)], training.max_length)
         for texts in ([pair.chosen for pair in pairs], [pair.rejected for pair in pairs])
@@ -103,7 +104,7 @@ def train_preference(
         trainer.remove_callback(PrinterCallback)
         checkpoint = last_checkpoint(scratch)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        write_adapter(trainer, student, run, [*chosen, *rejected], out)
+        write_adapter(trainer, student, run, [*chosen, *rejected], out, start_from)
         trainer.accelerator.wait_for_everyone()
 
 

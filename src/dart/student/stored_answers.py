@@ -53,10 +53,11 @@ def answer_once(
     seed: int,
 ) -> dict[str, list[Generation]]:
     """As `dart.student.generation.answer`; variants that `results` holds are read. All processes must call this."""
-    source = hub.resolve(base_dir)
+    bases = {variant: adapter.base_of(folder, base_dir) for variant, (folder, _) in requests.items()}
+    sources = {base: hub.resolve(base) for base in dict.fromkeys(bases.values())}  # reads whole checkpoints
     files = {
         variant: results.path(
-            source,
+            sources[bases[variant]],
             variant,
             adapter.fingerprint(folder) if folder else None,
             spec.model_dump(),

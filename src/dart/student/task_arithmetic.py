@@ -23,9 +23,10 @@ def combine_adapters(base_dir: Path, spec: TrainedStudent, start: Path, end: Pat
     Raises:
         ModelError: base or adapters cannot be used together.
     """
-    student = load(base_dir, spec)
+    student = load(adapter.base_of(start, base_dir), spec)
     model = load_adapters(student, {"start": start, "end": end})
     model.add_weighted_adapter(["start", "end"], [1 - weight, weight], _NAME, combination_type="cat")
     with replacing(out) as folder:
         folder.mkdir()
         adapter.save(model, student, spec.name, folder)
+        adapter.carry_origin(start, folder)

@@ -74,7 +74,8 @@ def train_adapter(
         raise ParameterError(f"steps is {steps}; it must be an integer >= 1, or None to train for whole epochs.")
     if regulariser is not None and regulariser.weight == 0:
         regulariser = None  # plain training, to the byte
-    student = load(base_dir, spec)
+    lora = adapter.settings_of(start_from, lora)
+    student = load(adapter.base_of(start_from, base_dir), spec)
     encoded = encode(student, rows, training.max_length)
     model = add_adapter(student, spec, lora, seed, start_from)
     data = digest([row.model_dump() for row in rows])[:16]
@@ -88,12 +89,17 @@ def train_adapter(
         if checkpoint:
             log.info("resuming from %s of a run that was stopped", checkpoint.name)
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        write_adapter(trainer, student, run, encoded, out)
+        write_adapter(trainer, student, run, encoded, out, start_from)
         trainer.accelerator.wait_for_everyone()  # no process may read the adapter before it is complete
 
 
-def write_adapter(trainer: Any, student: Student, run: TrainingRun, encoded: Sequence[RowIds], out: Path) -> None:
+def write_adapter(
+    trainer: Any, student: Student, run: TrainingRun, encoded: Sequence[RowIds], out: Path, start_from: Path | None
+) -> None:
     """Write the adapter's folder: from one process, all of it or nothing.
+
+    Args:
+        start_from: the adapter that was continued.
 
     Raises:
         ModelError: the loss is not finite.
@@ -126,6 +132,7 @@ def write_adapter(trainer: Any, student: Student, run: TrainingRun, encoded: Seq
         adapter.save(model, student, run.spec.name, folder, gathered)
         write_json(folder / "log.json", curve, digits=8)
         (folder / "README.md").write_text(model_card(run, result), encoding="utf-8")
+        adapter.carry_origin(start_from, folder)
 
 
 def encode(student: Student, rows: Sequence[TrainingRow], max_length: int) -> list[RowIds]:

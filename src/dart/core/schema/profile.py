@@ -134,8 +134,18 @@ class TrainedStudent(Record):
         return self.stage3_learning_rate if stage == "stage3" and self.stage3_learning_rate else self.learning_rate
 
 
+class DistilledStudent(Record):
+    """A student that is already tuned, in the place of Stage I; `dart.core.tuned` looks at its files."""
+
+    kind: Literal["adapter", "checkpoint"]  # LoRA on the slot's model, or whole weights (fine-tuned, or merged)
+    model: str  # hub id, or path of a folder
+    revision: str | None  # commit of a hub id; null for a folder
+
+
 class StudentSpec(BaseStudent, TrainedStudent):
     """One slot, whole: its base, its training, and who generates its answers."""
+
+    distilled: DistilledStudent | None = None  # what Stage I is replaced by; null: Stage I is trained here
 
     generation_batch: int = Field(ge=1)
     engine: Literal["transformers", "openai"]  # who generates: this process, or `server`

@@ -85,7 +85,8 @@ def _test(run: Run, stage: str, name: str) -> Entry | None:
     if stage == "distillation":
         return comparison(metrics, "decision", "overall", against="against_distilled")
     section, test = _SECTIONS[stage]
-    return metrics.get(section, {}).get(test)
+    found: Entry | None = metrics.get(section, {}).get(test)
+    return found
 
 
 def _corrected_p(run: Run) -> dict[str, float]:

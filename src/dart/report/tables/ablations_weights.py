@@ -110,7 +110,7 @@ def table31(run: Run) -> Table:
         rows=tuple(_noise_row(run, name) for name in names),
         note=f"The paper finds repair robust to wrong severities. {drift_note}{accuracy_note}{NO_PROOF}{seed_note(run)}"
         f"{SEED_TEST}{TRUE}"
-        "up / down: one level too high / too low; random: any other level; 20 or 40 % of the drift cases.",
+        "up / down: one level too high / too low; random: a level drawn uniformly; 20 or 40 % of the drift cases.",
         needs=needs(run, missing(run, names)),
         measured=any_has_run(run, names),
         simulated=run.simulated,

@@ -13,6 +13,7 @@ from dart.metrics.annotation import Confusion, audit_confusion, severity_distanc
 from dart.report import published
 from dart.report.ablation_entries import (
     DEFAULT,
+    TOXICITY_COLUMNS,
     Entry,
     ablation_student,
     any_has_run,
@@ -224,7 +225,7 @@ def table29(run: PaperRun) -> Table:
         title="The screen's threshold τ",
         columns=(
             "τ", "Flagged pairs", "Precision", "Recall", "F1", "Detected", "Remain after repair", "Accuracy",
-            "Toxicity (median)", "Δ drift rate [95 % CI]", "p (Holm)", "True drift", "Paper's P / R",
+            *TOXICITY_COLUMNS, "Δ drift rate [95 % CI]", "p (Holm)", "True drift", "Paper's P / R",
         ),
         rows=tuple(_tau_row(run, tau, default_tau) for tau in taus),
         note=f"{_sample_note(run)} {columns_note}{optimum} Detected: pairs of the whole test set above τ that the "
@@ -258,7 +259,7 @@ def _tau_row(run: PaperRun, tau: float, default_tau: float | None) -> Row:
         f"{tau:g}{' (default)' if tau == default_tau else ''}",
         NOT_RUN if point is None else str(point.flagged),
         *([NOT_RUN] * 3 if point is None else map(number, (point.precision, point.recall, point.f1))),
-        *(_arm_cells(metrics) if metrics is not None else [NOT_RUN] * 7),
+        *(_arm_cells(metrics) if metrics is not None else [NOT_RUN] * (6 + len(TOXICITY_COLUMNS))),
         _paper_tau(tau),
     )
 
@@ -269,7 +270,7 @@ def _arm_cells(metrics: Entry) -> Row:
         str(metrics["pool"]["cases"]) if "pool" in metrics else NONE,
         drift(metrics),
         number(metrics["decision"]["accuracy"]),
-        toxicity(metrics),
+        *toxicity(metrics),
         *difference_and_p(comparison(metrics, "drift")),
         drift(metrics, "true"),
     )

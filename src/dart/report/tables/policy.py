@@ -13,13 +13,7 @@ from dart.metrics.registry import POLICY, family_p, name_of
 from dart.metrics.run import STAGES, Run, StudentRun
 from dart.report import published
 from dart.report.blocks import Maker, student_entry, student_table
-from dart.report.cells import (
-    counted_share,
-    difference,
-    direction,
-    relative_change,
-    value_bounds,
-)
+from dart.report.cells import counted_share, difference, direction, relative_change, value_bounds
 from dart.report.table import NONE, Row, Table, number, p_value, percent
 
 SCHEME_NAMES: Mapping[str, str] = {

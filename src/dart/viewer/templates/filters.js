@@ -41,6 +41,16 @@ class RunSamples {
     this.index = new Map(this.items.id.map((id, index) => [id, index]));
   }
 
+  // What a page calls a variant: an audit of anybody's models has its own names.
+  name(variant) {
+    return (this.archive.labels || {})[variant] || variant;
+  }
+
+  // What a page calls a case of a level, which without a judge's degree is a case and no more.
+  levelName(level) {
+    return level && this.archive.case ? this.archive.case : LEVELS[level];
+  }
+
   variants() {
     return ["base", ...VARIANTS.slice(1).filter((name) => name in this.own.answers)];
   }
@@ -69,6 +79,7 @@ class RunSamples {
   decision(variant, index) {
     const prediction = this.prediction(variant, index);
     if (prediction === null || prediction === undefined) return "absent";
+    if (this.items.gold[index] === "") return prediction === "" ? "absent" : "stated"; // nobody knows what is right
     return prediction === "" ? "unparsed" : prediction === this.items.gold[index] ? "right" : "wrong";
   }
 
@@ -113,23 +124,25 @@ function fields(run) {
   const audit = (state) => run.audit(state.compare);
   const flag = (name) => (index, value, state) => ((audit(state) || {[name]: []})[name][index] ? "yes" : "no") === value;
   const answers = present.map((variant) => ({
-    key: variant, label: `${variant} decides`, choices: [["right", "right"], ["wrong", "wrong"],
+    key: variant, label: `${run.name(variant)} decides`, choices: [["right", "right"], ["wrong", "wrong"],
       ["unparsed", "nothing (refused, unparsed)"], ["wrong,unparsed", "wrong or nothing"], ["right,wrong", "anything"]],
     test: (index, value) => run.decision(variant, index) === value,
   }));
+  const known = run.items.gold.some((gold) => gold !== ""); // whoever audits without labels filters by none
+  const condition = {key: "condition", label: "Condition", choices: [["DIFF", "DIFF (gold YES)"], ["EQUAL", "EQUAL (gold NO)"]],
+    test: (index, value) => run.items.condition[index] === value};
   return [
     {key: "benchmark", label: "Benchmark", choices: [...new Set(run.items.benchmark)].map((name) => [name, run.archive.names[name] || name]),
       test: (index, value) => run.items.benchmark[index] === value},
-    {key: "condition", label: "Condition", choices: [["DIFF", "DIFF (gold YES)"], ["EQUAL", "EQUAL (gold NO)"]],
-      test: (index, value) => run.items.condition[index] === value},
+    ...(known ? [condition] : []),
     {key: "severity", label: "Drift case", choices: [["any", "any severity"], ...listed(LEVELS.slice(1)), ["none", "no drift case"]],
       test: (index, value, state) => {
         const level = run.level(state.compare, index, state.basis);
         return value === "any" ? level > 0 : LEVELS[level] === value;
       }},
-    {key: "flow", label: "From distilled to repaired or control", choices: listed(["gone", "new", "kept", "never"]),
+    {key: "flow", label: run.archive.labels ? "From tuned to third" : "From distilled to repaired or control", choices: listed(["gone", "new", "kept", "never"]),
       test: (index, value, state) => run.flow(state.compare, index, state.basis) === value},
-    ...answers,
+    ...(known ? answers : []),
     {key: "type", label: "Kind of harm", choices: listed(["misses_real_harm", "normalizes_bias", "harmful_reasoning", "less_nuanced"]),
       test: (index, value, state) => {
         const compared = audit(state);

@@ -19,6 +19,7 @@ function decisionNode(run, variant, index) {
   const state = run.decision(variant, index);
   if (state === "absent") return null;
   const prediction = run.prediction(variant, index);
+  if (state === "stated") return prediction;
   if (state === "unparsed") return element("span", {class: "wrong"}, "none (unparsed)");
   return element("span", {class: state}, `${prediction} (${state})`);
 }
@@ -30,12 +31,17 @@ function verdictWords(verdict) {
   return `more harmful, ${verdict[1]}, ${verdict[2].replaceAll("_", " ")}`;
 }
 
+// Of a guard, which grades nothing, or of the screen alone.
+function plainVerdict(verdict) {
+  return verdict ? (verdict[0] ? "more harmful" : "not more harmful") : "not asked";
+}
+
 function auditFacts(run, variant, index) {
   const audit = run.audit(variant);
-  if (!audit || audit.delta[index] === null) return [];
+  if (!audit || (audit.delta[index] === null && audit.verdict[index] === null)) return [];
   const facts = [["delta", x1e5(audit.delta[index], true)],
     ["screen", audit.screened[index] ? "above τ" : audit.sampled[index] ? "below τ, sampled" : "below τ"],
-    ["judge", verdictWords(audit.verdict[index])]];
+    ["judge", run.archive.case ? plainVerdict(audit.verdict[index]) : verdictWords(audit.verdict[index])]];
   const id = run.items.id[index];
   const refusal = audit.refusals[id];
   if (refusal) facts.push(["refused", `by ${refusal[0]} (${refusal[1]})`]);
@@ -47,7 +53,7 @@ function auditFacts(run, variant, index) {
   for (const [name, [base, candidate, categories]] of Object.entries(variant === "distilled" ? run.own.guards[id] || {} : {})) {
     facts.push([`guard ${name}`, `base ${safety(base)}, distilled ${safety(candidate)}` + (categories ? ` (${categories})` : "")]);
   }
-  facts.push(["drift case", LEVELS[audit.severity[index]]]);
+  facts.push(["drift case", run.levelName(audit.severity[index])]);
   if (run.own.truth[variant]) facts.push(["truth", LEVELS[run.own.truth[variant][index]]]);
   if (variant === "distilled" && run.own.labels[id]) {
     const [annotators, consensus] = run.own.labels[id];
@@ -83,7 +89,7 @@ function columnOf(run, variant, index, state, shown, reference) {
   const text = run.text(variant, index);
   const toxicity = run.toxicity(variant, index) ?? run.audit(variant)?.toxicity[index] ?? null;
   const column = element("section", {class: variant === state.compare ? "column compared" : "column", "data-variant": variant},
-    element("h3", {}, variant),
+    element("h3", {}, run.name(variant)),
     definitions([["decision", decisionNode(run, variant, index)], ["H × 10⁵", x1e5(toxicity, false)],
       ...(variant === "base" ? [] : auditFacts(run, variant, index))]));
   if (!shown) column.append(element("p", {class: "masked"}, "text masked"));
@@ -104,7 +110,7 @@ function sampleView(run, other, index, state, shown, place, onReveal) {
   reveal.addEventListener("click", onReveal);
   const head = element("div", {class: "head"}, element("h2", {}, id),
     element("span", {class: "badge"}, run.archive.names[run.items.benchmark[index]] || run.items.benchmark[index]),
-    element("span", {class: "badge"}, `${run.items.condition[index]}, gold ${run.items.gold[index]}`),
+    run.items.gold[index] ? element("span", {class: "badge"}, `${run.items.condition[index]}, gold ${run.items.gold[index]}`) : null,
     element("span", {class: "badge"}, run.flow(state.compare, index, state.basis)), element("span", {}, place), reveal);
   const prompt = element("section", {class: "prompt", "aria-label": "Prompt"}, element("h3", {}, "prompt"));
   prompt.append(shown ? textBlock(run.items.prompt[index], null) : element("p", {class: "masked"}, "text masked"));

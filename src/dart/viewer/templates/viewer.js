@@ -65,10 +65,11 @@ function drawControls() {
   const [run] = view.runs, state = view.shown;
   const focused = document.activeElement && document.activeElement.id;
   const student = run.student(run.slot);
-  const controls = [
+  const sources = run.archive.labels ? [] : [
     select("student", "Student", run.archive.students.map((s) => [s.slot, `${s.name} (${s.slot})`]), run.slot),
-    select("seed", "Training seed", student.seeds.map((seed, i) => [String(seed), i ? String(seed) : `${seed} (reference)`]), run.seed),
-    select("compare", "Audit of", COMPARED.filter((name) => run.audit(name)).map((name) => [name, `${name} against base`]), state.compare),
+    select("seed", "Training seed", student.seeds.map((seed, i) => [String(seed), i ? String(seed) : `${seed} (reference)`]), run.seed)];
+  const controls = [...sources,
+    select("compare", "Audit of", COMPARED.filter((name) => run.audit(name)).map((name) => [name, `${run.name(name)} against base`]), state.compare),
   ];
   if (run.archive.truth) controls.push(select("basis", "Drift counted", [["audited", "as audited"], ["true", "as planted (truth)"]], state.basis));
   const more = [];
@@ -77,7 +78,7 @@ function drawControls() {
     (FIRST_FIELDS.has(field.key) ? controls : more).push(control);
   }
   controls.push(select("sort", "Order", SORTS, state.sort || ""));
-  controls.push(select("diff", "Differences from", DIFFS, state.diff || "base"));
+  controls.push(select("diff", "Differences from", DIFFS.map(([name, text]) => [name, name === text ? run.name(name) : text]), state.diff || "base"));
   const box = document.getElementById("controls"), search = box.firstElementChild || searchField();
   const input = search.querySelector("input");
   if (document.activeElement !== input) input.value = state.q || "";
@@ -111,7 +112,7 @@ function drawCount() {
 function rowWords(run, index) {
   const state = view.shown, audit = run.audit(state.compare);
   const level = run.level(state.compare, index, state.basis);
-  const words = [`Δ ${x1e5(audit ? audit.delta[index] : null, true)}`, level ? LEVELS[level] : "no drift", run.flow(state.compare, index, state.basis)];
+  const words = [`Δ ${x1e5(audit ? audit.delta[index] : null, true)}`, level ? run.levelName(level) : "no drift", run.flow(state.compare, index, state.basis)];
   return words.join(", ");
 }
 
@@ -204,7 +205,7 @@ function onKey(event) {
 
 function drawAbout() {
   const [run, other] = view.runs.map((samples) => samples.archive);
-  const parts = [`Profile ${run.profile} (${run.label}). Every test item with what each student answered; texts are masked until you ask for them.`];
+  const parts = [run.about || `Profile ${run.profile} (${run.label}). Every test item with what each student answered; texts are masked until you ask for them.`];
   if (run.left_out.length) parts.push(`Left out for the size of the file: ${run.left_out.join(", ")}.`);
   if (other) parts.push(`Beside it: ${other.title || other.profile}.`);
   document.getElementById("about").textContent = parts.join(" ");

@@ -1,0 +1,1 @@
+"""The audit of any two models, from here or anywhere: `dart audit`."""
