@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import yaml
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from dart.core.records import Record
 from dart.metrics.run import Run
@@ -26,11 +26,11 @@ class Entry(Record):
 
     about: str
     places: tuple[str, ...]
-    n: dict[str, float]
-    checks: dict[str, str]
-    expect: dict[str, float]
     text: str
     follows: str
+    n: dict[str, float] = Field(default_factory=dict)
+    checks: dict[str, str] = Field(default_factory=dict)
+    expect: dict[str, float] = Field(default_factory=dict)
 
 
 ENTRIES: tuple[Entry, ...] = TypeAdapter(tuple[Entry, ...]).validate_python(
@@ -40,8 +40,9 @@ _HEAD = """# What in the paper does not add up
 
 Recomputed from the paper's printed numbers (arXiv 2604.16845v1) by `src/dart/report/paper_arithmetic.py`; a test
 evaluates every sum. Most points are slips that change no conclusion. They matter to whoever compares a run with the
-paper: such a number cannot be matched, and a difference from it is no failure of a reproduction. Bodies of some tables
-are missing in the copy that this was read from; a point that such a body could settle says so.
+paper: such a number cannot be matched, and a difference from it is no failure of a reproduction. Where a simple
+explanation would reconcile two numbers, it is named. Bodies of some tables are missing in the copy that this was read
+from; a point that such a body could settle says so. Double quotes hold the paper's wording.
 
 Renew this page with `python -m dart.report.paper_arithmetic > docs/paper-arithmetic.md`.
 """
@@ -49,7 +50,8 @@ Renew this page with `python -m dart.report.paper_arithmetic > docs/paper-arithm
 
 def values(entry: Entry) -> dict[str, float]:
     """What the expressions of an entry come to."""
-    names: dict[str, Any] = {"n": SimpleNamespace(**entry.n), "kappa": _kappa, "tables_with": _tables_with}
+    names: dict[str, Any] = {"n": SimpleNamespace(**entry.n)}
+    names |= {"kappa": _kappa, "tables_with": _tables_with, "counts": _counts}
     return {name: float(eval(text, {"__builtins__": {}}, names)) for name, text in entry.checks.items()}
 
 
@@ -71,6 +73,11 @@ def _tables_with(precision: float, recall: float, kappa: float, pairs: float) ->
                     agreed = (n - flagged - cases + 2 * tp) / n
                     count += chance < 1 and round((agreed - chance) / (1 - chance), 3) == kappa
     return count
+
+
+def _counts(share: float, total: float) -> int:
+    """How many counts out of `total` are that share, rounded to three digits."""
+    return sum(abs(count / total - share) <= 0.0005 + 1e-12 for count in range(int(total) + 1))
 
 
 def page() -> str:
