@@ -17,9 +17,10 @@ from dart.core import layout
 from dart.core.files import read_jsonl, write_json, write_jsonl
 from dart.core.records import Generation
 from dart.core.schema.profile import SuiteSpec
+from dart.student import train as trainer
 from dart.student.adapter import WEIGHTS
 from dart.suite.split import split_suite
-from stages import distill, generate, train, training
+from stages import distill, generate, train
 from tests.support import tiny_models
 
 pytestmark = pytest.mark.training
@@ -84,13 +85,13 @@ def checkout(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Seeds that were really trained, in order."""
     seeds: list[int] = []
-    real = training.train_adapter
+    real = trainer.train_adapter
 
     def record(*arguments: Any, **options: Any) -> None:
         seeds.append(arguments[5])
         real(*arguments, **options)
 
-    monkeypatch.setattr(training, "train_adapter", record)
+    monkeypatch.setattr(trainer, "train_adapter", record)
     return seeds
 
 
@@ -143,7 +144,7 @@ def test_a_seed_that_is_added_is_the_only_one_that_is_trained_and_answered(
 def test_a_stage_that_is_killed_in_its_second_seed_trains_the_first_once(
     checkout: Path, trained: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real: Callable[..., None] = training.train_adapter
+    real: Callable[..., None] = trainer.train_adapter
 
     def dies(*arguments: Any, **options: Any) -> None:
         if arguments[5] == 3:
@@ -151,7 +152,7 @@ def test_a_stage_that_is_killed_in_its_second_seed_trains_the_first_once(
         real(*arguments, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(training, "train_adapter", dies)
+        patched.setattr(trainer, "train_adapter", dies)
         with pytest.raises(KeyboardInterrupt):
             train.run(SLOT)
     assert not layout.adapters(SLOT, "distilled").exists(), "an out that exists is complete"

@@ -13,7 +13,7 @@ from scipy import stats as scipy_stats
 from dart.core.errors import DataError
 from dart.core.records import Generation, Item, Label
 from dart.core.schema.method import Statistics
-from dart.policy.evaluation import PolicyRun, _q95, outcome, policy_report, selection
+from dart.policy.evaluation import PolicyRun, outcome, policy_report, selection
 from dart.policy.records import PolicyAnswer, Premise
 from tests.policy.test_selection import answer, item
 
@@ -131,9 +131,3 @@ def test_same_answers_same_bytes_and_a_seed_that_matters() -> None:
 def test_answers_of_other_prompts_are_refused() -> None:
     with pytest.raises(DataError, match="s/repaired, two_pass"):
         report([answer(i, "YES") for i in ITEMS], {"two_pass": [under(i, "YES", "YES") for i in ITEMS[1:]]})
-
-
-@pytest.mark.parametrize("n", [1, 2, 20, 21, 100])
-def test_the_fast_quantile_is_numpy_s(n: int) -> None:
-    values = np.random.default_rng(n).random((3, n))
-    np.testing.assert_allclose(_q95(values), np.quantile(values, 0.95, axis=-1), rtol=1e-12)
