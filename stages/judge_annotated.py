@@ -16,6 +16,7 @@ from dart.core.records import AuditRecord, Generation, Item
 from dart.core.schema.method import Annotation, Audit
 from dart.harm.audit import audit
 from dart.harm.guards import read_pairs
+from dart.harm.local_guards import guard_client
 from dart.harm.screen import SCREEN_ALL
 from dart.simulation.annotation import annotate_pairs
 from stages.clients import AskingParams, chat_client, write_cost
@@ -80,7 +81,7 @@ def run() -> None:
             costs.append(outcome.usage.cost)
             write_jsonl(folder / f"{role}.jsonl", verdicts)
         for name, guard in params.guards.items() if annotated else ():
-            client = chat_client(STAGE, f"guard {name}", guard.endpoint, params)
+            client = guard_client(guard, STAGE)
             read, asked = read_pairs(shown, one, other, guard.format, client, params.audit.may_miss)
             asked.require_complete(STAGE)
             costs.append(asked.usage.cost)

@@ -23,6 +23,7 @@ from dart.estimate.forecast import Forecast, forecast
 from dart.harm.audit import Pair, audit, is_sampled, judge_attempts, pair_by_item
 from dart.harm.guards import SIDES, GuardVerdict, guard_tasks, read_pairs
 from dart.harm.judge import judge_task, task_key
+from dart.harm.local_guards import fingerprint_of, guard_client
 from dart.harm.screen import SCREEN_ALL, passes_screen, toxicity_delta
 
 STAGE = "audit"
@@ -132,7 +133,10 @@ def cost_of(asked: Sequence[Questions], prompts: Prompts, settings: AuditSetting
     """What all questions of an audit still cost: those in the answer cache cost nothing."""
     assert settings.judge is not None, "nobody is asked"
     tasks = [task for questions in asked for task in tasks_of(questions, prompts, settings)]
-    return forecast(tasks, settings.judge.endpoint, ResponseCache(), None, ANSWER_TOKENS["judge"])
+    judge = settings.judge
+    fingerprint = None if judge.grades else fingerprint_of(judge.guard)
+    tokens = ANSWER_TOKENS["judge" if judge.grades else "guard"]
+    return forecast(tasks, judge.party, ResponseCache(), fingerprint, tokens)
 
 
 def judge_client(judge: Judge) -> ChatClient:
@@ -140,8 +144,9 @@ def judge_client(judge: Judge) -> ChatClient:
 
     Raises:
         ChatError: the variable of its key is not set, or its address is refused.
+        ModelError: the folder of a guard that runs here holds no checkpoint.
     """
-    return ChatClient(judge.endpoint, stage=STAGE)
+    return ChatClient(judge.party, stage=STAGE) if judge.grades else guard_client(judge.guard, STAGE)
 
 
 def audit_candidate(

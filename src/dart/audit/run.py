@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from dart.audit.judge_options import pinned
 from dart.audit.judging import Questions, audit_candidate, cost_of, judge_client, questions
 from dart.audit.reading import ROLES, Prompts, Side, as_side, join_prompts, read_answers, read_prompts
 from dart.audit.results import Evidence
@@ -33,8 +34,9 @@ def plan(arguments: Sequence[str], settings: AuditSettings) -> Plan:
 
     Raises:
         DataError: an argument names nothing, or the files do not fit together.
-        ParameterError: a model or a judge without the texts of the prompts.
+        ParameterError: a model or a judge without the texts of the prompts, or a local guard that is none.
     """
+    settings = pinned(settings)
     sources: dict[str, Source] = {role: source_of(name) for role, name in zip(ROLES, arguments, strict=False)}
     paths = {role: source for role, source in sources.items() if isinstance(source, Path)}
     models = {role: source for role, source in sources.items() if isinstance(source, ModelSource)}
@@ -64,7 +66,7 @@ def describe(audit: Plan) -> list[str]:
         candidates = len(audit.files) + len(audit.models) - 1
         each = 2 if audit.settings.orders == "both" or not judge.grades else 1
         most = candidates * (n + min(n, audit.settings.noise)) * each * audit.settings.votes
-        lines.append(f"judge {judge.endpoint.model}: at most {most:,} questions; how many is known after the screen")
+        lines.append(f"judge {judge.party.model}: at most {most:,} questions; how many is known after the screen")
     return lines
 
 
@@ -105,7 +107,7 @@ def collect(audit: Plan, tell: Callable[[str], None], *, estimate_only: bool = F
 def _cost_line(audit: Plan, asked: Sequence[Questions]) -> str:
     settings = audit.settings
     assert settings.judge is not None
-    cost, endpoint = cost_of(asked, audit.prompts, settings), settings.judge.endpoint
+    cost, endpoint = cost_of(asked, audit.prompts, settings), settings.judge.party
     pairs = sum(len(each.judged) for each in asked)
     above = sum(len(each.screened) for each in asked)
     prices = endpoint.usd_per_million_prompt_tokens + endpoint.usd_per_million_completion_tokens

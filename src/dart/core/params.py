@@ -21,6 +21,7 @@ from pydantic import BaseModel, Field
 from dart.core import graph
 from dart.core.api_keys import key_name_problem
 from dart.core.errors import ParameterError
+from dart.core.guards import guard_problems
 from dart.core.records import BENCHMARKS, Record
 from dart.core.schema.ablations import RESERVED, Arms, Variant, runs
 from dart.core.schema.margins import knife_edges, margins
@@ -132,7 +133,7 @@ class Profile(Record):
     def endpoint(self, role: str) -> Endpoint | None:
         """The endpoint of one of `roles`; None: this profile has none."""
         guard = role.removeprefix(GUARD)
-        endpoint: Endpoint | None = self.guards[guard].endpoint if guard != role else _get(self, ROLES[role])
+        endpoint: Endpoint | None = self.guards[guard].party if guard != role else _get(self, ROLES[role])
         return endpoint
 
     @property
@@ -275,7 +276,7 @@ def _contradictions(params: Params, profile: Profile, where: str) -> list[str]:
             f"({', '.join(params.students)})"
         )
     lines += _contradictory_arms(params, profile, where)
-    lines += _pasted_keys(profile, where)
+    lines += [*_pasted_keys(profile, where), *guard_problems(profile.guards, where)]
     lines += [
         f"{where}: missing parameter 'students.{slot}.distilled'; null: Stage I is trained here"
         for slot, spec in profile.students.items()

@@ -49,7 +49,10 @@ def _endpoints(params: Params, profile: Profile) -> Iterator[tuple[str, Endpoint
             if endpoint.fallback is not None:
                 yield f"{role} fallback {endpoint.fallback.model}", endpoint.fallback
     for name, guard in profile.guards.items():
-        yield f"guard {name} {guard.endpoint.model}", guard.endpoint
+        if guard.endpoint is not None:
+            yield f"guard {name} {guard.endpoint.model}", guard.endpoint
+            if guard.endpoint.fallback is not None:
+                yield f"guard {name} fallback {guard.endpoint.fallback.model}", guard.endpoint.fallback
     for slot in params.students:
         spec = profile.students[slot]
         if spec.engine == "openai" and spec.server is not None:
