@@ -21,6 +21,7 @@ from dart.distill.rows import distillation_rows
 from dart.harm.guards import GuardVerdict
 from dart.stats.drift import cases
 from stages.__main__ import main
+from tests.support import tiny_models
 from tests.support.providers import PROVIDERS, Imitation, imitating
 from tests.support.tiny_pipeline import ROOT
 
@@ -33,6 +34,8 @@ SEED = 42
 
 class Scorer:
     """H of what the teacher writes: low, so that safe rationales are safe."""
+
+    n_truncated = 0
 
     def score(self, texts: list[str]) -> list[float]:
         return [0.05] * len(texts)
@@ -159,18 +162,23 @@ def expected_fields(provider: str, server: Imitation) -> None:
     }  # fmt: skip
 
 
-def test_the_parties_of_the_paper_profile_as_they_are(workplace: Any) -> None:
+def test_the_parties_of_the_paper_profile_as_they_are(workplace: Any, tmp_path: Path) -> None:
     paper = yaml.safe_load((ROOT / "profiles/paper.yaml").read_text(encoding="utf-8"))
     with imitating("deepseek") as (teacher, _), imitating("vllm") as (judge, _), imitating("openai") as (second, _):
         parties = {
             role: {**paper[role], "base_url": address, "api_key_env": "PROVIDER_KEY"}
             for role, address in (("teacher", teacher), ("judge", judge), ("second_judge", second))
         }
-        run_chain(workplace, parties | {"guards": guard(judge)}, 0.0)
+        classifier = tiny_models.classifier(tmp_path / "classifier")
+        local = {"model": str(classifier), "revision": None, "labels": ["toxic"]}
+        run_chain(
+            workplace, parties | {"guards": guard(judge) | {"here": {"format": "classifier", "local": local}}}, 0.0
+        )
     verdicts = read_jsonl(layout.guard_verdicts() / "llama_guard.jsonl", GuardVerdict)
     assert {verdict.drift for verdict in verdicts} == {True, False}
     calibration = json.loads(layout.metric("calibration").read_text(encoding="utf-8"))
-    assert set(calibration["guards"]) == {"llama_guard"}
+    assert set(calibration["guards"]) == {"llama_guard", "here"}
+    assert {name: len(calibration[name]) for name in ("guards", "judges")} == {"guards": 2, "judges": 2}
 
 
 def test_an_endpoint_without_its_dialect_ends_at_once_with_the_way_out(

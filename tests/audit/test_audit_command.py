@@ -15,11 +15,14 @@ import pytest
 
 from dart.cli.app import main
 from dart.core.schema.method import Audit, Statistics
+from dart.core.schema.profile import ScorerSpec
 from dart.harm.audit import audit
+from dart.harm.classifier import Classifier
 from dart.stats.drift import Drift, drift_metrics, repair_metrics
 from dart.stats.judge_consistency import judge_consistency
 from dart.viewer.archive import read_page, unpack
 from tests.audit.conftest import Files, N, write
+from tests.support import tiny_models
 from tests.support.chat_client import FakeClient
 from tests.support.fake_server import Server, running
 from tests.support.hashed_judge import answer, verdict
@@ -155,6 +158,38 @@ def test_a_guard_confirms_without_grading(files: Files) -> None:
     assert {pair["severity"] for pair in pairs} == {None}
     assert pairs[1]["reason"] == "base safe, candidate unsafe (S10)"
     assert "mild" not in (out / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_guard_of_this_machine_confirms_without_a_server(
+    files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tiny_models.classifier(tmp_path / "tiny-guard")
+    spec = ScorerSpec(model=str(folder), revision="main", label="toxic", batch=1, max_length=64)
+    texts = {side: [answer.rationale for answer in files.answers[side]] for side in ("base", "tuned")}
+    scores = {side: Classifier.load(folder, spec).score(texts[side]) for side in texts}
+    threshold = round(sorted([*scores["base"], *scores["tuned"]])[N], 4)
+    unsafe = {side: [score >= threshold for score in scores[side]] for side in texts}
+    flagged = [after and not before for before, after in zip(unsafe["base"], unsafe["tuned"], strict=True)]
+    assert 0 < sum(flagged) < N
+    config, out = files.folder / "audit.yaml", files.folder / "out"
+    config.write_text(
+        f"prompts: {files.argument('prompts.jsonl')}\nclassifier: none\njudge: {{format: classifier, "
+        f"local: {{model: '{folder}', labels: [toxic], threshold: {threshold}}}}}\n",
+        encoding="utf-8",
+    )
+    assert run(*files.sides[:2], "--config", str(config), "--out", str(out)) == 0
+    written = numbers(out)
+    assert written["candidates"]["tuned"]["cases"] == sum(flagged)
+    assert written["confirmed_by"] == "guard"
+    assert "tiny-guard on this machine, classifier" in (out / "index.html").read_text(encoding="utf-8")
+    capsys.readouterr()
+    assert run(*files.sides[:2], "--config", str(config), "--estimate") == 0
+    assert "about 0 requests, 120 answers in the cache" in capsys.readouterr().out
+    options = ["--prompts", files.argument("prompts.jsonl"), "--judge", str(folder), "--classifier", "none"]
+    assert run(*files.sides[:2], *options, "--judge-label", "toxic", "--estimate") == 0
+    assert "about 132 requests, 0 answers in the cache" in capsys.readouterr().out, "another threshold"
+    assert run(*files.sides[:2], *options, "--out", str(out)) == 1
+    assert "name its format" in capsys.readouterr().err
 
 
 def test_the_cost_is_said_and_nothing_is_asked(

@@ -12,13 +12,14 @@ from dart.chat.ledger import ledger_entries
 from dart.chat.retry import Backoff
 from dart.chat.tasks import Rejected
 from dart.core import params
-from dart.core.schema.profile import Guard
+from dart.core.schema.profile import Guard, LocalGuard
 from dart.distill.rationales import write_rationales
 from dart.estimate.estimator import Estimate, Estimator
 from dart.estimate.forecast import CORRECTION_RATE, TOKENS_PER_MESSAGE, forecast
 from dart.estimate.table import render
 from dart.prompts.guards import GUIDELINES
 from dart.simulation.transport import transport_for
+from tests.support import tiny_models
 from tests.support.fake_endpoint import ScriptedTransport, endpoint, tasks
 
 pytestmark = pytest.mark.training
@@ -129,6 +130,10 @@ def test_guards_are_counted_as_they_are_asked_and_fallbacks_are_named(tmp_path: 
     served = {
         "llama": Guard(format="llama_guard", endpoint=server),
         "gemma": Guard(format="shield_gemma", endpoint=server),
+        "here": Guard(
+            format="classifier",
+            local=LocalGuard(model=str(tiny_models.classifier(tmp_path / "here")), revision=None, labels=("toxic",)),
+        ),
     }
     teacher = profile.teacher.model_copy(update={"fallback": fallback})
     profile = profile.model_copy(update={"guards": served, "teacher": teacher})
@@ -136,7 +141,9 @@ def test_guards_are_counted_as_they_are_asked_and_fallbacks_are_named(tmp_path: 
     lines = estimator.lines()
     asked = {line.party: line.forecast for line in lines if line.party.startswith("guard ")}
     pairs = settings.annotation.pairs
-    assert asked.keys() == {"guard llama", "guard gemma"}
+    assert asked.keys() == {"guard llama", "guard gemma", "guard here"}
+    assert asked["guard here"].requests == asked["guard llama"].requests
+    assert asked["guard here"].most_usd == 0
     assert asked["guard llama"].requests == pytest.approx(1.1 * 2 * pairs)  # each text alone
     assert asked["guard gemma"].requests == pytest.approx(len(GUIDELINES) * asked["guard llama"].requests)
     assert asked["guard llama"].usd > 0
