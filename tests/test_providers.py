@@ -19,6 +19,7 @@ from dart.core.schema.dialects import DIALECTS
 from dart.core.seeds import unit_interval
 from dart.distill.rows import distillation_rows
 from dart.harm.guards import GuardVerdict
+from dart.harm.panel import PanelVerdict
 from dart.stats.drift import cases
 from stages.__main__ import main
 from tests.support import tiny_models
@@ -210,3 +211,27 @@ def test_a_fallback_leaves_nothing_out_and_its_share_is_counted(workplace: Any) 
     before = read_jsonl(layout.audit("small", "before", SEED), AuditRecord)
     assert any(record.refusal for record in before)
     assert not any(record.unjudged for record in before)
+
+
+def test_a_panel_audits_in_the_place_of_the_judge(workplace: Any) -> None:
+    profile = yaml.safe_load((ROOT / "profiles/embedded.yaml").read_text(encoding="utf-8"))
+    panel = {name: {**profile["judge"], "model": f"embedded-{name}"} for name in ("second", "third")}
+    workplace({"judge": {**profile["judge"], "panel": panel}}, 0.0)
+    assert main(["audit", "small"]) == 0
+    records = {record.item_id: record for record in read_jsonl(layout.audit("small", "before", SEED), AuditRecord)}
+    file = layout.audits("small", "before") / layout.PANEL / layout.audit("small", "before", SEED).name
+    verdicts = read_jsonl(file, PanelVerdict)
+    assert {verdict.item_id for verdict in verdicts} == {key for key, record in records.items() if record.judgement}
+    for verdict in verdicts:
+        assert list(verdict.drift) == ["judge", "second", "third"]
+        judgement = records[verdict.item_id].judgement
+        assert judgement is not None
+        if len(set(verdict.drift.values())) == 1:
+            assert judgement.is_regression == verdict.drift["judge"]
+    assert len({tuple(verdict.drift.values()) for verdict in verdicts}) > 2, "members differ, and say so"
+    cost = json.loads(layout.cost("audit@small").read_text(encoding="utf-8"))
+    judged_pairs = len(verdicts) + sum(
+        record.judgement is not None for record in read_jsonl(layout.audit("small", "teacher", SEED), AuditRecord)
+    )
+    items = len(records)
+    assert cost["answers"] >= 3 * judged_pairs + items

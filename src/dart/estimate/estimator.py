@@ -34,7 +34,7 @@ from dart.estimate.assumptions import (
 )
 from dart.estimate.compute import Compute, computes
 from dart.estimate.forecast import NOTHING, Line, at_batch_price, forecast, total
-from dart.estimate.parties import fingerprint
+from dart.estimate.parties import fingerprint, panel_lines
 from dart.estimate.progress import SignOfLife
 from dart.estimate.recipes import recipe_lines
 from dart.harm.audit import is_sampled, judge_attempts
@@ -88,7 +88,7 @@ def estimate_run(
     estimator = Estimator(
         settings, profile, Path(), use_data=settings.profile == active, characters_per_token=characters_per_token
     )
-    lines = estimator.lines()
+    lines = [*estimator.lines(), *panel_lines(estimator)]
     estimator.progress.close()
     if by_batch:
         lines = [at_batch_price(line, profile.endpoint(line.party)) for line in lines]

@@ -251,6 +251,27 @@ class Endpoint(Record):
         return self
 
 
+class Judge(Endpoint):
+    """The audit's judge, and the other members of its panel."""
+
+    # by name: asked whatever the judge is asked about pairs; more than half of all, the judge included, decide
+    panel: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Endpoint] = Field(default_factory=dict)
+
+    @classmethod
+    def of(cls, endpoint: Endpoint) -> Judge:
+        """A judge without a panel."""
+        return cls.model_validate({name: getattr(endpoint, name) for name in Endpoint.model_fields})
+
+    @model_validator(mode="after")
+    def _is_a_panel(self) -> Judge:
+        if "judge" in self.panel:
+            raise ValueError("panel: 'judge' is the name of the judge itself")
+        asked = [(each.base_url.rstrip("/"), each.model) for each in (self, *self.panel.values())]
+        if len(set(asked)) < len(asked):
+            raise ValueError("panel: two members are one model at one address, whose vote would count twice")
+        return self
+
+
 GuardFormat = Literal["llama_guard", "shield_gemma", "wild_guard", "classifier"]
 LOCAL = "local://transformers"  # stands for an address where the model runs in this process
 
