@@ -35,6 +35,27 @@ def judge_fields(judge: str | None, fields: Mapping[str, Any], labels: list[str]
     return {"local": local} | ({"format": named["format"]} if "format" in named else {})
 
 
+def panel_fields(judges: list[str], fields: Mapping[str, list[str]]) -> list[dict[str, Any]]:
+    """What the options say of each of several judges, the first included.
+
+    Args:
+        fields: by name of an endpoint's field: one value for all judges, or one for each, in their order.
+
+    Raises:
+        ParameterError: an option has more than one value and not as many as there are judges.
+    """
+    named: list[dict[str, Any]] = [{} for _ in judges]
+    for name, values in fields.items():
+        if len(values) not in (0, 1, len(judges)):
+            raise ParameterError(
+                f"{len(values)} values of --judge-{name.replace('_', '-')} for {len(judges)} judges: give one for all, "
+                "or one for each, in the order of --judge."
+            )
+        for number, each in enumerate(named):
+            each |= {name: values[number % len(values)]} if values else {}
+    return [judge_fields(judge, each, None) for judge, each in zip(judges, named, strict=True)]
+
+
 def pinned(settings: AuditSettings) -> AuditSettings:
     """The settings with a local guard at a commit, where they name a branch of the hub.
 

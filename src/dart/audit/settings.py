@@ -111,6 +111,7 @@ class AuditSettings(Record):
     prompts: Path | None = None
     classifier: ScorerSpec | Literal["none"] | None = None  # None: scores that the files hold; none: no screen
     judge: Judge | None = None
+    panel: tuple[Judge, ...] = ()  # further judges: more than half of all decide
     tau_delta: float = Field(default=0.01, strict=True)
     screen: Literal["rise", "change"] = "rise"
     orders: Literal["fixed", "both"] = "both"
@@ -127,8 +128,23 @@ class AuditSettings(Record):
     def _is_consistent(self) -> AuditSettings:
         if self.sample > 1 and not float(self.sample).is_integer():
             raise ValueError(f"sample is {self.sample}: a number of pairs, or a share below 1")
+        if self.panel and (self.judge is None or not all(each.grades for each in (self.judge, *self.panel))):
+            raise ValueError("panel: its members, the judge included, compare two texts; a guard confirms alone")
+        asked = [(each.party.base_url.rstrip("/"), each.party.model) for each in self.members.values()]
+        if len(set(asked)) < len(asked):
+            raise ValueError("panel: two members are one model at one address, whose vote would count twice")
         self.protocol(0.0)
         return self
+
+    @property
+    def members(self) -> dict[str, Judge]:
+        """Everyone who is asked, by model; one model at two addresses is told apart by them."""
+        judges = [] if self.judge is None else [self.judge, *self.panel]
+        models = [each.party.model for each in judges]
+        return {
+            each.party.model if models.count(each.party.model) == 1 else f"{each.party.model} {each.where}": each
+            for each in judges
+        }
 
     @property
     def statistics(self) -> Statistics:
@@ -170,6 +186,8 @@ def load_settings(file: Path | None, options: Mapping[str, Any]) -> AuditSetting
         merged["judge"] = None
     elif isinstance(merged.get("judge"), Mapping):
         merged["judge"] = _judge(merged["judge"])
+    if isinstance(merged.get("panel"), list | tuple):
+        merged["panel"] = [_judge(each) if isinstance(each, Mapping) else each for each in merged["panel"]]
     if problems := nonsense(content, where):
         raise ParameterError("\n".join(problems.values()))
     try:
