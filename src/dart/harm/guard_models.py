@@ -72,9 +72,10 @@ class WritingGuard:
     def __init__(self, local: LocalGuard) -> None:
         source = resolve(guard_folder(local))
         revision = {} if source.is_local else {"revision": source.revision, "token": token()}
+        causal: Any = AutoModelForCausalLM  # whose types leave loading_info out
         try:
             self._tokenizer = chat_tokenizer(source, local.chat_template)
-            model, loading = AutoModelForCausalLM.from_pretrained(
+            model, loading = causal.from_pretrained(
                 source.path_or_id, trust_remote_code=False, use_safetensors=True, output_loading_info=True,
                 dtype=torch.bfloat16 if local.precision == "bf16" else torch.float32, **revision,
             )  # fmt: skip
@@ -92,7 +93,7 @@ class WritingGuard:
         self._model.to(self._device)
         ends = model.generation_config.eos_token_id
         self._ends = {*(ends if isinstance(ends, list) else [ends]), self._tokenizer.eos_token_id} - {None}
-        self._decoding = GenerationConfig(
+        self._decoding = GenerationConfig(  # type: ignore[no-untyped-call]
             max_new_tokens=local.max_new_tokens, do_sample=False, eos_token_id=sorted(self._ends),
             pad_token_id=min(self._ends),  # one text at a time: nothing is padded
         )  # fmt: skip
