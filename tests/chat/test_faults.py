@@ -29,6 +29,9 @@ from tests.support.fake_server import KINDS, Server, running
 ROOT = Path(__file__).resolve().parents[2]
 COUNT = 300
 PLAIN = "All is well. Nothing more is to be said."
+# A whole answer takes milliseconds. A busy machine must not make one late, which would rightly be asked for again and
+# spoil the count; only stalled requests may reach the deadline, so few of them are stalled.
+TIMEOUT_S, STALLS = 4.0, 3
 QUICK = Backoff(max_tries=12, initial_s=0.005, max_s=0.05)
 ITEMS = [
     Item(id=f"N1-EQUAL-{n}", benchmark="N1", condition="EQUAL", gold="NO", prompt=f"Question {n}?", scenario=f"{n}")
@@ -50,7 +53,7 @@ def answers(variant: str, toxicity: float) -> list[Generation]:
 
 
 def faulty_endpoint(url: str, model: str) -> Endpoint:
-    return endpoint(base_url=url, model=model, concurrency=16, timeout_s=0.5, max_tokens=500)
+    return endpoint(base_url=url, model=model, concurrency=16, timeout_s=TIMEOUT_S, max_tokens=500)
 
 
 def distill_stage(url: str, folder: Path) -> None:
@@ -107,7 +110,7 @@ STAGES = {"teacher": distill_stage, "judge": audit_stage}
 def test_a_third_of_the_requests_fails_and_the_output_is_the_same(name: str, tmp_path: Path) -> None:
     # to the teacher's rules prose is an answer like any other; the judge's JSON in prose is not
     kinds = tuple(kind for kind in KINDS if name == "judge" or kind != "prose around the answer")
-    calm, stormy = Server(role_answer(name)), Server(role_answer(name), faults=0.3, kinds=kinds)
+    calm, stormy = Server(role_answer(name)), Server(role_answer(name), faults=0.3, kinds=kinds, stalls=STALLS)
     expected = repro(STAGES[name], calm, tmp_path / "calm")
     assert repro(STAGES[name], stormy, tmp_path / "stormy") == expected
 
