@@ -181,7 +181,7 @@ def audit_candidate(
         prompts.labels,
     )
     outcome.require_complete(STAGE)
-    members = ()
+    members: tuple[PanelVerdict, ...] = ()
     if isinstance(client, JudgePanel):
         members = tuple(client.member_verdicts(prompts.items, settings.protocol(asked.rate)))
     noise, usage = _noise(asked.noise, prompts, settings, client)
