@@ -237,6 +237,7 @@ async function start() {
   });
   if (window.matchMedia("(max-width: 760px)").matches) document.getElementById("fold").open = false;
   await apply();
+  performance.mark("ready");
   document.documentElement.dataset.ready = "yes";
 }
 
