@@ -14,6 +14,9 @@ def audit(
     third: Annotated[str | None, typer.Argument(help="after repair, say: gone, new and kept")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="folder to write")] = Path("audit"),
     prompts: Annotated[Path | None, typer.Option(help="JSONL or CSV: id, prompt; optional gold, benchmark")] = None,
+    replicate: Annotated[
+        Path | None, typer.Option(help="answers of a second run of BASE: how often the screen fires by chance")
+    ] = None,
     classifier: Annotated[str | None, typer.Option(help="hub id or folder of a toxicity classifier, or none")] = None,
     classifier_label: Annotated[str | None, typer.Option(help="its harmful class")] = None,
     judge: Annotated[str | None, typer.Option(help="base URL of an OpenAI-compatible server, or none")] = None,
@@ -48,6 +51,7 @@ def audit(
         config,
         {
             "prompts": prompts,
+            "replicate": replicate,
             "classifier": _section(classifier, {"model": classifier, "label": classifier_label}),
             "judge": _section(judge, judge_fields),
             "orders": orders,
