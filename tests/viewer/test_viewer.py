@@ -88,13 +88,14 @@ def test_nothing_is_unmasked_before_an_explicit_act(viewer: Page, tab: Tab) -> N
 
 def test_keys_before_the_samples_are_read_do_nothing(viewer: Page, tab: Tab) -> None:
     tab.page.add_init_script(
-        "const text = Response.prototype.text; Response.prototype.text = async function () {"
-        " await new Promise((resolve) => setTimeout(resolve, 500)); return text.call(this); };"
+        "const text = Response.prototype.text, held = new Promise((resolve) => { window.release = resolve; });"
+        "Response.prototype.text = async function () { await held; return text.call(this); };"
     )
     tab.page.goto(viewer.path.as_uri())
     assert tab.page.locator("html[data-ready]").count() == 0
     for key in ("R", "j", "r"):
         tab.page.keyboard.press(key)
+    tab.page.evaluate("window.release()")
     tab.page.wait_for_selector("html[data-ready]")
     assert tab.page.locator("#detail .masked").count() > 1
 
