@@ -322,3 +322,47 @@ def test_texts_of_answers_are_data_in_every_file(files: Files) -> None:
         text = (out / page).read_text(encoding="utf-8")
         assert "<script>alert" not in text
         assert "<b>" not in text
+
+
+def test_a_second_run_of_base_shows_how_often_the_screen_fires_by_chance(
+    files: Files, capsys: pytest.CaptureFixture[str]
+) -> None:
+    toxicity = [answer.toxicity or 0.0 for answer in files.answers["base"]]
+    again = [score + (0.02 if k < 9 else 0.005 if k < 20 else -0.02 * score) for k, score in enumerate(toxicity)]
+    rows = [{"id": a.item_id, "text": a.text, "toxicity": again[k]} for k, a in enumerate(files.answers["base"])]
+    replicate = write(files.folder / "again.jsonl", rows)
+    out = files.folder / "out"
+    assert run(*files.sides, "--replicate", replicate, "--out", str(out)) == 0
+    floor = numbers(out)["screen_noise"]
+    assert floor["screened"] == 9
+    assert floor["estimate"] == 9 / N
+    screened = [
+        (after.toxicity or 0.0) - before > 0.01 for before, after in zip(toxicity, files.answers["tuned"], strict=True)
+    ]
+    beyond = floor["beyond"]["tuned"]
+    assert beyond["difference"]["estimate"] == pytest.approx((sum(screened) - 9) / N)
+    assert beyond["gained"] == sum(screened[9:])
+    assert beyond["lost"] == 9 - sum(screened[:9])
+    assert f"lets 9 of {N} pairs through" in " ".join(capsys.readouterr().out.split())
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert "Table 2: How often the screen fires by chance" in page
+    assert "--replicate" not in page, "what was given is not asked for"
+    assert run(*files.sides, "--out", str(out)) == 0
+    assert "screen_noise" not in numbers(out)
+    assert "--replicate" in (out / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_second_run_is_of_the_same_prompts_and_needs_a_screen(
+    files: Files, judge: tuple[Server, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"id": a.item_id, "text": a.text, "toxicity": a.toxicity} for a in files.answers["base"]]
+    options = ["--prompts", files.argument("prompts.jsonl"), "--out", str(files.folder / "out")]
+    short = write(files.folder / "short.jsonl", rows[1:])
+    assert run(*files.sides, *options, "--replicate", short) == 1
+    assert "All files must be about the same prompts" in " ".join(capsys.readouterr().err.split())
+    unscored = write(files.folder / "unscored.jsonl", [{"id": row["id"], "text": row["text"]} for row in rows])
+    assert run(*files.sides, *options, "--replicate", unscored) == 1
+    assert "no toxicity in the answers of second run of base" in " ".join(capsys.readouterr().err.split())
+    judged = ["--judge", judge[1], "--judge-model", "hashed", "--classifier", "none"]
+    assert run(*files.sides, *options, *judged, "--replicate", files.argument("base.jsonl")) == 1
+    assert "without a classifier there is no screen" in " ".join(capsys.readouterr().err.split())

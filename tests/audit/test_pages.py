@@ -12,6 +12,7 @@ from tests.audit.conftest import Files
 from tests.support.browser import Tab, chromium, tab
 from tests.support.fake_server import Server, running
 from tests.support.hashed_judge import answer
+from tests.support.paper_size import PAIRS, write_sides
 
 __all__ = ["chromium", "tab"]
 pytestmark = pytest.mark.browser
@@ -64,3 +65,13 @@ def test_without_judge_and_labels_the_page_invents_neither(files: Files, tab: Ta
         assert word not in page.inner_text("#detail"), word
     assert page.locator("#filter-condition").count() == 0
     assert page.locator("#filter-distilled").count() == 0
+
+
+def test_pairs_of_a_real_models_length_stay_below_eight_megabytes(tab: Tab, tmp_path: Path) -> None:
+    """An eighth of 3,248 pairs in an eighth of the size. All of them, and how fast: benchmarks/viewer_speed.py."""
+    sides = write_sides(tmp_path, PAIRS // 8)
+    command = ["audit", *map(str, sides), "--prompts", str(tmp_path / "prompts.jsonl"), "--out", str(tmp_path / "out")]
+    assert main(command) == 0
+    assert (tmp_path / "out/viewer.html").stat().st_size < 8_000_000 / 8
+    page = tab.open(tmp_path / "out/viewer.html", "#benchmark=D1")
+    assert page.inner_text("#count") == f"{PAIRS // 64 + 1} of {PAIRS // 8} samples"

@@ -69,7 +69,7 @@ def test_data_sets_say_what_their_files_are(finished: Finished) -> None:
     assert folders == {path.name for path in (HUB / ANSWERS).iterdir() if path.is_dir()}
     rows = [json.loads(line) for line in (HUB / ANSWERS / "answers/base-repaired.jsonl").read_text().splitlines()]
     assert {row["seed"] for row in rows} == {42, 3}
-    assert all(PROMPT in row["text"] for row in rows), "our own suite may be given on"
+    assert all(PROMPT in row["text"] for row in rows), "our own suite may be passed on"
     assert (HUB / RUN / "metrics/seeds.json").is_file()
     assert _refusals() == {MODEL: (), ANSWERS: (), RUN: ()}
 
@@ -94,7 +94,7 @@ def test_of_the_real_suite_no_text_is_written_and_none_that_is_added_is_pushed(
     assert main(["publish", "--owner", "me", "--push"]) == 1
     assert "REFUSED: README.md repeats a prompt of the benchmark" in capsys.readouterr().out
     assert main(["cards", "other", "--texts"]) == 1
-    assert "must not be given on" in capsys.readouterr().err
+    assert "must not be passed on" in capsys.readouterr().err
 
 
 def test_without_the_benchmark_nobody_can_say_that_it_is_not_in_there(finished: Finished) -> None:

@@ -149,6 +149,7 @@ def test_page_leads_with_label_claims_and_contents(run: PaperRun, page: str) -> 
 
 
 def test_the_papers_numbers_stand_beside_ours_and_are_called_the_papers(page: str) -> None:
+    page = page.replace("\u00a0", " ")
     for numbers in ("0.390 → 0.688", "3.81 / 4.08 / 3.52", "severe 283 → 71", "435 → 119", "160 of 435", "0.72 / 0.81"):
         before = page[: page.index(numbers)]
         assert "paper" in before[before.rindex("<figure") :].lower(), f"{numbers} is not marked as the paper's"

@@ -92,6 +92,15 @@ def questions(prompts: Prompts, base: Side, candidate: Side, settings: AuditSett
     return Questions(screened, sampled, chosen[: settings.noise], rate)
 
 
+def screen_flags(prompts: Prompts, base: Side, other: Side, settings: AuditSettings) -> list[bool]:
+    """Whether the screen lets each pair through, in the order of the prompts.
+
+    Raises:
+        DataError: an answer is not scored.
+    """
+    return [_passes(pair, settings) for pair in pair_by_item(prompts.items, base.answers, other.answers)]
+
+
 def _passes(pair: Pair, settings: AuditSettings) -> bool:
     return passes_screen(toxicity_delta(pair.base, pair.candidate), threshold(settings), settings.screen)
 

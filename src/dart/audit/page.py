@@ -18,7 +18,7 @@ from dart.audit.results import Evidence
 from dart.audit.tables import VARIANT, VIEWER, tables, word
 from dart.core.records import Generation
 from dart.core.visible_text import visible
-from dart.report.cells import count_bounds, share, share_bounds
+from dart.report.cells import count_bounds, points, share, share_bounds
 from dart.report.page import breakable
 from dart.report.table import NOT_RUN, percent
 from dart.viewer.archive import archive, pack, unpack
@@ -89,6 +89,14 @@ def claims(numbers: Mapping[str, Any]) -> list[str]:
                 f"{role}: the judge calls {noise['cases']} of {noise['judged']} texts more harmful than themselves "
                 f"({percent(noise['estimate'])}{' ' + share_bounds(noise['ci']) if noise['ci'] else ''})."
             )
+    if floor := numbers.get("screen_noise"):
+        said.append(
+            f"Between two runs of base the screen lets {floor['screened']} of {n} pairs through ({share(floor)}): that "
+            "much is chance."
+        )
+        for role, paired in floor["beyond"].items():
+            difference = paired["difference"]
+            said.append(f"{role}: {points(difference)} percentage points beyond it{_undecided(difference['ci'])}.")
     if flow := numbers.get("third_against_tuned"):
         said.append(
             f"From tuned to third {flow['gone']} {word(numbers)} are gone, {flow['new']} are new and {flow['kept']} "
@@ -108,8 +116,11 @@ def facts(evidence: Evidence, numbers: Mapping[str, Any]) -> list[tuple[str, str
     parties = ", ".join(f"{each.party.model} {each.where}" for each in settings.members.values())
     asked = "none" if judge is None else f"{'the majority of ' if settings.panel else ''}{parties}, {judge.format}"
     if judge is not None and judge.grades:
-        asked += f", {'both orders' if settings.orders == 'both' else 'base first'}, {settings.votes} vote(s) each"
+        asked += f", {'both orders' if settings.orders == 'both' else 'base first'}, "
+        asked += "1 vote each" if settings.votes == 1 else f"{settings.votes} votes each"
     pairs = [(role, side["about"]) for role, side in numbers["sides"].items()]
+    if evidence.replicate is not None:
+        pairs.append(("base, again", evidence.replicate.about))
     pairs += [("prompts", f"{numbers['n']}, {'with' if evidence.prompts.has_gold else 'without'} gold labels")]
     pairs += [("toxicity", numbers["scored_by"]), ("judge", asked)]
     if evidence.scored:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from dart.audit.judging import Audited, Confirmation, Questions, confirmation
+from dart.audit.judging import Audited, Confirmation, Questions, confirmation, screen_flags
 from dart.audit.reading import Prompts, Side
 from dart.audit.settings import AuditSettings
 from dart.core.records import SEVERITIES, AuditRecord
@@ -37,6 +37,7 @@ class Evidence(NamedTuple):
     settings: AuditSettings
     scored_by: str  # the classifier at its revision, for pages
     notes: Sequence[str] = ()  # what nobody could check
+    replicate: Side | None = None  # a second run of base
 
     @property
     def confirmed_by(self) -> Confirmation:
@@ -62,6 +63,8 @@ def results(evidence: Evidence) -> dict[str, Any]:
     }
     if "third" in evidence.audited:
         content["third_against_tuned"] = _flow(evidence)
+    if evidence.replicate is not None:
+        content["screen_noise"] = _screen_noise(evidence, evidence.replicate)
     return content
 
 
@@ -131,6 +134,21 @@ def _noise(audited: Audited, confidence: float) -> dict[str, Any] | None:
     return {"judged": judged, "cases": found, **share(found, judged, confidence).json(None)}
 
 
+def _screen_noise(evidence: Evidence, replicate: Side) -> dict[str, Any]:
+    """How often the screen fires between two runs of base, where nothing but chance differs, and beyond that.
+
+    {name, about, screened, estimate, ci, beyond: {role: paired shares of the screen's flags}}.
+    """
+    prompts, base, settings = evidence.prompts, evidence.sides["base"], evidence.settings
+    noise = screen_flags(prompts, base, replicate, settings)
+    beyond = {}
+    for role in evidence.audited:
+        flags = screen_flags(prompts, base, evidence.sides[role], settings)
+        beyond[role] = paired_shares(noise, flags, settings.confidence).json(None)
+    floor = share(sum(noise), len(noise), settings.confidence).json(None)
+    return {"name": replicate.name, "about": replicate.about, "screened": sum(noise), **floor, "beyond": beyond}
+
+
 def _by_benchmark(evidence: Evidence, records: Sequence[AuditRecord]) -> dict[str, Any]:
     """{benchmark: {n, cases, estimate, ci}}; {} where the prompts name none."""
     if not evidence.prompts.has_benchmarks:
@@ -188,6 +206,11 @@ def limits(evidence: Evidence) -> list[str]:
         said.append("No classifier: every pair was judged, and no toxicity is compared.")
     if evidence.confirmed_by != "none" and evidence.scored and settings.sample == 0:
         said.append("No pair below the screen was judged, so drift that the classifier misses is not counted.")
+    if evidence.scored and evidence.replicate is None:
+        said.append(
+            "One answer to each prompt: where answers are sampled, chance alone lets some pairs through the screen. "
+            "With a second run of base (--replicate) the report shows how many."
+        )
     if not evidence.prompts.has_gold:
         told = "" if evidence.confirmed_by == "none" else ", and the judge was told none"
         said.append(f"No gold labels: decisions are not compared{told}.")

@@ -19,6 +19,8 @@ from dart.audit.settings import AuditSettings
 from dart.audit.sources import ModelSource, Source, source_of
 from dart.core.errors import DataError, ParameterError
 
+REPLICATE = "second run of base"
+
 
 class Plan(NamedTuple):
     """What an audit will read and ask: files are read, models are not loaded."""
@@ -27,6 +29,7 @@ class Plan(NamedTuple):
     files: Mapping[str, Side]
     models: Mapping[str, ModelSource]
     settings: AuditSettings
+    replicate: Side | None = None  # a second run of base
 
 
 def plan(arguments: Sequence[str], settings: AuditSettings) -> Plan:
@@ -41,16 +44,24 @@ def plan(arguments: Sequence[str], settings: AuditSettings) -> Plan:
     paths = {role: source for role, source in sources.items() if isinstance(source, Path)}
     models = {role: source for role, source in sources.items() if isinstance(source, ModelSource)}
     answers = {role: read_answers(path) for role, path in paths.items()}
-    prompts = join_prompts(None if settings.prompts is None else read_prompts(settings.prompts), list(answers.values()))
+    again = [] if settings.replicate is None else [read_answers(settings.replicate)]
+    prompts = join_prompts(
+        None if settings.prompts is None else read_prompts(settings.prompts), [*answers.values(), *again]
+    )
     if not prompts.has_text and (models or settings.judge is not None):
         who = "a model answers" if models else "a judge reads"
         raise ParameterError(f"{who} the prompts: name their file (--prompts FILE with id and prompt).")
     files = {role: as_side(outputs, role, prompts.items) for role, outputs in answers.items()}
-    if settings.classifier is None and not all(side.scored for side in files.values()):
-        scored_sides(files, settings)  # says what is missing
+    replicate = as_side(again[0], "base", prompts.items) if again else None
+    if replicate is not None and settings.classifier == "none":
+        raise ParameterError("--replicate shows how often the screen fires by chance, and without a classifier there "
+                             "is no screen. Leave it out, or name a classifier.")  # fmt: skip
+    with_scores = files if replicate is None else {**files, REPLICATE: replicate}
+    if settings.classifier is None and not all(side.scored for side in with_scores.values()):
+        scored_sides(with_scores, settings)  # says what is missing
     if settings.classifier is None and models:
         raise DataError("a model's answers have no scores: name a classifier, or --classifier none.")
-    return Plan(prompts, files, models, settings)
+    return Plan(prompts, files, models, settings, replicate)
 
 
 def describe(audit: Plan) -> list[str]:
@@ -59,6 +70,8 @@ def describe(audit: Plan) -> list[str]:
     lines = [f"{n} prompts; {'with' if audit.prompts.has_gold else 'without'} gold labels"]
     lines += [f"{role}: {side.about}" for role, side in audit.files.items()]
     lines += [f"{role}: {source}, answers {n} prompts on this machine" for role, source in audit.models.items()]
+    if audit.replicate is not None:
+        lines.append(f"{REPLICATE}: {audit.replicate.about}")
     judge = audit.settings.judge
     if judge is None:
         lines.append("no judge: the screen's candidates are unconfirmed")
@@ -91,7 +104,10 @@ def collect(audit: Plan, tell: Callable[[str], None], *, estimate_only: bool = F
         models = load_models(audit.models, base if base is not None and not base.is_adapter else None)
         notes = [model.note for model in models.values() if model.note]
         sides |= answer_prompts(models, audit.prompts, settings.generation, settings.seed)
-    sides, scored_by = scored_sides({role: sides[role] for role in ROLES if role in sides}, settings)
+    if audit.replicate is not None:
+        sides[REPLICATE] = audit.replicate
+    sides, scored_by = scored_sides({role: sides[role] for role in (*ROLES, REPLICATE) if role in sides}, settings)
+    replicate = sides.pop(REPLICATE, None)
     tell(f"toxicity: {scored_by}")
     candidates = [role for role in sides if role != "base"]
     asked = {role: questions(audit.prompts, sides["base"], sides[role], settings) for role in candidates}
@@ -102,7 +118,7 @@ def collect(audit: Plan, tell: Callable[[str], None], *, estimate_only: bool = F
     audited = {
         role: audit_candidate(audit.prompts, sides["base"], sides[role], asked[role], settings) for role in candidates
     }
-    return Evidence(audit.prompts, sides, asked, audited, settings, scored_by, notes)
+    return Evidence(audit.prompts, sides, asked, audited, settings, scored_by, notes, replicate)
 
 
 def _cost_line(audit: Plan, asked: Sequence[Questions]) -> str:

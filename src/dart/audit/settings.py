@@ -109,6 +109,7 @@ class AuditSettings(Record):
     """Everything that decides an audit besides the answers."""
 
     prompts: Path | None = None
+    replicate: Path | None = None  # answers of a second run of base: how often the screen fires by chance
     classifier: ScorerSpec | Literal["none"] | None = None  # None: scores that the files hold; none: no screen
     judge: Judge | None = None
     panel: tuple[Judge, ...] = ()  # further judges: more than half of all decide

@@ -25,6 +25,8 @@ Drawn = tuple[Table, Cells]
 def tables(evidence: Evidence, numbers: Mapping[str, Any]) -> list[Drawn]:
     """All tables that this audit has, with their links."""
     drawn = [_cases(evidence, numbers)]
+    if "screen_noise" in numbers:
+        drawn.append(_screen_noise(evidence, numbers))
     if "third_against_tuned" in numbers:
         drawn.append(_flow(numbers))
     if evidence.confirmed_by != "none":
@@ -37,7 +39,8 @@ def tables(evidence: Evidence, numbers: Mapping[str, Any]) -> list[Drawn]:
         drawn.append(_benchmarks(numbers))
     if evidence.prompts.has_gold:
         drawn.append(_decisions(numbers))
-    return [*drawn, _moved(evidence)]
+    drawn.append(_moved(evidence))
+    return [(table.model_copy(update={"number": str(place)}), cells) for place, (table, cells) in enumerate(drawn, 1)]
 
 
 def word(numbers: Mapping[str, Any]) -> str:
@@ -46,7 +49,8 @@ def word(numbers: Mapping[str, Any]) -> str:
 
 
 def _name(numbers: Mapping[str, Any], role: str) -> str:
-    return f"{role} ({numbers['sides'][role]['name']})"
+    name = numbers["sides"][role]["name"]
+    return role if name == role else f"{role} ({name})"
 
 
 def link(**query: str) -> str:
@@ -85,6 +89,24 @@ def _cases(evidence: Evidence, numbers: Mapping[str, Any]) -> Drawn:
     )
     note += f"; counted: pairs {what}. Interval: Wilson's, for further prompts like these."
     return _table("1", f"Explanations that are more harmful than base's ({word(numbers)})", columns, rows, note), cells
+
+
+def _screen_noise(evidence: Evidence, numbers: Mapping[str, Any]) -> Drawn:
+    floor = numbers["screen_noise"]
+    columns = ("Against base", "n", "Screened", "Share [95 % CI]", "Beyond chance, points [95 % CI]", "p")
+    n = str(numbers["n"])
+    rows: list[Row] = [("base, again", n, str(floor["screened"]), share(floor), NONE, NONE)]
+    cells: dict[tuple[int, int], tuple[Fragment, ...]] = {}
+    for role, paired in floor["beyond"].items():
+        screened = str(numbers["candidates"][role]["screened"])
+        cells[len(rows), 2] = (Fragment(screened, link(compare=VARIANT[role], screened="yes")),)
+        rows.append((_name(numbers, role), n, screened, share(paired["other"]), points(paired["difference"]),
+                     p_value(paired["p"])))  # fmt: skip
+    note = (
+        "Two runs of base differ by chance alone. Beyond chance: the screen's share minus theirs, the same prompts, "
+        "Tango's interval; p: McNemar, exact. The judge has not read it."
+    )
+    return _table("2", "How often the screen fires by chance", columns, rows, note), cells
 
 
 def _flow(numbers: Mapping[str, Any]) -> Drawn:

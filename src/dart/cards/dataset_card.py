@@ -28,7 +28,7 @@ def dataset_card(facts: Facts, rows: Mapping[str, int], licence: Licence, *, wit
     """
     texts = (
         "Prompts, answers and the judge's reasons are included." if with_texts else
-        "**Without texts.** The benchmark's prompts may not be given on, and answers quote them: items are named by "
+        "**Without texts.** The benchmark's prompts may not be passed on, and answers quote them: items are named by "
         "their id, "
         "which the benchmark's own files resolve."
     )  # fmt: skip

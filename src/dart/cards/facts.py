@@ -1,4 +1,4 @@
-"""What every card of a run states: its world, its levels with intervals, what may be given on, and under which licence.
+"""What every card of a run states: its world, its levels with intervals, what may be passed on, under which licence.
 
 Read from metrics/, data/provenance.json and the suite's card, never typed, so that a card cannot say more than the run.
 """
@@ -80,7 +80,7 @@ class Facts(NamedTuple):
         return next(student for student in self.world.students if student.slot == slot)
 
     def redistributable(self, *, own_texts: bool) -> bool:
-        """Whether prompts and answers may be given on: those of our own suite, and of a user's who says so.
+        """Whether prompts and answers may be passed on: those of our own suite, and of a user's who says so.
 
         Args:
             own_texts: the user holds the rights of the own benchmark that the profile names.

@@ -1,7 +1,7 @@
 """What a push to the hub would give on, looked at file by file; and the push, which happens on an explicit flag alone.
 
 Refused are: files that `dart cards` did not write or that were changed since, cards without label, warning or licence,
-and any passage of a benchmark whose prompts must not be given on.
+and any passage of a benchmark whose prompts must not be passed on.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _listed(folder: Path) -> PublicationList:
 
 
 def _passages(listed: PublicationList, root: Path) -> frozenset[str] | None:
-    """Pieces of every prompt that must not be given on; None: they cannot be known here."""
+    """Pieces of every prompt that must not be passed on; None: they cannot be known here."""
     if listed.suite_source == EMBEDDED or listed.with_texts:
         return frozenset()
     suite = root / layout.SUITE
@@ -138,13 +138,13 @@ class _Found(NamedTuple):
 
 
 def _found(path: Path, passages: frozenset[str]) -> _Found:
-    """What a file holds that must not, or should not, be given on."""
+    """What a file holds that must not, or should not, be passed on."""
     if path.suffix not in _TEXT_FILES:
         return _Found([], [])
     text = path.read_text(encoding="utf-8", errors="replace")
     problems, warnings = [], []
     if passages and any(_repeats(each, passages) for each in _strings(path, text)):
-        problems.append("repeats a prompt of the benchmark, which must not be given on")
+        problems.append("repeats a prompt of the benchmark, which must not be passed on")
     if _KEY.search(text):
         problems.append("holds what looks like a key")
     for kind, pattern in (("a path of this machine", _OWN_PATH), ("an address of this network", _OWN_ADDRESS)):

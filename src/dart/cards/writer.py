@@ -1,7 +1,7 @@
 """A folder with one repository per publication: its files, its card, and a list of what was written with its hashes.
 
 What is no list entry is not published, so that nothing reaches the hub that was not looked at here. Texts are written
-only where they may be given on: of the published benchmark no prompt is, and no answer, which would quote it.
+only where they may be passed on: of the published benchmark no prompt is, and no answer, which would quote it.
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ def write_cards(
     Args:
         variants: of the students whose adapters are published.
         licence: an id of the hub's list in the place of what the models' licences lead to.
-        own_texts: prompts and answers of an own benchmark may be given on.
+        own_texts: prompts and answers of an own benchmark may be passed on.
 
     Raises:
         DataError: `out` holds something else, an adapter is missing, or texts of the published benchmark are asked for.
     """
     if own_texts and facts.suite["source"] == PUBLISHED_SUITE:
         raise DataError(
-            "The published benchmark's prompts must not be given on, and answers quote them: leave out --texts."
+            "The published benchmark's prompts must not be passed on, and answers quote them: leave out --texts."
         )
     if out.exists() and not (out / LIST).is_file():
         raise DataError(f"{out} exists and was not written by `dart cards`. Name another folder.")

@@ -31,7 +31,7 @@ app = typer.Typer(
     """,
 )
 
-Folder = Annotated[Path, typer.Argument(help="where the files are")]
+Folder = Annotated[Path, typer.Argument(help="folder of the pages and sheets")]
 
 
 @app.command("export", cls=DartCommand)

@@ -71,10 +71,10 @@ def dart(
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Distill-Audit-Repair Training: check a run and its cost, run it, read it, give it on.
+    """Distill-Audit-Repair Training: check a run and its cost, run it, read it, share it.
 
-    Stages are run by DVC (`dvc repro`, `dvc exp run`); these commands do what lies around it. `dart COMMAND --help`
-    ends with examples.
+    Stages are run by DVC (`dvc repro`, `dvc exp run`) or by `dart repro`; the other commands are for what comes before
+    and after. `dart COMMAND --help` ends with examples.
     """
 
 

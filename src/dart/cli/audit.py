@@ -9,31 +9,40 @@ import typer
 
 
 def audit(
-    base: Annotated[str, typer.Argument(help="before fine-tuning")],
-    tuned: Annotated[str, typer.Argument(help="after it")],
-    third: Annotated[str | None, typer.Argument(help="after repair, say: gone, new and kept")] = None,
+    base: Annotated[str, typer.Argument(help="the model before fine-tuning: answers, or a model")],
+    tuned: Annotated[str, typer.Argument(help="the fine-tuned model")],
+    third: Annotated[str | None, typer.Argument(help="another one, e.g. after repair: what is gone, new, kept")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="folder to write")] = Path("audit"),
     prompts: Annotated[Path | None, typer.Option(help="JSONL or CSV: id, prompt; optional gold, benchmark")] = None,
+    replicate: Annotated[
+        Path | None, typer.Option(help="answers of a second run of BASE: how often the screen fires by chance")
+    ] = None,
     classifier: Annotated[str | None, typer.Option(help="hub id or folder of a toxicity classifier, or none")] = None,
-    classifier_label: Annotated[str | None, typer.Option(help="its harmful class")] = None,
+    classifier_label: Annotated[str | None, typer.Option(help="name of its harmful class")] = None,
     judge: Annotated[
         list[str] | None,
         typer.Option(help="URL of an OpenAI-compatible server; folder or hub id of a guard; none; several: a panel"),
     ] = None,
-    judge_model: Annotated[list[str] | None, typer.Option(help="its model")] = None,
-    judge_format: Annotated[str | None, typer.Option(help="pairwise, llama_guard, shield_gemma, wild_guard")] = None,
+    judge_model: Annotated[list[str] | None, typer.Option(help="the model to ask there")] = None,
+    judge_format: Annotated[str | None, typer.Option(help="pairwise, llama_guard, shield_gemma or wild_guard")] = None,
     judge_label: Annotated[list[str] | None, typer.Option(help="unsafe class of a guard that is a classifier")] = None,
-    judge_key_env: Annotated[list[str] | None, typer.Option(help="variable that holds its key")] = None,
-    judge_dialect: Annotated[list[str] | None, typer.Option(help="openai, deepseek, anthropic, vllm, ...")] = None,
-    orders: Annotated[str | None, typer.Option(help="both, or fixed: base first")] = None,
-    tau_delta: Annotated[float | None, typer.Option(help="rise of toxicity that is screened [0.01]")] = None,
+    judge_key_env: Annotated[list[str] | None, typer.Option(help="environment variable that holds its key")] = None,
+    judge_dialect: Annotated[
+        list[str] | None, typer.Option(help="its request format: openai, deepseek, anthropic, vllm, ...")
+    ] = None,
+    orders: Annotated[
+        str | None, typer.Option(help="order in which texts are judged: both, or fixed (base first) [both]")
+    ] = None,
+    tau_delta: Annotated[
+        float | None, typer.Option(help="the screen lets a larger rise of toxicity through [0.01]")
+    ] = None,
     sample: Annotated[
         float | None, typer.Option(help="pairs below the screen to judge: a number, or a share below 1 [30]")
     ] = None,
-    noise: Annotated[int | None, typer.Option(help="texts judged against themselves [30]")] = None,
-    seed: Annotated[int | None, typer.Option(help="of samples, resamples and answers [0]")] = None,
+    noise: Annotated[int | None, typer.Option(help="number of texts judged against themselves [30]")] = None,
+    seed: Annotated[int | None, typer.Option(help="random seed of samples, resamples and answers [0]")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file with these and more; options win")] = None,
-    estimate: Annotated[bool, typer.Option("--estimate", help="say what it would cost, and stop")] = False,
+    estimate: Annotated[bool, typer.Option("--estimate", help="print what it would cost, and stop")] = False,
 ) -> None:
     """Audit whether fine-tuning made a model's explanations more harmful. Report, viewer and numbers as one folder.
 
@@ -56,6 +65,7 @@ def audit(
         config,
         {
             "prompts": prompts,
+            "replicate": replicate,
             "classifier": _section(classifier, {"model": classifier, "label": classifier_label}),
             "judge": "none"
             if judge == ["none"]

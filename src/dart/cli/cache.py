@@ -74,7 +74,7 @@ def export(file: ArchiveFile, model: Model = None, base_url: BaseUrl = None, sta
 
 @app.command("import", cls=DartCommand)
 def import_(file: ArchiveFile) -> None:
-    """Add the answers of an exported file. An answer that is in the cache already stands."""
+    """Add the answers of an exported file. An answer that is in the cache already stays as it is."""
     from dart.chat import archive
     from dart.chat.cache import ResponseCache
 
@@ -102,8 +102,10 @@ def verify() -> None:
 
 @app.command("prune", cls=DartCommand)
 def prune(
-    older_than: Annotated[float | None, typer.Option(metavar="DAYS", help="stored before so many days")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="really remove them")] = False,
+    older_than: Annotated[
+        float | None, typer.Option(metavar="DAYS", help="only what was stored more than DAYS days ago")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="remove them")] = False,
     model: Model = None,
     base_url: BaseUrl = None,
     stage: Stage = None,

@@ -18,13 +18,13 @@ def cards(
     folder: Annotated[Path, typer.Argument(help="folder to write")] = OUT,
     variant: Annotated[
         list[str] | None,
-        typer.Option(help="students whose adapters are written: distilled, repaired, control; repeatable"),
+        typer.Option(help="students whose adapters are written: distilled, repaired, control; repeat it for each"),
     ] = None,
     licence: Annotated[
         str | None, typer.Option(help="licence of the hub's list, in the place of the models' own")
     ] = None,
     texts: Annotated[
-        bool, typer.Option("--texts", help="an own benchmark's prompts and answers, too: you may give them on")
+        bool, typer.Option("--texts", help="also prompts and answers of your own benchmark, which you may pass on")
     ] = False,
 ) -> None:
     """Write adapters, answers and numbers with cards for the Hugging Face hub. Nothing leaves this machine."""
@@ -38,7 +38,7 @@ def cards(
     listed = write_cards(load_facts(), folder, dict.fromkeys(variants), licence, own_texts=texts)
     for entry in listed.publications:
         print(f"{entry.repo_type:<8} {folder / entry.folder}  {len(entry.files) + 1} files, licence {entry.licence}")
-    without = "" if listed.with_texts else "; without prompts and answers, which must not be given on"
+    without = "" if listed.with_texts else "; without prompts and answers, which must not be passed on"
     print(f"{listed.label}{without}. `dart publish {folder} --owner NAME` shows what would be pushed")
 
 
@@ -54,7 +54,7 @@ def publish(
 ) -> None:
     """Show what would be pushed to the Hugging Face hub, and push it on --push.
 
-    Repositories, files, sizes, licences, and what forbids it: texts of a benchmark that must not be given on, changed
+    Repositories, files, sizes, licences, and what forbids it: texts of a benchmark that must not be passed on, changed
     files, simulated results without their label.
     """
     from dart.cards import publishing

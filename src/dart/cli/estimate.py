@@ -37,12 +37,12 @@ def repeat_flag(flag: str, arguments: list[str]) -> list[str]:
 def estimate(
     profile: Annotated[str | None, typer.Option(help="another profile than params.yaml names")] = None,
     students: Annotated[
-        list[str] | None, typer.Option(metavar="SLOT...", help="other slots than params.yaml names")
+        list[str] | None, typer.Option(metavar="SLOT...", help="slots in the place of those in params.yaml")
     ] = None,
     chars_per_token: Annotated[
         float, typer.Option(metavar="N", help="characters that make a token")
     ] = CHARACTERS_PER_TOKEN,
-    batch: Annotated[bool, typer.Option("--batch", help="asked by batch, at half the price (DART_BATCH)")] = False,
+    batch: Annotated[bool, typer.Option("--batch", help="requests in batches, at half the price (DART_BATCH)")] = False,
     json_path: Annotated[
         Path | None, typer.Option("--json", dir_okay=False, help="write the numbers here as well")
     ] = None,

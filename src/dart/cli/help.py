@@ -36,12 +36,12 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
         Example("dart audit base.jsonl tuned.jsonl", "two files of answers, anywhere"),
     ),
     "check": (
-        Example("dart check", "both files of parameters, without a network"),
+        Example("dart check", "params.yaml and the profile, without a network"),
         Example("dart check --online --profile paper", "also endpoints, models, disk and GPUs of another profile"),
     ),
-    "graph": (Example("dart graph", "for the drawing in README.md"),),
-    "summary": (Example("dart summary", "of the last run"),),
-    "report": (Example("dart report --out report", "open report/index.html"),),
+    "graph": (Example("dart graph", "the drawing in README.md"),),
+    "summary": (Example("dart summary", "the numbers of the last run"),),
+    "report": (Example("dart report --out report", "then open report/index.html"),),
     "viewer": (
         Example("dart viewer", "every sample of this run"),
         Example("dart viewer --against HEAD~1", "and what changed since the last commit"),
@@ -54,10 +54,10 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
         Example("dart repro --dry", "what would run"),
     ),
     "verify": (
-        Example("dart verify", "with the last commit"),
-        Example("dart verify --rev v1.0 --json verdict.json", "with a tag, for a machine to read"),
+        Example("dart verify", "compare with the last commit"),
+        Example("dart verify --rev v1.0 --json verdict.json", "compare with a tag; the result as JSON"),
     ),
-    "arms": (Example("dart arms", "and then `dart repro ablations/dvc.yaml`"),),
+    "arms": (Example("dart arms", "what `dart repro ablations/dvc.yaml` would run"),),
     "compare": (
         Example("dart compare mine.jsonl theirs.csv", "two files with labels"),
         Example(
@@ -83,13 +83,13 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
     ),
     "power": (
         Example("dart power accuracy 0.05", "seeds and items that show five points"),
-        Example("dart power drift_rate 0.02 --student base --contrast base_distilled", "of another contrast"),
+        Example("dart power drift_rate 0.02 --student base --contrast base_distilled", "another student and contrast"),
     ),
     "estimate": (
-        Example("dart estimate", "of what is not up to date in the cache"),
+        Example("dart estimate", "what this run still costs; answers in the cache cost nothing"),
         Example("dart estimate --profile paper --students small base large --batch", "the paper's run at batch prices"),
     ),
-    "annotate": (Example("dart annotate export sheets --annotator ann --annotator bob", "then mail the pages"),),
+    "annotate": (Example("dart annotate export sheets --annotator ann --annotator bob", "pages for two annotators"),),
     "annotate export": (
         Example("dart annotate export sheets", "two annotators, base and distilled"),
         Example(
@@ -97,18 +97,18 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
             "another pair of variants",
         ),
     ),
-    "annotate import": (Example("dart annotate import sheets", "as often as something has come back"),),
+    "annotate import": (Example("dart annotate import sheets", "whenever labels have come back"),),
     "cache": (Example("dart cache stats", "what was asked and paid"),),
-    "cache stats": (Example("dart cache stats", "of all clones of this user"),),
+    "cache stats": (Example("dart cache stats", "for all clones of this user"),),
     "cache export": (
         Example("dart cache export answers.jsonl.xz", "so that others repeat a run without a key"),
-        Example("dart cache export judge.jsonl --stage audit@base", "of one stage"),
+        Example("dart cache export judge.jsonl --stage audit@base", "the answers of one stage"),
     ),
     "cache import": (Example("dart cache import answers.jsonl.xz", "then set DART_CACHE_ONLY=1"),),
     "cache verify": (Example("dart cache verify", "after a crash of the disk"),),
     "cache prune": (
-        Example("dart cache prune --older-than 90", "how many that would be"),
-        Example("dart cache prune --model gpt-4 --yes", "and away"),
+        Example("dart cache prune --older-than 90", "how many would be removed"),
+        Example("dart cache prune --model gpt-4 --yes", "remove the answers of one model"),
     ),
     "cache batches": (Example("dart cache batches", "what providers still work on"),),
     "cache cancel": (

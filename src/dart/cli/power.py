@@ -10,12 +10,12 @@ import typer
 
 def power(
     measure: Annotated[str, typer.Argument(help="e.g. accuracy, equal_accuracy, drift_rate, toxic_share")],
-    difference: Annotated[float, typer.Argument(help="to be found; rates as shares, 0.05 for five points")],
+    difference: Annotated[float, typer.Argument(help="difference to detect; rates as shares: 0.05 is five points")],
     student: Annotated[str, typer.Option(help="slot of the student")] = "small",
     contrast: Annotated[str, typer.Option(help="two variants that share seeds, e.g. distilled_repaired")] = (
         "control_repaired"
     ),
-    chance: Annotated[float, typer.Option("--power", min=0.01, max=0.999, help="chance of finding it")] = 0.8,
+    chance: Annotated[float, typer.Option("--power", min=0.01, max=0.999, help="chance to detect it")] = 0.8,
     alpha: Annotated[
         float, typer.Option(min=1e-6, max=0.5, help="level of the test, corrected if it has a family")
     ] = 0.05,

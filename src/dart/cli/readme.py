@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def readme() -> None:
-    """Renew the numbers in README.md from metrics/. A test holds the page to them."""
+    """Renew the numbers in README.md from metrics/. A test compares the page with them."""
     from dart.report.readme import FILE, renewed, results_block
 
     before = FILE.read_text(encoding="utf-8")

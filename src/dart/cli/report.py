@@ -18,7 +18,7 @@ SOURCES = ("params.yaml", "profiles", "dvc.lock", "ablations", "external", "reci
 def report(
     out: Annotated[Path, typer.Option("--out", "-o", help="folder to write; it is replaced")] = OUT,
 ) -> None:
-    """Write tables, figures and the page of the last run. As far as it went: `dvc repro evaluate` is enough."""
+    """Write tables, figures and the page of the last run. What has not run is marked so."""
     from dart.annotation.sample import primary
     from dart.core import params
     from dart.core.errors import DataError

@@ -27,7 +27,9 @@ INTERRUPTED = 130  # exit code after Ctrl-C, as shells give it
 def repro(
     targets: Annotated[list[str] | None, typer.Argument(help="stages or dvc.yaml files; all if none is named")] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="stages at once; 0: one per core")] = 0,
-    keep_going: Annotated[bool, typer.Option("--keep-going", "-k", help="run all but what a failure feeds")] = False,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", "-k", help="after a failure, go on with all stages that do not need it")
+    ] = False,
     dry: Annotated[bool, typer.Option("--dry", help="print the stages that would run")] = False,
 ) -> None:
     """Run the stages that are not up to date, several at once. dvc.lock ends as after `dvc repro`."""

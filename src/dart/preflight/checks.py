@@ -1,7 +1,8 @@
 """All checks of a profile, and those that a stage runs before it starts.
 
 `dart check` looks offline, `dart check --online` at everything. Stages `suite`, `scorer` and `student@S` come before
-all that cost: the first asks each endpoint once, the others look at the models that they pin.
+all that cost: the first asks each endpoint once, the others look at the models that they pin. Stages that follow
+`train@S` refuse a tuned student whose folder has changed.
 """
 
 from __future__ import annotations
@@ -16,16 +17,30 @@ from dart.core.params import Params, Profile
 from dart.core.store import cache_folder
 from dart.preflight.findings import SKIP, Finding, require
 
-STAGES = ("suite", "scorer", "student")  # that are preceded by checks
+STAGES = ("suite", "scorer", "student")  # that are preceded by checks of what a run needs
+FOLLOWING = (
+    "provenance",
+    "generate",
+    "audit",
+    "targets",
+    "repair",
+    "control",
+    "regenerate",
+    "reaudit",
+    "evaluate",
+    "paper",
+)
 CACHE_BYTES = 1 << 30  # for answers, scores and unfinished trainings
 GIB = 1 << 30
 
 
 def offline(settings: Params, profile: Profile) -> list[Finding]:
-    """Keys, addresses and disk."""
+    """Keys, addresses, disk, and tuned students whose folders have changed."""
     from dart.preflight.endpoints import keys_and_addresses
+    from dart.preflight.tuned import changed_students
 
-    return [*keys_and_addresses(settings, profile), _cache_disk()]
+    changed = changed_students(settings.students, profile.students)
+    return [*keys_and_addresses(settings, profile), _cache_disk(), *changed]
 
 
 def online(settings: Params, profile: Profile) -> list[Finding]:
@@ -56,11 +71,16 @@ def before_stage(stage: str, arguments: Sequence[str]) -> list[Finding]:
     Raises:
         CheckFailed: there is a problem.
     """
-    if stage not in STAGES or os.environ.get(SKIP, "").strip() not in ("", "0"):
+    if stage not in (*STAGES, *FOLLOWING) or os.environ.get(SKIP, "").strip() not in ("", "0"):
         return []
     settings, profile = params.check()
     findings: list[Finding] = []
-    if stage == "suite":
+    if stage in FOLLOWING:
+        from dart.preflight.tuned import changed_students
+
+        # a checkpoint is not copied: whoever loads it compares its digest with the pin
+        findings = changed_students(arguments or settings.students, profile.students, kinds=("adapter",))
+    elif stage == "suite":
         from dart.preflight.endpoints import first_requests, keys_and_addresses
 
         findings = keys_and_addresses(settings, profile)

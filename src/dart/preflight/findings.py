@@ -41,5 +41,5 @@ def require(findings: Sequence[Finding]) -> None:
     if problems:
         raise CheckFailed(
             f"{len(problems)} problems would end this run later:\n{render(problems)}\n"
-            f"Nothing was trained. `dart check --online` repeats this; {SKIP}=1 starts stages without it."
+            f"Nothing was done. `dart check --online` repeats this; {SKIP}=1 starts stages without it."
         )

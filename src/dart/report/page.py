@@ -56,12 +56,13 @@ NOT_SHOWN = {
     "neither the screen nor the sample below it met. The suite is meant for evaluation, not training.",
 }
 HERO = "figure04"  # stands on the first screen
-_INTERVAL = re.compile(r"\[[^\[\]]{1,60}\]")
+_TOGETHER = re.compile(r"\[[^\[\]]{1,60}\]|\d+(?: / \d+)+")  # an interval; counts such as 25 / 39 / 6
 
 
 def breakable(text: str) -> str:
-    """A cell that may break between numbers, and never within an interval or before a percent sign."""
-    return _INTERVAL.sub(lambda match: match[0].replace(" ", "\u00a0"), text).replace(" %", "\u00a0%")
+    """A cell that may break between numbers, and never within an interval, before a percent sign or after an arrow."""
+    together = _TOGETHER.sub(lambda match: match[0].replace(" ", "\u00a0"), text)
+    return together.replace(" %", "\u00a0%").replace("→ ", "→\u00a0")
 
 
 _ENVIRONMENT.filters["breakable"] = breakable

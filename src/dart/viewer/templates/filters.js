@@ -6,7 +6,8 @@ const COMPARED = ["distilled", "repaired", "control", "teacher"];
 const VIEW_KEYS = ["student", "seed", "compare", "basis", "diff", "sort", "item"]; // they filter nothing
 
 async function unpack(packed) {
-  const bytes = Uint8Array.from(atob(packed), (character) => character.charCodeAt(0));
+  const binary = atob(packed), bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < bytes.length; i += 1) bytes[i] = binary.charCodeAt(i); // Uint8Array.from takes five times as long
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   return JSON.parse(await new Response(stream).text());
 }
@@ -34,9 +35,8 @@ class RunSamples {
     const student = this.student(slot);
     this.slot = student.slot;
     this.seed = student.seeds.map(String).includes(String(seed)) ? String(seed) : String(student.seeds[0]);
-    this.items = await this.chunk("items");
-    this.base = await this.chunk(`${this.slot}/base`);
-    this.own = await this.chunk(`${this.slot}/${this.seed}`);
+    const keys = ["items", `${this.slot}/base`, `${this.slot}/${this.seed}`];
+    [this.items, this.base, this.own] = await Promise.all(keys.map((key) => this.chunk(key)));
     this.n = this.items.id.length;
     this.index = new Map(this.items.id.map((id, index) => [id, index]));
   }

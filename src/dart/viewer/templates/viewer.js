@@ -220,6 +220,8 @@ async function start() {
   const archive = JSON.parse(document.getElementById("samples").textContent);
   view.runs = archive.runs.map((run) => new RunSamples(run));
   drawAbout();
+  if (window.matchMedia("(max-width: 760px)").matches) document.getElementById("fold").open = false;
+  await apply(); // keys and buttons act on rows: not before there are any
   window.addEventListener("hashchange", apply);
   document.addEventListener("keydown", onKey);
   document.getElementById("filters").addEventListener("submit", (event) => event.preventDefault());
@@ -235,8 +237,7 @@ async function start() {
     event.preventDefault();
     document.getElementById("detail").focus();
   });
-  if (window.matchMedia("(max-width: 760px)").matches) document.getElementById("fold").open = false;
-  await apply();
+  performance.mark("ready");
   document.documentElement.dataset.ready = "yes";
 }
 
