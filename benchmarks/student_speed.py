@@ -6,9 +6,9 @@ COPY is a clone of the authors' repository (github.com/zihanliang/DART); without
 called so. Answers are those of a student with random weights, whose texts repeat themselves, of one whose texts do
 not, and of the trained students of a finished run (`--project`, this one unless another is named).
 
-Each contender runs in a process of its own, one after the other, and is charged the CPU seconds of it and its children
-from loading to the last file; a ratio compares processes of one round. `library` arithmetic is torch's own, the same
-for all; `portable` is what students of the embedded profile use so that their bytes are the same on every processor.
+Contenders run one after the other, in processes of their own that are charged the CPU seconds of themselves and their
+children from loading to the last file; a ratio compares processes of one round. `library` arithmetic is torch's own,
+the same for all; `portable` is what students of the embedded profile use, whose bytes are the same on every processor.
 """
 
 from __future__ import annotations
@@ -30,17 +30,19 @@ from dart.core.arithmetic import set_environment
 set_environment()  # before numpy and torch are imported
 
 from speed import work
-from speed.measure import CHECKS, CONTENDERS, contend, run
+from speed.measure import CHECKS, CONTENDERS, Interpreter, serve
 
+TRAINING, REPEATING = "LoRA, one epoch", "answers that repeat themselves, random weights"
+CHECKED = (TRAINING, REPEATING)
 SLOTS, SEED_OF_RUN = ("small", "base"), 42
 GOALS = {"train: authors' code": 3.5, "train: TRL tuned": 2.8, "answer: authors' code, batch 64": 4.0}
 Results = dict[str, list[dict[str, Any]]]
 
 
-def prepare_random(folder: Path, prompts: int, **shape: float) -> None:
+def prepare_random(folder: Path, prompts: int, bench: Bench, **shape: float) -> None:
     """A student with random weights, and an adapter of it."""
-    work.prepare(folder, {**work.NANO_SHAPE, **shape}, prompts)
-    run("train: ours", folder, 1, None)
+    work.prepare(folder, {**work.NANO_SHAPE, **shape}, prompts, rows=64)
+    bench.run("train: ours", folder)
 
 
 def prepare_trained(folder: Path, prompts: int, project: Path, slot: str) -> None:
@@ -53,18 +55,16 @@ def prepare_trained(folder: Path, prompts: int, project: Path, slot: str) -> Non
     (folder / "items.jsonl").write_text("".join(lines[::step][:prompts]), encoding="utf-8")
 
 
-def worlds(arguments: argparse.Namespace) -> dict[str, tuple[str, Callable[[Path], None]]]:
+def worlds(arguments: argparse.Namespace, bench: Bench) -> dict[str, tuple[str, Callable[[Path], None]]]:
     """Heading -> kind of contenders and what prepares their folder."""
     found: dict[str, tuple[str, Callable[[Path], None]]] = {}
     prompts, project = arguments.prompts, arguments.project.resolve()
     if "train" in arguments.kinds:
-        found["LoRA, one epoch"] = ("train", lambda folder: work.prepare(folder))
+        found[TRAINING] = ("train", lambda folder: work.prepare(folder, rows=arguments.rows))
     if "answer" in arguments.kinds:
-        found["answers that repeat themselves (random weights)"] = (
-            "answer", lambda folder: prepare_random(folder, prompts)
-        )  # fmt: skip
-        found["answers that do not repeat themselves (random weights)"] = (
-            "answer", lambda folder: prepare_random(folder, prompts, **work.NOT_REPEATING)
+        found[REPEATING] = ("answer", lambda folder: prepare_random(folder, prompts, bench))
+        found["answers that do not repeat themselves, random weights"] = (
+            "answer", lambda folder: prepare_random(folder, prompts, bench, **work.NOT_REPEATING)
         )  # fmt: skip
         for slot in SLOTS:
             if (project / "data" / "models" / "base" / slot).is_dir():
@@ -128,20 +128,50 @@ def contenders(kind: str, arguments: argparse.Namespace) -> list[str]:
     return [name for name in names if not arguments.contenders or name in (f"{kind}: ours", *arguments.contenders)]
 
 
-def measure(heading: str, kind: str, folder: Path, arguments: argparse.Namespace) -> dict[str, Results]:
-    """All contenders on the work in `folder`, printed; the results by number of threads."""
-    made = {}
-    for threads in arguments.threads:
-        print(f"\n## {heading}, {threads} thread(s), {arguments.repeat} round(s)", flush=True)
-        results: Results = {name: [] for name in contenders(kind, arguments)}
-        for _ in range(arguments.repeat):
-            for name in results:
-                results[name].append(run(name, folder, threads, arguments.authors))
-        report(kind, results)
-        compare(kind, results)
-        sys.stdout.flush()
-        made[str(threads)] = results
-    return made
+class Bench:
+    """Started contenders, and all results so far, written after every run."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self._arguments = arguments
+        self._started: dict[tuple[str, int], Interpreter] = {}
+        self._results: dict[str, Results] = {}
+
+    def run(self, name: str, folder: Path, threads: int = 1) -> dict[str, Any]:
+        key = (name, threads)
+        if key not in self._started:
+            self._started[key] = Interpreter(name, threads, self._arguments.authors)
+        return self._started[key].run(folder)
+
+    def measure(self, heading: str, kind: str, folder: Path) -> None:
+        """All contenders in turn on the work in `folder`, and what came of it, printed."""
+        rounds = self._arguments.repeat
+        for threads in self._arguments.threads:
+            results: Results = {name: [] for name in contenders(kind, self._arguments)}
+            self._results[f"{heading}, {threads} thread(s)"] = results
+            for _ in range(rounds):
+                for name in results:
+                    results[name].append(self.run(name, folder, threads))
+                    if self._arguments.json:
+                        self._arguments.json.write_text(json.dumps(self._results), encoding="utf-8")
+            print(f"\n## {heading}, {threads} thread(s), {rounds} round(s)\n")
+            report(kind, results)
+            compare(kind, results)
+            sys.stdout.flush()
+
+    def check(self, kind: str, folder: Path) -> None:
+        """Whether this project computes what stock tools compute, and the same in batches of any size."""
+        if kind == "train":
+            curves = self.run("check: loss curves", folder)
+            print(f"loss curves, ours and stock in our order, no dropout: {curves['points']} points, "
+                  f"at most {curves['apart']:.1e} apart (goal 1e-4)")  # fmt: skip
+            return
+        batches = self.run("check: batch independence", folder)
+        for precision, same in batches["same"].items():
+            print(f"{precision}: {same} of {batches['of']} texts are equal in batches of 1 and of 64")
+
+    def close(self) -> None:
+        for interpreter in self._started.values():
+            interpreter.close()
 
 
 def main() -> None:
@@ -150,6 +180,7 @@ def main() -> None:
     parser.add_argument("--project", type=Path, default=ROOT, help="clone with a finished run")
     parser.add_argument("--threads", type=int, nargs="+", default=[1])
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--rows", type=int, default=work.ROWS, help="of which 5 %% are the authors' validation set")
     parser.add_argument("--prompts", type=int, default=work.PROMPTS)
     parser.add_argument("--kinds", nargs="+", default=["train", "answer"], choices=["train", "answer"])
     parser.add_argument("--worlds", nargs="+", help="those alone whose heading contains one of these")
@@ -157,29 +188,21 @@ def main() -> None:
     parser.add_argument("--no-checks", action="store_true")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--only", choices=[*CONTENDERS, *CHECKS], help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.only:
-        contend(arguments.only, arguments.folder, arguments.authors)
+        serve(arguments.only, arguments.authors)
         return
     if arguments.authors and not (arguments.authors / "model").is_dir():
         raise SystemExit(f"{arguments.authors} has no folder `model`: it is not a copy of the authors' repository.")
-    collected = {}
-    for heading, (kind, prepare) in worlds(arguments).items():
+    bench = Bench(arguments)
+    for heading, (kind, prepare) in worlds(arguments, bench).items():
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             prepare(folder)
-            collected[heading] = measure(heading, kind, folder, arguments)
-            if kind == "train" and not arguments.no_checks:
-                check = run("check: loss curves", folder, 1, None)
-                print(f"loss curves, ours and stock in our order, no dropout: {check['points']} points, "
-                      f"at most {check['apart']:.1e} apart (goal 1e-4)")  # fmt: skip
-            if heading.startswith("answers that repeat") and not arguments.no_checks:
-                check = run("check: batch independence", folder, 1, None)
-                for precision, same in check["same"].items():
-                    print(f"{precision}: {same} of {check['of']} texts are equal in batches of 1 and of 64")
-        if arguments.json:
-            arguments.json.write_text(json.dumps(collected), encoding="utf-8")
+            bench.measure(heading, kind, folder)
+            if not arguments.no_checks and heading in CHECKED:
+                bench.check(kind, folder)
+    bench.close()
 
 
 if __name__ == "__main__":

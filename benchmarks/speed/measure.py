@@ -1,6 +1,7 @@
-"""A contender in a process of its own: CPU seconds, peak memory, and whether it did the same work as the others.
+"""A contender in processes of its own: CPU seconds, peak memory, and what shows that it did the same work as others.
 
-Imports are left out of CPU seconds and part of peak memory. A contender imports what it needs and nothing else.
+Each contender has an interpreter that imports what it needs, nothing else, and forks for every run: so contenders can
+take turns without paying their imports again. Imports are left out of CPU seconds and are part of peak memory.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +24,13 @@ from speed.work import cpu_seconds, peak_mb
 
 COMMAND = Path(__file__).resolve().parent.parent / "student_speed.py"
 SOURCES = COMMAND.parent.parent / "src"
-OURS_TRAINING = ("dart.student.train",)
+RESULT = "RESULT "
+# transformers imports these when they are first used, which would be in every fork
+MODELS = ("transformers.models.llama.modeling_llama", "transformers.models.auto.modeling_auto",
+          "transformers.models.auto.tokenization_auto", "transformers.generation.utils", "peft")  # fmt: skip
+TRAINER = "transformers.trainer"
+TRL_IMPORTS = ("trl.trainer.sft_trainer", "datasets", TRAINER)
+OURS_TRAINING = ("dart.student.train", TRAINER)
 OURS_ANSWERING = ("dart.student.generation",)
 
 
@@ -52,11 +60,11 @@ CONTENDERS = {
     "train: ours, portable": Contender(_plain(training.ours), OURS_TRAINING, "portable"),
     "train: authors' code": Contender(authors.train, authors.IMPORTS[authors.TRAINER], group="authors"),
     "train: authors' settings, imitated": Contender(
-        _plain(training.authors_imitated), training.STOCK_IMPORTS, group="imitation"
+        _plain(training.authors_imitated), (*training.STOCK_IMPORTS, TRAINER), group="imitation"
     ),
-    "train: TRL as it comes": Contender(_plain(training.trl_default), ("trl", "peft", "datasets")),
-    "train: TRL tuned": Contender(_plain(training.trl_tuned), ("trl", "peft", "datasets")),
-    "train: transformers and PEFT, tuned": Contender(_plain(training.stock), training.STOCK_IMPORTS),
+    "train: TRL as it comes": Contender(_plain(training.trl_default), TRL_IMPORTS),
+    "train: TRL tuned": Contender(_plain(training.trl_tuned), TRL_IMPORTS),
+    "train: transformers and PEFT, tuned": Contender(_plain(training.stock), (*training.STOCK_IMPORTS, TRAINER)),
     "answer: ours": Contender(_plain(answering.ours), OURS_ANSWERING),
     "answer: ours, portable": Contender(_plain(answering.ours), OURS_ANSWERING, "portable"),
     "answer: authors' code, batch 8": Contender(
@@ -75,22 +83,35 @@ CHECKS = {
 }
 
 
-def contend(name: str, folder: Path, copy: Path) -> None:
-    """Run one contender in this process; its usage and what it made are the last line of the output."""
+def serve(name: str, copy: Path) -> None:
+    """Import what a contender needs, then run it in a fork for every folder that standard input names.
+
+    After each run a line begins with `RESULT`: usage, and what the contender made.
+    """
     import torch
 
     contender = (CONTENDERS | CHECKS)[name]
-    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     if contender.group == "authors":
         sys.path.insert(0, str(copy))
-    for module in contender.imports:
+    for module in (*MODELS, *contender.imports):
         importlib.import_module(module)
-    loop = _time_loops() if name.startswith("train") else {}
-    imports_mb, start = peak_mb(), cpu_seconds()
+    for line in sys.stdin:
+        process = os.fork()
+        if not process:
+            torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+            result = _run_once(contender, Path(line.strip()), copy)
+            print(f"\n{RESULT}{json.dumps(result)}", flush=True)
+            os._exit(0)
+        if os.waitpid(process, 0)[1]:
+            raise SystemExit(1)
+
+
+def _run_once(contender: Contender, folder: Path, copy: Path) -> dict[str, Any]:
+    loop = _time_loops() if "transformers.trainer" in sys.modules else {}
+    imports_mb, modules, start = peak_mb(), len(sys.modules), cpu_seconds()
     made = contender.work(folder, copy)
-    usage = {"cpu_s": cpu_seconds() - start, "mb": peak_mb(), "imports_mb": imports_mb,
-             "threads": torch.get_num_threads()}  # fmt: skip
-    print("\n" + json.dumps({**usage, **loop, **made}))
+    usage = {"cpu_s": cpu_seconds() - start, "mb": peak_mb(), "imports_mb": imports_mb}
+    return {**usage, "late_imports": len(sys.modules) - modules, **loop, **made}
 
 
 def _time_loops() -> dict[str, Any]:
@@ -113,20 +134,37 @@ def _time_loops() -> dict[str, Any]:
     return loop
 
 
-def run(name: str, folder: Path, threads: int, copy: Path | None) -> dict[str, Any]:
-    """Start `name` in a process of its own and read its result."""
-    environment = {key: value for key, value in os.environ.items() if key not in arithmetic.variables()}
-    paths = [str(SOURCES), *filter(None, [environment.get("PYTHONPATH")])]
-    environment |= {
-        "OMP_NUM_THREADS": str(threads), "PYTHONPATH": os.pathsep.join(paths), "HF_HUB_OFFLINE": "1",
-        "TRL_EXPERIMENTAL_SILENCE": "1", "TOKENIZERS_PARALLELISM": "false",
-        arithmetic.SWITCH: "1" if (CONTENDERS | CHECKS)[name].arithmetic == "portable" else "0",
-    }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, str(COMMAND), "--only", name, "--folder", str(folder), "--authors", str(copy or "")],
-        env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise SystemExit(f"{name} failed:\n{done.stdout[-1000:]}\n{done.stderr[-3000:]}")
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
+class Interpreter:
+    """A started contender, which can run on one folder after another."""
+
+    def __init__(self, name: str, threads: int, copy: Path | None) -> None:
+        self._name = name
+        environment = {key: value for key, value in os.environ.items() if key not in arithmetic.variables()}
+        paths = [str(SOURCES), *filter(None, [environment.get("PYTHONPATH")])]
+        environment |= {
+            "OMP_NUM_THREADS": str(threads), "PYTHONPATH": os.pathsep.join(paths), "HF_HUB_OFFLINE": "1",
+            "TRL_EXPERIMENTAL_SILENCE": "1", "TOKENIZERS_PARALLELISM": "false",
+            arithmetic.SWITCH: "1" if (CONTENDERS | CHECKS)[name].arithmetic == "portable" else "0",
+        }  # fmt: skip
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 (closed by `close`)
+        self._process = subprocess.Popen(
+            [sys.executable, str(COMMAND), "--only", name, "--authors", str(copy or "")],
+            env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True,
+        )  # fmt: skip
+
+    def run(self, folder: Path) -> dict[str, Any]:
+        """What the contender used and made; ends the program if it fails."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{folder}\n")
+        self._process.stdin.flush()
+        for line in self._process.stdout:
+            if line.startswith(RESULT):
+                result: dict[str, Any] = json.loads(line.removeprefix(RESULT))
+                return result
+        self._errors.seek(0)
+        raise SystemExit(f"{self._name} failed:\n{self._errors.read()[-3000:]}")
+
+    def close(self) -> None:
+        self._process.communicate()
+        self._errors.close()

@@ -20,7 +20,8 @@ from dart.core.schema.profile import StudentSpec
 from dart.prompts import classification
 
 SEED = 1
-ROWS, VALIDATION_ROWS, PROMPTS, NEW_TOKENS = 400, 20, 200, 256  # the authors' code keeps 5 % of the rows for validation
+ROWS, PROMPTS, NEW_TOKENS = 400, 200, 256
+VALIDATION = 0.05  # of the rows; the authors' default
 LORA = Lora(
     r=16, alpha=32, dropout=0.05, target_modules=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj",
                                                   "down_proj"),
@@ -43,8 +44,13 @@ def prepare(
     items: int = PROMPTS,
     device: str = "cpu",
     dtype: str = "float32",
+    rows: int = ROWS,
 ) -> None:
-    """Write the checkpoint, the rows and the items that every contender gets."""
+    """Write the checkpoint, the rows and the items that every contender gets.
+
+    Args:
+        rows: of training and validation together; of the latter there are as many as the authors' code splits off.
+    """
     import torch
     from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
@@ -55,7 +61,7 @@ def prepare(
     from dart.suite.split import split_suite
 
     sizes = SuiteSpec.model_validate(
-        {"source": "embedded", "sizes": {"default": {"train": ROWS // 8, "validation": 2, "test": items // 8 + 1}}}
+        {"source": "embedded", "sizes": {"default": {"train": rows // 8, "validation": 2, "test": items // 8 + 1}}}
     )
     suite = split_suite(write_suite(SEED).items, sizes, Split(by="item", folds=2), SEED)
     if len(suite.test) < items:
@@ -77,14 +83,15 @@ def prepare(
     model.generation_config = GenerationConfig(**ends)
     model.save_pretrained(folder / "shape")
     words.save_pretrained(folder / "shape")
-    rows = [
+    examples = [
         TrainingRow(key=item.id, messages=tuple(classification.inference(item.prompt)), response=answers[item.id])
         for item in suite.train
     ]
+    n_validation = max(1, round(VALIDATION * len(examples)))
     prompts = {item.id: item.prompt for item in suite.train}
-    write_jsonl(folder / "rows.jsonl", rows[VALIDATION_ROWS:])
+    write_jsonl(folder / "rows.jsonl", examples[n_validation:])
     write_jsonl(folder / "items.jsonl", suite.test[:items])
-    for name, part in (("teacher", rows[VALIDATION_ROWS:]), ("teacher-validation", rows[:VALIDATION_ROWS])):
+    for name, part in (("teacher", examples[n_validation:]), ("teacher-validation", examples[:n_validation])):
         lines = [
             {"sample_id": row.key, "prompt": prompts[row.key], "raw_text": row.response, "success": True}
             for row in part
