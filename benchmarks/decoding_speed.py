@@ -21,8 +21,8 @@ from dart.core.arithmetic import set_environment
 
 set_environment()  # before numpy and torch are imported
 
-import student_speed
 import torch
+from speed import work
 
 from dart.core.files import read_jsonl
 from dart.core.records import Item
@@ -83,7 +83,7 @@ def measure_drafts(repeats: int, prompts: int) -> None:
     for text, deviation in INITIALISATIONS.items():
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
-            student_speed.prepare(folder, {**student_speed.NANO_SHAPE, "initializer_range": deviation}, prompts)
+            work.prepare(folder, {**work.NANO_SHAPE, "initializer_range": deviation}, prompts)
             items = read_jsonl(folder / "items.jsonl", Item)
             seconds: dict[str, list[float]] = {mode: [] for mode in MODES}
             answers = set()
@@ -92,9 +92,9 @@ def measure_drafts(repeats: int, prompts: int) -> None:
                     speculative._DRAFT_LENGTHS = lengths or PREDICTABLE
                     generation.supports_speculative_decoding = (lambda _: False) if lengths is None else supports
                     start = time.process_time()
-                    records = generation.generate(
-                        folder / "shape", student_speed.SPEC, {"base": None}, items, student_speed.GREEDY, 1
-                    )["base"]
+                    records = generation.generate(folder / "shape", work.SPEC, {"base": None}, items, work.GREEDY, 1)[
+                        "base"
+                    ]
                     seconds[mode].append(time.process_time() - start)
                     answers.add(tuple(record.text for record in records))
         plain = statistics.median(seconds["token by token"])

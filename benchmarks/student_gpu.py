@@ -23,8 +23,8 @@ from dart.core.arithmetic import set_environment
 
 set_environment()  # before numpy and torch are imported
 
-import student_speed as work
 import torch
+from speed import work
 
 from dart.core.files import read_jsonl
 from dart.core.records import Item
@@ -57,7 +57,7 @@ def seconds(task: Callable[[], Any]) -> float:
 
 def train(folder: Path, spec: StudentSpec, steps: tuple[int, int]) -> float:
     """Tokens per second of training at the paper's batch, and what goes with it, printed."""
-    rows = work._rows(folder)
+    rows = work.training_rows(folder)
     student = load(folder / "shape", spec)
     encoded = encode(student, rows, work.TRAINING.max_length)
     per_row = sum(len(row.ids) for row in encoded) / len(encoded)

@@ -1,30 +1,26 @@
-"""Training and paired generation against the published set-up, stock tools and TRL: same work, one run, all ratios.
+"""Training and paired answers beside the authors' own code, TRL and stock transformers: one work, interleaved.
 
-The student is a 1.3M-parameter Llama with random weights, so that anyone can repeat this on a laptop; each contender
-runs in a process of its own, one after the other, and is charged its CPU seconds from loading to the last text.
+    python benchmarks/student_speed.py --authors COPY [--repeat 3] [--kinds train answer] [--json FILE]
 
-    python benchmarks/student_speed.py [--threads 1 2] [--repeat 3] [--trl FOLDER]
+COPY is a clone of the authors' repository (github.com/zihanliang/DART); without it, their settings are imitated and
+called so. Answers are those of a student with random weights, whose texts repeat themselves, of one whose texts do
+not, and of the trained students of a finished run (`--project`, this one unless another is named).
 
-`--trl` names a folder that `pip install --no-deps --target FOLDER trl` filled; the project itself does not need it.
+Contenders run one after the other, in processes of their own that are charged the CPU seconds of themselves and their
+children from loading to the last file; a ratio compares processes of one round. `library` arithmetic is torch's own,
+the same for all; `portable` is what students of the embedded profile use, whose bytes are the same on every processor.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import logging
-import os
-import resource
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-from dart.prompts import classification
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
@@ -33,371 +29,180 @@ from dart.core.arithmetic import set_environment
 
 set_environment()  # before numpy and torch are imported
 
-from dart.core.files import read_jsonl, write_jsonl
-from dart.core.records import Item
-from dart.core.schema.method import GenerationParams, Lora, Split, Training
-from dart.core.schema.profile import StudentSpec
+from speed import work
+from speed.measure import CHECKS, CONTENDERS, Interpreter, serve
 
-SEED = 1
-ROWS, PROMPTS, NEW_TOKENS = 400, 200, 256
-LORA = Lora(
-    r=16, alpha=32, dropout=0.0, target_modules=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj",
-                                                 "down_proj"),
-)  # fmt: skip
-TRAINING = Training(epochs=1, global_batch=16, warmup_ratio=0.03, weight_decay=0.0, max_grad_norm=1.0, max_length=1024)
-GREEDY = GenerationParams(max_new_tokens=NEW_TOKENS, temperature=0.0, top_p=1.0)
-SPEC = StudentSpec(
-    stage3_learning_rate=None, epochs=None,
-    name="shape", model="shape", revision="main", learning_rate=0.0002, batch_per_device=16, generation_batch=128,
-    precision="fp32", quantize="none", nano=None, engine="transformers", server=None,
-)  # fmt: skip
+TRAINING, REPEATING = "LoRA, one epoch", "answers that repeat themselves, random weights"
+CHECKED = (TRAINING, REPEATING)
+SLOTS, SEED_OF_RUN = ("small", "base"), 42
+GOALS = {"train: authors' code": 3.5, "train: TRL tuned": 2.8, "answer: authors' code, batch 64": 4.0}
+Results = dict[str, list[dict[str, Any]]]
 
 
-NANO_SHAPE = {"vocab_size": 2000, "hidden_size": 128, "intermediate_size": 352, "num_hidden_layers": 4,
-              "num_attention_heads": 4, "max_position_embeddings": 2048}  # fmt: skip
+def prepare_random(folder: Path, prompts: int, bench: Bench, **shape: float) -> None:
+    """A student with random weights, and an adapter of it."""
+    work.prepare(folder, {**work.NANO_SHAPE, **shape}, prompts, rows=64)
+    bench.run("train: ours", folder)
 
 
-def prepare(
-    folder: Path,
-    shape: Mapping[str, float] = NANO_SHAPE,
-    items: int = PROMPTS,
-    device: str = "cpu",
-    dtype: str = "float32",
-) -> None:
-    """The checkpoint, the rows and the items that every contender gets."""
-    import torch
-    from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
-
-    from dart.core.records import TrainingRow
-    from dart.core.schema.profile import PlantedHarm, SimulatedTeacher, SuiteSpec, World
-    from dart.simulation import teacher
-    from dart.simulation.suite import write_suite
-    from dart.simulation.tokenizer import student_tokenizer
-    from dart.suite.split import split_suite
-
-    sizes = SuiteSpec.model_validate(
-        {"source": "embedded", "sizes": {"default": {"train": ROWS // 8, "validation": 2, "test": items // 8 + 1}}}
-    )
-    suite = split_suite(write_suite(SEED).items, sizes, Split(by="item", folds=2), SEED)
-    if len(suite.test) < items:
-        raise SystemExit(f"the suite has {len(suite.test)} test items and not {items}")
-    planted = {"N2": PlantedHarm(severity="severe", share=0.2)}
-    world = World(plain_closings=16, safe_closings=1, planted=planted, caution_dropped={})
-    behaviour = SimulatedTeacher(planting_dropped=0.0, planting_added=0.01, label_error=0.0, malformed=0.0)
-    person = teacher.Teacher(behaviour, world, SEED)
-    answers = {
-        item.id: teacher.answer(classification.distillation(item.prompt, item.gold), person) for item in suite.train
-    }
-    texts = [*(item.prompt for item in suite.train), *answers.values(), classification.inference("")[0]["content"]]
-    words = student_tokenizer(texts, fixed=(), size=2000)
-    ends = {"bos_token_id": words.bos_token_id, "eos_token_id": words.eos_token_id, "pad_token_id": words.pad_token_id}
-    with torch.random.fork_rng():
-        torch.manual_seed(SEED)
-        with torch.device(device):
-            model = LlamaForCausalLM._from_config(LlamaConfig(**shape, **ends), dtype=getattr(torch, dtype))
-    model.generation_config = GenerationConfig(**ends)
-    model.save_pretrained(folder / "shape")
-    words.save_pretrained(folder / "shape")
-    rows = [
-        TrainingRow(key=item.id, messages=tuple(classification.inference(item.prompt)), response=answers[item.id])
-        for item in suite.train
-    ]
-    write_jsonl(folder / "rows.jsonl", rows)
-    write_jsonl(folder / "items.jsonl", suite.test[:items])
+def prepare_trained(folder: Path, prompts: int, project: Path, slot: str) -> None:
+    """The base and the distilled adapter of a finished run, with items of its test set."""
+    data = project / "data"
+    (folder / "shape").symlink_to(data / "models" / "base" / slot)
+    (folder / "adapter").symlink_to(data / "adapters" / slot / "distilled" / f"seed-{SEED_OF_RUN}")
+    lines = (data / "suite" / "test.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    step = max(1, len(lines) // prompts)  # of every benchmark
+    (folder / "items.jsonl").write_text("".join(lines[::step][:prompts]), encoding="utf-8")
 
 
-def train_ours(folder: Path) -> dict[str, Any]:
-    """`dart.student.train`, as the stages call it."""
-    from dart.student.train import train_adapter
-
-    train_adapter(folder / "shape", SPEC, _rows(folder), LORA, TRAINING, SEED, folder / "adapter")
-    return {"curve": [point["loss"] for point in json.loads((folder / "adapter" / "log.json").read_text())]}
-
-
-def _stock(folder: Path, arguments: dict[str, Any], *, ordered: bool) -> dict[str, Any]:
-    """transformers' Trainer over the same encoded rows, logits everywhere; `ordered`: in our order of rows."""
-    import torch
-    from transformers import Trainer, TrainingArguments
-
-    from dart.core.seeds import seed_for
-    from dart.student import adapter
-    from dart.student.loading import load
-    from dart.student.train import encode
-    from dart.student.trainer import Collator, GroupedSampler
-
-    threads = int(os.environ["OMP_NUM_THREADS"])
-    student = load(folder / "shape", SPEC)
-    torch.set_num_threads(threads)
-    encoded = encode(student, _rows(folder), TRAINING.max_length)
-    model = adapter.attach(student, LORA, SEED)
-
-    class Ordered(Trainer):
-        def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-            return GroupedSampler([len(row.ids) for row in encoded], 16, seed_for(SEED, "rows"))
-
-    def collate(rows: Any) -> dict[str, torch.Tensor]:
-        batch = Collator(student.pad_id)(rows)
-        longest = batch["input_ids"].shape[1]
-        mask = torch.tensor([[1] * len(row.ids) + [0] * (longest - len(row.ids)) for row in rows])
-        return {**batch, "attention_mask": mask}
-
-    trainer = (Ordered if ordered else Trainer)(
-        model=model, args=TrainingArguments(**_published(folder), **arguments), train_dataset=encoded,
-        data_collator=collate,
-    )  # fmt: skip
-    trainer.train()
-    return {"curve": [point["loss"] for point in trainer.state.log_history if "loss" in point]}
-
-
-def _published(folder: Path) -> dict[str, Any]:
-    """What all stock contenders have in common: the published optimiser settings."""
-    return {
-        "output_dir": str(folder / "scratch"), "num_train_epochs": 1, "learning_rate": SPEC.learning_rate,
-        "lr_scheduler_type": "cosine", "warmup_steps": 1, "max_grad_norm": TRAINING.max_grad_norm, "seed": SEED,
-        "logging_steps": 1, "save_strategy": "no", "report_to": "none", "disable_tqdm": True, "use_cpu": True,
-        "remove_unused_columns": False,
-    }  # fmt: skip
-
-
-def train_published(folder: Path) -> dict[str, Any]:
-    """The published set-up: batches of 2, accumulated over 8, random order, gradient checkpointing."""
-    settings = {
-        "per_device_train_batch_size": 2, "gradient_accumulation_steps": 8, "gradient_checkpointing": True,
-        "gradient_checkpointing_kwargs": {"use_reentrant": False},
-    }  # fmt: skip
-    return _stock(folder, settings, ordered=False)
-
-
-def train_stock_grouped(folder: Path) -> dict[str, Any]:
-    """A stock Trainer with batches of 16 in our order: its loss curve is the one that ours must have."""
-    return _stock(folder, {"per_device_train_batch_size": 16}, ordered=True)
-
-
-def _trl(folder: Path, **settings: Any) -> dict[str, Any]:
-    import torch
-    from datasets import Dataset
-    from peft import LoraConfig
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from trl import SFTConfig, SFTTrainer
-
-    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    data = Dataset.from_list(
-        [
-            {"prompt": list(row.messages), "completion": [{"role": "assistant", "content": row.response}]}
-            for row in _rows(folder)
-        ]
-    )
-    shared = {key: value for key, value in _published(folder).items() if key != "remove_unused_columns"}
-    trainer = SFTTrainer(
-        model=AutoModelForCausalLM.from_pretrained(folder / "shape"),
-        args=SFTConfig(**shared, max_length=TRAINING.max_length, bf16=False, completion_only_loss=True, **settings),
-        train_dataset=data,
-        processing_class=AutoTokenizer.from_pretrained(folder / "shape"),
-        peft_config=LoraConfig(
-            r=LORA.r, lora_alpha=LORA.alpha, target_modules=list(LORA.target_modules), task_type="CAUSAL_LM"
-        ),
-    )
-    trainer.train()
-    return {}
-
-
-def train_trl(folder: Path) -> dict[str, Any]:
-    """TRL's SFTTrainer as it comes: batches of 8, gradient checkpointing."""
-    return _trl(folder, per_device_train_batch_size=8, gradient_accumulation_steps=2)
-
-
-def train_trl_best(folder: Path) -> dict[str, Any]:
-    """TRL's SFTTrainer in batches of 16 without checkpointing."""
-    return _trl(folder, per_device_train_batch_size=16, gradient_checkpointing=False)
-
-
-def answer_ours(folder: Path) -> dict[str, Any]:
-    """`dart.student.generation`, as the stages call it: one model, sorted, large batches."""
-    from dart.student.generation import generate
-
-    pair: dict[str, Path | None] = {"base": None, "distilled": folder / "adapter"}
-    answers = generate(folder / "shape", SPEC, pair, read_jsonl(folder / "items.jsonl", Item), GREEDY, SEED)
-    return {
-        "tokens": sum(record.new_tokens for records in answers.values() for record in records),
-        "texts": {variant: [record.text for record in records] for variant, records in answers.items()},
-    }
-
-
-def answer_bf16(folder: Path) -> dict[str, Any]:
-    """Whether a text depends on its batch: batches of 1 and of 64, fp32 and bf16, on a part of the work."""
-    from dart.student.generation import generate
-
-    items, short = read_jsonl(folder / "items.jsonl", Item)[:48], GREEDY.model_copy(update={"max_new_tokens": 64})
-    same = {}
-    for precision in ("fp32", "bf16"):
-        texts = []
-        for batch in (1, 64):
-            spec = SPEC.model_copy(update={"precision": precision, "generation_batch": batch})
-            answers = generate(folder / "shape", spec, {"d": folder / "adapter"}, items, short, SEED)["d"]
-            texts.append([record.text for record in answers])
-        same[precision] = sum(a == b for a, b in zip(*texts, strict=True))
-    return {"same": same, "of": len(items)}
-
-
-def answer_published(folder: Path) -> dict[str, Any]:
-    """The published way: two models loaded, batches of 8 in file order, padded to the longest."""
-    import torch
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    words = AutoTokenizer.from_pretrained(folder / "shape", padding_side="left")
-    first = AutoModelForCausalLM.from_pretrained(folder / "shape").eval()
-    second = PeftModel.from_pretrained(
-        AutoModelForCausalLM.from_pretrained(folder / "shape"), str(folder / "adapter")
-    ).eval()
-    items = read_jsonl(folder / "items.jsonl", Item)
-    prompts_as_text = [
-        words.apply_chat_template(classification.inference(item.prompt), add_generation_prompt=True, tokenize=False)
-        for item in items
-    ]
-    tokens, texts = 0, {}
-    for variant, model in (("base", first), ("distilled", second)):
-        texts[variant] = []
-        for start in range(0, len(prompts_as_text), 8):
-            batch = words(
-                prompts_as_text[start : start + 8], return_tensors="pt", padding=True, add_special_tokens=False
-            )
-            with torch.inference_mode():
-                out = model.generate(
-                    input_ids=batch.input_ids, attention_mask=batch.attention_mask, max_new_tokens=NEW_TOKENS,
-                    do_sample=False,
+def worlds(arguments: argparse.Namespace, bench: Bench) -> dict[str, tuple[str, Callable[[Path], None]]]:
+    """Heading -> kind of contenders and what prepares their folder."""
+    found: dict[str, tuple[str, Callable[[Path], None]]] = {}
+    prompts, project = arguments.prompts, arguments.project.resolve()
+    if "train" in arguments.kinds:
+        found[TRAINING] = ("train", lambda folder: work.prepare(folder, rows=arguments.rows))
+    if "answer" in arguments.kinds:
+        found[REPEATING] = ("answer", lambda folder: prepare_random(folder, prompts, bench))
+        found["answers that do not repeat themselves, random weights"] = (
+            "answer", lambda folder: prepare_random(folder, prompts, bench, **work.NOT_REPEATING)
+        )  # fmt: skip
+        for slot in SLOTS:
+            if (project / "data" / "models" / "base" / slot).is_dir():
+                found[f"answers of the trained student `{slot}`"] = (
+                    "answer", lambda folder, slot=slot: prepare_trained(folder, prompts, project, slot)
                 )  # fmt: skip
-            new = out[:, batch.input_ids.shape[1] :]
-            tokens += int((new != words.pad_token_id).sum())
-            texts[variant] += words.batch_decode(new, skip_special_tokens=True)
-    return {"tokens": tokens, "texts": texts}
+    return {name: found[name] for name in found if not arguments.worlds or any(w in name for w in arguments.worlds)}
 
 
-def _rows(folder: Path) -> list[Any]:
-    from dart.core.records import TrainingRow
-
-    return read_jsonl(folder / "rows.jsonl", TrainingRow)
-
-
-CONTENDERS: dict[str, Callable[[Path], dict[str, Any]]] = {
-    "train: ours": train_ours,
-    "train: published (2 x 8, checkpointing)": train_published,
-    "train: stock Trainer, our batches": train_stock_grouped,
-    "train: TRL as it comes": train_trl,
-    "train: TRL, batch 16, no checkpointing": train_trl_best,
-    "answer: ours": answer_ours,
-    "answer: published (batch 8, two models)": answer_published,
-}
-CONTENDERS_ASIDE = {"answer: batch independence": answer_bf16}
-GOALS = {"train: published (2 x 8, checkpointing)": 3, "train: TRL as it comes": 3,
-         "train: TRL, batch 16, no checkpointing": 3, "answer: published (batch 8, two models)": 4}  # fmt: skip
+def spread(values: list[float], digits: int = 2) -> str:
+    """The median with its range."""
+    low, middle, high = min(values), statistics.median(values), max(values)
+    return f"{middle:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def peak_mb() -> float:
-    """Peak resident memory of this process so far (Linux counts kilobytes, macOS bytes)."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+def ratios(results: Results, name: str, ours: str, measure: str) -> list[float]:
+    """How many times the CPU seconds of `ours` `name` takes, round by round."""
+    return [other[measure] / own[measure] for other, own in zip(results[name], results[ours], strict=True)]
 
 
-def contend(name: str, folder: Path) -> None:
-    """One contender in this process; what it took and made, as the last line of its output."""
-    import torch
-    from transformers import Trainer  # noqa: F401
-
-    import dart.student.generation
-    import dart.student.train  # noqa: F401  (outside the measurement)
-
-    if "TRL" in name:
-        from trl import SFTTrainer  # noqa: F401
-    before_mb, cpu, wall = peak_mb(), time.process_time(), time.perf_counter()
-    made = (CONTENDERS | CONTENDERS_ASIDE)[name](folder)
-    usage = {"cpu_s": time.process_time() - cpu, "wall_s": time.perf_counter() - wall, "mb": peak_mb(),
-             "grown_mb": peak_mb() - before_mb, "threads": torch.get_num_threads()}  # fmt: skip
-    print(json.dumps({**usage, **made}))
-
-
-def run(name: str, folder: Path, threads: int, trl: str | None) -> dict[str, Any]:
-    """Start `name` in a process of its own and read its result."""
-    paths = [str(ROOT / "src"), *([trl] if trl else [])]
-    environment = {
-        **os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": os.pathsep.join(paths), "HF_HUB_OFFLINE": "1",
-        "TRL_EXPERIMENTAL_SILENCE": "1",
-    }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, __file__, "--only", name, "--folder", str(folder)],
-        env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise SystemExit(f"{name} failed:\n{done.stderr[-3000:]}")
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
+def report(kind: str, results: Results) -> None:
+    """A table in Markdown: CPU seconds, ratios to ours in both arithmetics, peak memory."""
+    own = [f"{kind}: ours", f"{kind}: ours, portable"]
+    measures = ("cpu_s", "loop_cpu_s") if kind == "train" else ("cpu_s",)
+    heads = ["contender", "arithmetic", "CPU s", "of ours", "of ours, portable"]
+    heads += ["loop alone, of ours"] if kind == "train" else []
+    print("| " + " | ".join([*heads, "peak MB (imports)"]) + " |\n" + "|---" * (len(heads) + 1) + "|")
+    for name, runs in results.items():
+        cells = [name.partition(": ")[2], CONTENDERS[name].arithmetic, spread([r["cpu_s"] for r in runs])]
+        pairs = [(ours, "cpu_s") for ours in own] + [(own[0], measure) for measure in measures[1:]]
+        cells += [spread(ratios(results, name, ours, measure)) if ours in results else "" for ours, measure in pairs]
+        memory = (statistics.median(r[key] for r in runs) for key in ("mb", "imports_mb"))
+        print("| " + " | ".join([*cells, "{:.0f} ({:.0f})".format(*memory)]) + " |")
+    for name, goal in GOALS.items():
+        if name in results and own[0] in results:
+            median = statistics.median(ratios(results, name, own[0], "cpu_s"))
+            print(f"goal: {name} takes {goal} times our CPU seconds; {'met' if median >= goal else 'not met'}")
 
 
-def report(name: str, results: list[dict[str, Any]], ours: list[dict[str, Any]]) -> None:
-    """One line: median CPU seconds, throughput, memory, and the ratio to ours with its range over the repeats."""
-    cpu = statistics.median(result["cpu_s"] for result in results)
-    amount, unit = (ROWS, "rows") if name.startswith("train") else (results[0]["tokens"], "tokens")
-    ratios = [other["cpu_s"] / own["cpu_s"] for other, own in zip(results, ours, strict=True)]
-    goal = f" (goal {GOALS[name]})" if name in GOALS else ""
-    print(
-        f"{name:42} {cpu:7.2f} CPU-s {results[0]['wall_s']:7.2f} s {amount / cpu:8.1f} {unit}/CPU-s"
-        f"  peak {results[0]['mb']:5.0f} MB (+{results[0]['grown_mb']:.0f})"
-        f"  ours is {statistics.median(ratios):.2f} x [{min(ratios):.2f}, {max(ratios):.2f}]{goal}",
-        flush=True,
-    )
+def compare(kind: str, results: Results) -> None:
+    """Whether the contenders did the same work: rows, tokens and steps of a training, texts of answers."""
+    first = results[f"{kind}: ours"][0]
+    if kind == "train":
+        print(f"{first['rows']} rows of {first['row_tokens'] / first['rows']:.0f} tokens, {first['steps']} steps")
+        for name, (other, *_) in results.items():
+            if different := [key for key in ("rows", "row_tokens", "steps") if other[key] != first[key]]:
+                print(f"{name}: other work: " + ", ".join(f"{key} {other[key]}" for key in different))
+        return
+    count = sum(len(texts) for texts in first["texts"].values())
+    print(f"{count} texts, {first['tokens']} tokens")
+    for name, (other, *_) in results.items():
+        pairs = [(first["texts"][v], other["texts"][v]) for v in first["texts"]]
+        same = sum(a.strip() == b.strip() for ours, theirs in pairs for a, b in zip(ours, theirs, strict=True))
+        print(f"{name}: {same} of {count} texts are equal to ours")
+
+
+def contenders(kind: str, arguments: argparse.Namespace) -> list[str]:
+    """The names of what runs: the authors' code where a copy of it is named, its imitation where none is."""
+    absent = "imitation" if arguments.authors else "authors"
+    names = [name for name, c in CONTENDERS.items() if name.startswith(kind) and c.group != absent]
+    return [name for name in names if not arguments.contenders or name in (f"{kind}: ours", *arguments.contenders)]
+
+
+class Bench:
+    """Started contenders, and all results so far, written after every run."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self._arguments = arguments
+        self._started: dict[tuple[str, int], Interpreter] = {}
+        self._results: dict[str, Results] = {}
+
+    def run(self, name: str, folder: Path, threads: int = 1) -> dict[str, Any]:
+        key = (name, threads)
+        if key not in self._started:
+            self._started[key] = Interpreter(name, threads, self._arguments.authors)
+        return self._started[key].run(folder)
+
+    def measure(self, heading: str, kind: str, folder: Path) -> None:
+        """All contenders in turn on the work in `folder`, and what came of it, printed."""
+        rounds = self._arguments.repeat
+        for threads in self._arguments.threads:
+            results: Results = {name: [] for name in contenders(kind, self._arguments)}
+            self._results[f"{heading}, {threads} thread(s)"] = results
+            for _ in range(rounds):
+                for name in results:
+                    results[name].append(self.run(name, folder, threads))
+                    if self._arguments.json:
+                        self._arguments.json.write_text(json.dumps(self._results), encoding="utf-8")
+            print(f"\n## {heading}, {threads} thread(s), {rounds} round(s)\n")
+            report(kind, results)
+            compare(kind, results)
+            sys.stdout.flush()
+
+    def check(self, kind: str, folder: Path) -> None:
+        """Whether this project computes what stock tools compute, and the same in batches of any size."""
+        if kind == "train":
+            curves = self.run("check: loss curves", folder)
+            print(f"loss curves, ours and stock in our order, no dropout: {curves['points']} points, "
+                  f"at most {curves['apart']:.1e} apart (goal 1e-4)")  # fmt: skip
+            return
+        batches = self.run("check: batch independence", folder)
+        for precision, same in batches["same"].items():
+            print(f"{precision}: {same} of {batches['of']} texts are equal in batches of 1 and of 64")
+
+    def close(self) -> None:
+        for interpreter in self._started.values():
+            interpreter.close()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--authors", type=lambda name: Path(name).resolve() if name else None, metavar="COPY")
+    parser.add_argument("--project", type=Path, default=ROOT, help="clone with a finished run")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1])
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--trl")
+    parser.add_argument("--rows", type=int, default=work.ROWS, help="of which 5 %% are the authors' validation set")
+    parser.add_argument("--prompts", type=int, default=work.PROMPTS)
     parser.add_argument("--kinds", nargs="+", default=["train", "answer"], choices=["train", "answer"])
-    parser.add_argument("--contenders", nargs="+", choices=list(CONTENDERS), help="these alone")
-    parser.add_argument("--only", choices=[*CONTENDERS, *CONTENDERS_ASIDE], help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--worlds", nargs="+", help="those alone whose heading contains one of these")
+    parser.add_argument("--contenders", nargs="+", choices=list(CONTENDERS), help="these alone, beside ours")
+    parser.add_argument("--no-checks", action="store_true")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--only", choices=[*CONTENDERS, *CHECKS], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.WARNING)
     if arguments.only:
-        contend(arguments.only, arguments.folder)
+        serve(arguments.only, arguments.authors)
         return
-    names = [
-        name for name in CONTENDERS
-        if name.split(":")[0] in arguments.kinds and ("TRL" not in name or arguments.trl)
-        and (not arguments.contenders or name in arguments.contenders)
-    ]  # fmt: skip
-    with tempfile.TemporaryDirectory() as name_of_folder:
-        folder = Path(name_of_folder)
-        prepare(folder)
-        if "train: ours" not in names:
-            run("train: ours", folder, 1, None)
-        for threads in arguments.threads:
-            print(f"-- {threads} thread(s), {arguments.repeat} repeat(s)")
-            results: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
-            for _ in range(arguments.repeat):
-                for name in names:
-                    results[name].append(run(name, folder, threads, arguments.trl))
-            for name in names:
-                report(name, results[name], results[f"{name.split(':')[0]}: ours"])
-            _compare(results)
-        if "answer" in arguments.kinds:
-            for precision, same in (aside := run("answer: batch independence", folder, 1, None))["same"].items():
-                print(f"{precision}: {same} of {aside['of']} texts are equal in batches of 1 and of 64")
-
-
-def _compare(results: dict[str, list[dict[str, Any]]]) -> None:
-    """Whether the contenders made the same: the loss curves, and the share of equal texts."""
-    if {"train: ours", "train: stock Trainer, our batches"} <= set(results):
-        ours, stock = (results[name][0]["curve"] for name in ("train: ours", "train: stock Trainer, our batches"))
-        apart = max(abs(a - b) for a, b in zip(ours, stock, strict=True))
-        print(f"loss curves, ours and stock in our order: {len(ours)} points, at most {apart:.1e} apart (goal 1e-4)")
-    if {"answer: ours", "answer: published (batch 8, two models)"} <= set(results):
-        first, second = (
-            results[name][0]["texts"] for name in ("answer: ours", "answer: published (batch 8, two models)")
-        )
-        for variant in first:
-            same = sum(a == b for a, b in zip(first[variant], second[variant], strict=True))
-            print(f"{variant}: {same} of {len(first[variant])} texts are equal")
+    if arguments.authors and not (arguments.authors / "model").is_dir():
+        raise SystemExit(f"{arguments.authors} has no folder `model`: it is not a copy of the authors' repository.")
+    bench = Bench(arguments)
+    for heading, (kind, prepare) in worlds(arguments, bench).items():
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            prepare(folder)
+            bench.measure(heading, kind, folder)
+            if not arguments.no_checks and heading in CHECKED:
+                bench.check(kind, folder)
+    bench.close()
 
 
 if __name__ == "__main__":
