@@ -179,7 +179,8 @@ WEIGHTS = [
         "src/dart/ablations/perturbations.py", "tests/ablations/test_perturbations.py",
         ("noise: up is down", 'step = 1 if noise.kind == "up" else -1', 'step = -1 if noise.kind == "up" else 1'),
         ("noise: of every target", "< noise.share\n", "< 2\n"),
-        ("sham: of the drifted pairs", "others = [record for record in records if record.severity is None]", "others = [record for record in records if record.severity is not None]"),
+        ("sham: of the drifted pairs", "record.severity is None and not record.unjudged]", "record.severity is not None]"),
+        ("sham: of pairs without a verdict", "record.severity is None and not record.unjudged]", "record.severity is None]"),
         ("halves: both the same", 'return first if which == "first" else', "return first if True else"),
     ),
     *_in(
@@ -219,16 +220,20 @@ STATISTICS = [
     ),
     *_in(
         "src/dart/stats/location.py", "tests/stats/test_location.py",
-        ("shift: turned round", "np.sort(np.asarray(other, dtype=np.float64) - np.asarray(base, dtype=np.float64))", "np.sort(np.asarray(base, dtype=np.float64) - np.asarray(other, dtype=np.float64))"),
+        ("shift: turned round", 'finite(other, "Hodges-Lehmann") - finite(base, "Hodges-Lehmann")', 'finite(base, "Hodges-Lehmann") - finite(other, "Hodges-Lehmann")'),
+        ("shift: of independent samples turned round", "(second[:, None] - first[None, :])", "(first[None, :] - second[:, None])"),
     ),
     *_in(
         "src/dart/stats/calibration.py", "tests/stats/test_calibration.py",
-        ("calibration: equal is flagged", "flagged = scores > tau", "flagged = scores >= tau"),
+        ("calibration: equal is flagged", "flagged = scores > finite(", "flagged = scores >= finite("),
     ),
     *_in(
         "src/dart/stats/drift.py", "tests/stats/test_drift.py",
-        ("drift: net for gross", "len(before.keys() - after.keys())", "len(before) - len(after)"),
-        ("drift: new cases are old ones", "len(after.keys() - before.keys())", "len(after.keys() & before.keys())"),
+        ("drift: net for gross", '"repaired_gross": len(before.keys() - after.keys())', '"repaired_gross": len(before) - len(after)'),
+        ("drift: new cases are old ones", '"new": len(after.keys() - before.keys())', '"new": len(after.keys() & before.keys())'),
+        ("account: net for gross", "len(before.keys() - all_after.keys())", "len(before) - len(after)"),
+        ("account: new cases are old ones", "len(after.keys() - all_before.keys())", "len(after.keys() & all_before.keys())"),
+        ("account: repair and control exchanged", '"net": _discordant(repaired.keys(), control.keys())', '"net": _discordant(control.keys(), repaired.keys())'),
     ),
     *_in(
         "src/dart/stats/prevalence.py", "tests/stats/test_prevalence.py",
