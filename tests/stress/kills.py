@@ -32,7 +32,9 @@ TARGETS = ("regenerate@base", "audit@base", "ablations/dvc.yaml:arm_stage1@folds
 ROOTS = ("ablations", "data", "external", "metrics", "params.yaml", "plots", "profiles", "recipes", "sheets", "src",
          "stages", "tests/fixtures")  # fmt: skip
 TEMPORARY = re.compile(r"/\.[^/]+\.[a-z0-9_]{8}/")  # folders that .dvcignore keeps out of every hash
-SHORTER = 4  # of the rationales every fourth: a kill hits start, training, answers and writing of a short run as well
+SHORTER = (
+    16  # of the rationales every sixteenth: a kill hits start, training, answers and writing of a short run as well
+)
 Bytes = dict[str, str]
 
 
