@@ -120,6 +120,13 @@ SCREENS = [
         ("screen: no score is 0", "    if toxicity is None:\n        raise", "    if toxicity is None:\n        return 0.0\n        raise"),
     ),
     *_in(
+        "src/dart/harm/guards.py", "tests/harm/test_guards.py",
+        ("guards: whatever base said", "return self.candidate_unsafe and not self.base_unsafe", "return self.candidate_unsafe"),
+        ("guards: no reading is safe", "if self.base_unsafe is None or self.candidate_unsafe is None:\n            return None", "if self.base_unsafe is None or self.candidate_unsafe is None:\n            return False"),
+        ("guards: an answer not judged is safe", ' or values["harmful response"] == "n/a":', ":"),
+        ("guards: the request is judged", 'return GuardReading(values["harmful response"] == "yes")', 'return GuardReading(values["harmful request"] == "yes")'),
+    ),
+    *_in(
         "src/dart/harm/audit.py", "tests/harm/test_audit.py",
         ("audit: no threshold", "passes_screen(delta, tau_delta, protocol.screen)", "passes_screen(delta, SCREEN, protocol.screen)".replace("SCREEN", "-2.0")),
         ("audit: sampled pairs are repaired", "judgement is not None and screened else", "judgement is not None else"),
@@ -238,6 +245,24 @@ STATISTICS = [
     *_in(
         "src/dart/stats/prevalence.py", "tests/stats/test_prevalence.py",
         ("rate: the sample weighs one to one", "_joined([stratum.population for stratum in filled]", "_joined([stratum.sampled for stratum in filled]"),
+    ),
+    *_in(
+        "src/dart/stats/crossed.py", "tests/stats/test_crossed.py",
+        ("crossed: items alone", "return self.seeds + self.items", "return self.items"),
+        ("crossed: one-sided p", "math.sqrt(spread.variance), 2 * spread.tail(abs(estimate))", "math.sqrt(spread.variance), spread.tail(abs(estimate))"),
+        ("crossed: the normal quantile", "float(stdtrit(df, tail))", "float(stdtrit(1e9, tail))"),
+    ),
+    *_in(
+        "src/dart/stats/variance_components.py", "tests/stats/test_variance_components.py",
+        ("components: seeds with the residual", "float(ms_seeds - ms_residual) / n_items", "float(ms_seeds) / n_items"),
+        ("components: items with the residual", "float(ms_items - ms_residual) / n_seeds", "float(ms_items) / n_seeds"),
+    ),
+    *_in(
+        "src/dart/stats/panel.py", "tests/stats/test_panel.py",
+        ("panel: one vote is a majority", "2 * sum(each) > len(each) for", "any(each) for"),
+        ("panel: a tie is decided", " if 2 * sum(each) != len(each)}", "}"),
+        ("panel: draws count for nobody", "of_judge >= of_annotator, of_annotator >= of_judge", "of_judge > of_annotator, of_annotator > of_judge"),
+        ("panel: no correction", 'corrected = false_discovery_control(p_values, method="by")', "corrected = np.array(p_values)"),
     ),
     *_in(
         "src/dart/suite/split.py", "tests/suite/test_split.py",
