@@ -32,9 +32,7 @@ TARGETS = ("regenerate@base", "audit@base", "ablations/dvc.yaml:arm_stage1@folds
 ROOTS = ("ablations", "data", "external", "metrics", "params.yaml", "plots", "profiles", "recipes", "sheets", "src",
          "stages", "tests/fixtures")  # fmt: skip
 TEMPORARY = re.compile(r"/\.[^/]+\.[a-z0-9_]{8}/")  # folders that .dvcignore keeps out of every hash
-SHORTER = (
-    16  # of the rationales every sixteenth: a kill hits start, training, answers and writing of a short run as well
-)
+SHORTER = 16  # every sixteenth rationale is trained on: kills hit start, training and writing of a short run as well
 Bytes = dict[str, str]
 
 
@@ -54,10 +52,10 @@ def prepare(folder: Path) -> Path:
     code, output = run(clone, sys.executable, "-m", "dart.cli.app", "repro", "-j", "2", *TARGETS)
     if code:
         raise RuntimeError(f"the tiny pipeline ended with {code}: {output[-2000:]}")
-    rationales = clone / "data/distill/rationales.jsonl"
-    few = rationales.read_text(encoding="utf-8").splitlines(keepends=True)[::SHORTER]
-    rationales.unlink()  # a link into the DVC cache
-    rationales.write_text("".join(few), encoding="utf-8")
+    for rationales in [*clone.glob("data/distill/rationales.jsonl"), *clone.glob("data/arms/rationales/*/*.jsonl")]:
+        few = rationales.read_text(encoding="utf-8").splitlines(keepends=True)[::SHORTER]
+        rationales.unlink()  # a link into the DVC cache
+        rationales.write_text("".join(few), encoding="utf-8")
     return clone
 
 
