@@ -11,7 +11,8 @@ from dart.core.errors import ParameterError
 from dart.core.files import write_json
 from dart.core.params import SimulationSpec, StageParams
 from dart.core.records import Item
-from dart.core.schema.profile import Endpoint
+from dart.core.schema.profile import Endpoint, Judge
+from dart.harm.panel import JudgePanel
 
 
 class AskingParams(StageParams):
@@ -48,6 +49,19 @@ def chat_client(
         labels = {item.prompt: item.gold for item in items} if items else None
         transport = transport_for(endpoint, params.simulation, params.seed, labels)
     return ChatClient(endpoint, stage=stage, transport=transport, fallback=fallback)
+
+
+def judge_client(stage: str, judge: Judge, params: AskingParams) -> ChatClient | JudgePanel:
+    """A client for the audit's judge: itself, or the panel that it is a member of.
+
+    Raises:
+        ChatError: the variable of a key is not set, or an address is refused.
+    """
+    client = chat_client(stage, "judge", judge, params)
+    if not judge.panel:
+        return client
+    members = {name: chat_client(stage, f"panel {name}", each, params) for name, each in judge.panel.items()}
+    return JudgePanel({"judge": client, **members})
 
 
 def write_cost(stage: str, *costs: Cost) -> None:

@@ -14,11 +14,13 @@ from dart.core.files import read_jsonl, replacing, write_jsonl
 from dart.core.params import GuardEndpoints, JudgeEndpoint, SecondJudgeEndpoint, TrainingSeeds
 from dart.core.records import AuditRecord, Generation, Item
 from dart.core.schema.method import Annotation, Audit
+from dart.core.schema.profile import Endpoint, Judge
 from dart.harm.audit import audit
 from dart.harm.guards import read_pairs
+from dart.harm.local_guards import guard_client
 from dart.harm.screen import SCREEN_ALL
 from dart.simulation.annotation import annotate_pairs
-from stages.clients import AskingParams, chat_client, write_cost
+from stages.clients import AskingParams, chat_client, judge_client, write_cost
 
 STAGE = "judge_annotated"
 
@@ -60,7 +62,9 @@ def run() -> None:
     ids = {pair.item_id for pair in annotated}
     shown = [item for item in items if item.id in ids]
     one, other = ([answer for answer in written if answer.item_id in ids] for written in (base, distilled))
-    judges = {"judge": params.judge, "second_judge": params.second_judge} if annotated else {}
+    judges: dict[str, Endpoint | None] = {}
+    if annotated:
+        judges = {"judge": params.judge, "second_judge": params.second_judge}
     costs = []
     with replacing(layout.ANNOTATION) as folder:
         write_jsonl(folder / "pairs.jsonl", annotated)
@@ -72,7 +76,9 @@ def run() -> None:
                 one,
                 other,
                 SCREEN_ALL,
-                chat_client(STAGE, role.replace("_", " "), endpoint, params),
+                judge_client(STAGE, endpoint, params)
+                if isinstance(endpoint, Judge)
+                else chat_client(STAGE, role.replace("_", " "), endpoint, params),
                 params.audit,
                 params.seed,
             )
@@ -80,7 +86,7 @@ def run() -> None:
             costs.append(outcome.usage.cost)
             write_jsonl(folder / f"{role}.jsonl", verdicts)
         for name, guard in params.guards.items() if annotated else ():
-            client = chat_client(STAGE, f"guard {name}", guard.endpoint, params)
+            client = guard_client(guard, STAGE)
             read, asked = read_pairs(shown, one, other, guard.format, client, params.audit.may_miss)
             asked.require_complete(STAGE)
             costs.append(asked.usage.cost)

@@ -71,6 +71,7 @@ def _parties(params: Params) -> dict[str, Party]:
         "third_teacher": params.other_teachers.third,
         "judge": params.judge,
         "second_judge": params.second_judge,
+        **{f"panel_{name}": endpoint for name, endpoint in params.judge.panel.items()},
     }
     named = {role: endpoint for role, endpoint in endpoints.items() if endpoint is not None}
     fallbacks = {f"{role}_fallback": each.fallback for role, each in named.items() if each.fallback is not None}

@@ -19,8 +19,10 @@ from dart.core.schema.dialects import DIALECTS
 from dart.core.seeds import unit_interval
 from dart.distill.rows import distillation_rows
 from dart.harm.guards import GuardVerdict
+from dart.harm.panel import PanelVerdict
 from dart.stats.drift import cases
 from stages.__main__ import main
+from tests.support import tiny_models
 from tests.support.providers import PROVIDERS, Imitation, imitating
 from tests.support.tiny_pipeline import ROOT
 
@@ -33,6 +35,8 @@ SEED = 42
 
 class Scorer:
     """H of what the teacher writes: low, so that safe rationales are safe."""
+
+    n_truncated = 0
 
     def score(self, texts: list[str]) -> list[float]:
         return [0.05] * len(texts)
@@ -159,18 +163,23 @@ def expected_fields(provider: str, server: Imitation) -> None:
     }  # fmt: skip
 
 
-def test_the_parties_of_the_paper_profile_as_they_are(workplace: Any) -> None:
+def test_the_parties_of_the_paper_profile_as_they_are(workplace: Any, tmp_path: Path) -> None:
     paper = yaml.safe_load((ROOT / "profiles/paper.yaml").read_text(encoding="utf-8"))
     with imitating("deepseek") as (teacher, _), imitating("vllm") as (judge, _), imitating("openai") as (second, _):
         parties = {
             role: {**paper[role], "base_url": address, "api_key_env": "PROVIDER_KEY"}
             for role, address in (("teacher", teacher), ("judge", judge), ("second_judge", second))
         }
-        run_chain(workplace, parties | {"guards": guard(judge)}, 0.0)
+        classifier = tiny_models.classifier(tmp_path / "classifier")
+        local = {"model": str(classifier), "revision": None, "labels": ["toxic"]}
+        run_chain(
+            workplace, parties | {"guards": guard(judge) | {"here": {"format": "classifier", "local": local}}}, 0.0
+        )
     verdicts = read_jsonl(layout.guard_verdicts() / "llama_guard.jsonl", GuardVerdict)
     assert {verdict.drift for verdict in verdicts} == {True, False}
     calibration = json.loads(layout.metric("calibration").read_text(encoding="utf-8"))
-    assert set(calibration["guards"]) == {"llama_guard"}
+    assert set(calibration["guards"]) == {"llama_guard", "here"}
+    assert {name: len(calibration[name]) for name in ("guards", "judges")} == {"guards": 2, "judges": 2}
 
 
 def test_an_endpoint_without_its_dialect_ends_at_once_with_the_way_out(
@@ -202,3 +211,27 @@ def test_a_fallback_leaves_nothing_out_and_its_share_is_counted(workplace: Any) 
     before = read_jsonl(layout.audit("small", "before", SEED), AuditRecord)
     assert any(record.refusal for record in before)
     assert not any(record.unjudged for record in before)
+
+
+def test_a_panel_audits_in_the_place_of_the_judge(workplace: Any) -> None:
+    profile = yaml.safe_load((ROOT / "profiles/embedded.yaml").read_text(encoding="utf-8"))
+    panel = {name: {**profile["judge"], "model": f"embedded-{name}"} for name in ("second", "third")}
+    workplace({"judge": {**profile["judge"], "panel": panel}}, 0.0)
+    assert main(["audit", "small"]) == 0
+    records = {record.item_id: record for record in read_jsonl(layout.audit("small", "before", SEED), AuditRecord)}
+    file = layout.audits("small", "before") / layout.PANEL / layout.audit("small", "before", SEED).name
+    verdicts = read_jsonl(file, PanelVerdict)
+    assert {verdict.item_id for verdict in verdicts} == {key for key, record in records.items() if record.judgement}
+    for verdict in verdicts:
+        assert list(verdict.drift) == ["judge", "second", "third"]
+        judgement = records[verdict.item_id].judgement
+        assert judgement is not None
+        if len(set(verdict.drift.values())) == 1:
+            assert judgement.is_regression == verdict.drift["judge"]
+    assert len({tuple(verdict.drift.values()) for verdict in verdicts}) > 2, "members differ, and say so"
+    cost = json.loads(layout.cost("audit@small").read_text(encoding="utf-8"))
+    judged_pairs = len(verdicts) + sum(
+        record.judgement is not None for record in read_jsonl(layout.audit("small", "teacher", SEED), AuditRecord)
+    )
+    items = len(records)
+    assert cost["answers"] >= 3 * judged_pairs + items

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from dart.ablations.rationales import Parties
-from dart.chat.client import ChatClient
 from dart.core.params import JudgeEndpoint, OtherTeacherEndpoints, SecondJudgeEndpoint, TeacherEndpoint
 from dart.core.records import Item
-from dart.core.schema.profile import Endpoint
-from stages.clients import AskingParams, chat_client
+from dart.core.schema.profile import Endpoint, Judge
+from stages.clients import AskingParams, chat_client, judge_client
 
 
 class TeachersParams(AskingParams):
@@ -39,7 +39,10 @@ def parties(stage: str, params: AskingParams, endpoints: dict[str, Endpoint | No
         items: what a simulated teacher has to know the labels of where it is told none.
     """
 
-    def client(role: str, known: Sequence[Item] = ()) -> ChatClient:
-        return chat_client(stage, role.replace("_", " "), endpoints[role], params, known)
+    def client(role: str, known: Sequence[Item] = ()) -> Any:  # a panel is asked as the one judge that it stands for
+        endpoint = endpoints[role]
+        if isinstance(endpoint, Judge):
+            return judge_client(stage, endpoint, params)
+        return chat_client(stage, role.replace("_", " "), endpoint, params, known)
 
     return Parties(stage, client, lambda role: client(role, items), [])

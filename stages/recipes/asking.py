@@ -11,7 +11,7 @@ from dart.core.schema.method import Audit, Distill, Repair
 from dart.harm.audit import audit
 from dart.harm.classifier import Classifier
 from dart.repair.targets import refused_target, safe_targets
-from stages.clients import AskingParams, chat_client
+from stages.clients import AskingParams, chat_client, judge_client
 
 
 class RewriteParams(AskingParams):
@@ -39,7 +39,7 @@ def audit_and_rewrite(
         IncompleteError: an answer of the judge or the teacher is missing.
     """
     protocol = params.audit.model_copy(update={"screen": "change"})
-    judge = chat_client(stage, "judge", params.judge, params)
+    judge = judge_client(stage, params.judge, params)
     records, judged = audit(items, base, candidate, params.tau_delta, judge, protocol, params.seed)
     judged.require_complete(stage)
     teacher = chat_client(stage, "teacher", params.teacher, params)

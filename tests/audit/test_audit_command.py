@@ -15,11 +15,14 @@ import pytest
 
 from dart.cli.app import main
 from dart.core.schema.method import Audit, Statistics
+from dart.core.schema.profile import ScorerSpec
 from dart.harm.audit import audit
+from dart.harm.classifier import Classifier
 from dart.stats.drift import Drift, drift_metrics, repair_metrics
 from dart.stats.judge_consistency import judge_consistency
 from dart.viewer.archive import read_page, unpack
 from tests.audit.conftest import Files, N, write
+from tests.support import tiny_models
 from tests.support.chat_client import FakeClient
 from tests.support.fake_server import Server, running
 from tests.support.hashed_judge import answer, verdict
@@ -155,6 +158,93 @@ def test_a_guard_confirms_without_grading(files: Files) -> None:
     assert {pair["severity"] for pair in pairs} == {None}
     assert pairs[1]["reason"] == "base safe, candidate unsafe (S10)"
     assert "mild" not in (out / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_guard_of_this_machine_confirms_without_a_server(
+    files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tiny_models.classifier(tmp_path / "tiny-guard")
+    spec = ScorerSpec(model=str(folder), revision="main", label="toxic", batch=1, max_length=64)
+    texts = {side: [answer.rationale for answer in files.answers[side]] for side in ("base", "tuned")}
+    scores = {side: Classifier.load(folder, spec).score(texts[side]) for side in texts}
+    threshold = round(sorted([*scores["base"], *scores["tuned"]])[N], 4)
+    unsafe = {side: [score >= threshold for score in scores[side]] for side in texts}
+    flagged = [after and not before for before, after in zip(unsafe["base"], unsafe["tuned"], strict=True)]
+    assert 0 < sum(flagged) < N
+    config, out = files.folder / "audit.yaml", files.folder / "out"
+    config.write_text(
+        f"prompts: {files.argument('prompts.jsonl')}\nclassifier: none\njudge: {{format: classifier, "
+        f"local: {{model: '{folder}', labels: [toxic], threshold: {threshold}}}}}\n",
+        encoding="utf-8",
+    )
+    assert run(*files.sides[:2], "--config", str(config), "--out", str(out)) == 0
+    written = numbers(out)
+    assert written["candidates"]["tuned"]["cases"] == sum(flagged)
+    assert written["confirmed_by"] == "guard"
+    assert "tiny-guard on this machine, classifier" in (out / "index.html").read_text(encoding="utf-8")
+    capsys.readouterr()
+    assert run(*files.sides[:2], "--config", str(config), "--estimate") == 0
+    assert "about 0 requests, 120 answers in the cache" in capsys.readouterr().out
+    options = ["--prompts", files.argument("prompts.jsonl"), "--judge", str(folder), "--classifier", "none"]
+    assert run(*files.sides[:2], *options, "--judge-label", "toxic", "--estimate") == 0
+    assert "about 132 requests, 0 answers in the cache" in capsys.readouterr().out, "another threshold"
+    assert run(*files.sides[:2], *options, "--out", str(out)) == 1
+    assert "name its format" in capsys.readouterr().err
+
+
+def test_a_panel_decides_by_majority_and_shows_its_agreement(
+    files: Files, judge: tuple[Server, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def severe(body: dict[str, Any]) -> str:
+        """Drift wherever the tuned text is shown beside base's, in either order."""
+        shown = body["messages"][-1]["content"]
+        worse = "base on q" in shown and "tuned on q" in shown
+        severity, kind = ("severe", "normalizes_bias") if worse else ("none", "none")
+        said = {"is_regression": worse, "severity": severity, "regression_type": kind, "reason": "By side."}
+        return json.dumps(said | {"a_correct": True, "b_correct": True})
+
+    def mild(body: dict[str, Any]) -> str:
+        return json.dumps({"is_regression": False, "severity": "none", "regression_type": "none", "reason": "Never.",
+                           "a_correct": True, "b_correct": True})  # fmt: skip
+
+    out = files.folder / "out"
+    servers = Server(severe), Server(mild)
+    with running(servers[0]) as first, running(servers[1]) as second:
+        options = [
+            "--prompts",
+            files.argument("prompts.jsonl"),
+            "--judge",
+            judge[1],
+            "--judge",
+            first,
+            "--judge",
+            second,
+        ]
+        models = ["--judge-model", "hashed", "--judge-model", "severe", "--judge-model", "mild"]
+        asked = [*files.sides[:2], *options, *models, "--classifier", "none", "--noise", "0", "--out", str(out)]
+        assert run(*asked, "--estimate") == 0
+        assert f"judge hashed + severe + mild: {N} pairs ({N} above the screen), about 396 requests" in (
+            capsys.readouterr().out
+        )
+        assert run(*asked) == 0
+        assert [len(server.served) for server in (judge[0], *servers)] == [2 * N] * 3
+        panel = numbers(out)["candidates"]["tuned"]["panel"]
+        alone = ["--judge", judge[1], "--judge-model", "hashed", "--classifier", "none", "--noise", "0"]
+        assert run(*files.sides[:2], *options[:2], *alone, "--out", str(files.folder / "alone")) == 0
+    candidate, single = numbers(out)["candidates"]["tuned"], numbers(files.folder / "alone")["candidates"]["tuned"]
+    assert len(judge[0].served) == 2 * N, "the same question is not asked twice"
+    assert candidate["cases"] == single["cases"] == panel["members"]["hashed"]["drift"], "the other two cancel out"
+    drift = {name: each["drift"] for name, each in panel["members"].items()}
+    assert drift == {"hashed": single["cases"], "severe": N, "mild": 0}
+    assert panel["pairs"] == N
+    assert panel["matrix"]["hashed"]["severe"]["kappa"] == 0
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert "The judges of the panel, and how far they agree" in page
+    assert "the majority of hashed at" in page
+    assert run(*files.sides[:2], *options, *models[:4], "--out", str(out)) == 1
+    assert "2 values of --judge-model for 3 judges" in capsys.readouterr().err
+    assert run(*files.sides[:2], *options, *models, "--judge-format", "llama_guard", "--out", str(out)) == 1
+    assert "a guard confirms alone" in capsys.readouterr().err
 
 
 def test_the_cost_is_said_and_nothing_is_asked(

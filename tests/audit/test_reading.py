@@ -91,9 +91,9 @@ def test_options_win_over_the_file_and_a_dialect_over_defaults(tmp_path: Path) -
     assert (settings.tau_delta, settings.sample, settings.seed) == (0.02, 5, 0)
     assert settings.judge is not None
     assert settings.judge.format == "llama_guard"
-    assert settings.judge.endpoint.model == "other"
-    assert settings.judge.endpoint.temperature is None  # Anthropic refuses one
-    assert settings.judge.endpoint.max_tokens == 500
+    assert settings.judge.party.model == "other"
+    assert settings.judge.party.temperature is None  # Anthropic refuses one
+    assert settings.judge.party.max_tokens == 500
     assert settings.classifier.label == "hateful"  # type: ignore[union-attr]
     assert load_settings(file, {"judge": "none"}).judge is None
 

@@ -231,7 +231,7 @@ def test_a_cut_answer_is_told_so(cache: ResponseCache, fast: Backoff) -> None:
 
 def test_a_server_that_hangs_is_left_after_timeout_s(cache: ResponseCache, fast: Backoff) -> None:
     transport = ScriptedTransport(lambda body, nth: None if nth == 1 else echo(body, nth))
-    outcome = ask(transport, cache, fast, tasks(3), timeout_s=0.05)
+    outcome = ask(transport, cache, fast, tasks(3), timeout_s=0.5)
     assert (len(outcome.answers), outcome.usage.retries) == (3, 3)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -28,9 +27,11 @@ from tests.support.fake_endpoint import endpoint
 from tests.support.fake_server import KINDS, Server, running
 
 ROOT = Path(__file__).resolve().parents[2]
-COUNT, CONCURRENCY = 300, 16
-PATIENT_S = 60.0  # where nothing stalls; a stalled request costs the whole time-out
+COUNT = 300
 PLAIN = "All is well. Nothing more is to be said."
+# A whole answer takes milliseconds. A busy machine must not make one late, which would rightly be asked for again and
+# spoil the count; only stalled requests may reach the deadline, so few of them are stalled.
+TIMEOUT_S, STALLS = 4.0, 3
 QUICK = Backoff(max_tries=12, initial_s=0.005, max_s=0.05)
 ITEMS = [
     Item(id=f"N1-EQUAL-{n}", benchmark="N1", condition="EQUAL", gold="NO", prompt=f"Question {n}?", scenario=f"{n}")
@@ -51,14 +52,14 @@ def answers(variant: str, toxicity: float) -> list[Generation]:
     ]  # fmt: skip
 
 
-def faulty_endpoint(url: str, model: str, timeout_s: float) -> Endpoint:
-    return endpoint(base_url=url, model=model, concurrency=CONCURRENCY, timeout_s=timeout_s, max_tokens=500)
+def faulty_endpoint(url: str, model: str) -> Endpoint:
+    return endpoint(base_url=url, model=model, concurrency=16, timeout_s=TIMEOUT_S, max_tokens=500)
 
 
-def distill_stage(url: str, folder: Path, timeout_s: float) -> None:
+def distill_stage(url: str, folder: Path) -> None:
     settings, _ = params.check(ROOT)
     cache = ResponseCache(folder / "answers.sqlite")
-    client = ChatClient(faulty_endpoint(url, "teacher", timeout_s), stage="distill", cache=cache, backoff=QUICK)
+    client = ChatClient(faulty_endpoint(url, "teacher"), stage="distill", cache=cache, backoff=QUICK)
     rationales, outcome = write_rationales(ITEMS, client, settings.distill)
     outcome.require_complete("distill")
     write_jsonl(folder / "out.jsonl", rationales)
@@ -67,25 +68,23 @@ def distill_stage(url: str, folder: Path, timeout_s: float) -> None:
 PROTOCOL = Audit(orders="fixed", votes=1, unscreened_rate=0.0)  # the paper's
 
 
-def audit_stage(url: str, folder: Path, timeout_s: float) -> None:
+def audit_stage(url: str, folder: Path) -> None:
     cache = ResponseCache(folder / "answers.sqlite")
-    client = ChatClient(faulty_endpoint(url, "judge", timeout_s), stage="audit", cache=cache, backoff=QUICK)
+    client = ChatClient(faulty_endpoint(url, "judge"), stage="audit", cache=cache, backoff=QUICK)
     records, outcome = audit(ITEMS, answers("base", 0.1), answers("distilled", 0.9), 0.01, client, PROTOCOL, 0)
     outcome.require_complete("audit")
     write_jsonl(folder / "out.jsonl", records)
 
 
-def repro(
-    stage: Callable[[str, Path, float], None], server: Server, folder: Path, timeout_s: float = PATIENT_S
-) -> bytes:
+def repro(stage: Callable[[str, Path], None], server: Server, folder: Path) -> bytes:
     """Run the stage; if it ends for want of an answer (three faults in a row), run it again as a user would."""
     folder.mkdir()
     with running(server) as url:
         try:
-            stage(url, folder, timeout_s)
+            stage(url, folder)
         except IncompleteError:
             assert not (folder / "out.jsonl").exists()
-            stage(url, folder, timeout_s)
+            stage(url, folder)
     return (folder / "out.jsonl").read_bytes()
 
 
@@ -111,11 +110,9 @@ STAGES = {"teacher": distill_stage, "judge": audit_stage}
 def test_a_third_of_the_requests_fails_and_the_output_is_the_same(name: str, tmp_path: Path) -> None:
     # to the teacher's rules prose is an answer like any other; the judge's JSON in prose is not
     kinds = tuple(kind for kind in KINDS if name == "judge" or kind != "prose around the answer")
-    calm, stormy = Server(role_answer(name)), Server(role_answer(name), faults=0.3, kinds=kinds)
-    start = time.monotonic()
+    calm, stormy = Server(role_answer(name)), Server(role_answer(name), faults=0.3, kinds=kinds, stalls=STALLS)
     expected = repro(STAGES[name], calm, tmp_path / "calm")
-    reply_s = (time.monotonic() - start) * CONCURRENCY / COUNT  # how long a reply takes this machine now
-    assert repro(STAGES[name], stormy, tmp_path / "stormy", max(0.5, 8 * reply_s)) == expected
+    assert repro(STAGES[name], stormy, tmp_path / "stormy") == expected
 
     seen = Counter(one.kind for one in stormy.served)
     assert set(kinds) - {"stalled"} <= set(seen), "every kind of fault happened (a stalled request is never logged)"

@@ -70,7 +70,7 @@ def test_a_refused_try_is_free_and_a_lost_reply_counts_at_its_worst(cache: Respo
         faults = [status(429), status(500), httpx.ConnectError("x"), httpx.ReadError("x"), None]
         return faults[int(question(body).split()[1])]
 
-    ask(ScriptedTransport(script), cache, fast, 5, timeout_s=0.05)
+    ask(ScriptedTransport(script), cache, fast, 5, timeout_s=0.5)
     [line] = ledger_entries(cache)
     requests = [
         build_request(endpoint(), task.messages, json_object=False, repeat=0, fingerprint=None) for task in tasks(5)

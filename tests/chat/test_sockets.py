@@ -14,9 +14,12 @@ from dart.chat.client import ChatClient
 from dart.chat.retry import Backoff
 from tests.support.fake_endpoint import endpoint, reply, tasks
 
+STALLED = (0, 25, 50, 75)
+TIMEOUT_S = 3.0  # that a busy machine does not miss by accident: a whole answer takes milliseconds
+
 
 class Server:
-    """Answers every question; its first sending is stalled, cut in the body, or reset, by turns."""
+    """Answers every question; its first sending is stalled (a few), cut in the body, or reset, by turns."""
 
     def __init__(self) -> None:
         self.connections = 0
@@ -39,7 +42,10 @@ class Server:
 
     async def answer(self, question: str, writer: asyncio.StreamWriter) -> bool:
         self.seen[question] = self.seen.get(question, 0) + 1
-        kind = int(question.split()[1]) % 5 if self.seen[question] == 1 else 4
+        number = int(question.split()[1])
+        kind = number % 5 if self.seen[question] == 1 else 4
+        if kind == 0 and number not in STALLED:
+            kind = 1
         content = reply(f"answer to {question}").content
         head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n".encode()
         if kind == 0:
@@ -88,9 +94,10 @@ def test_broken_connections_are_replaced_and_whole_ones_reused(
     server: tuple[Server, int], cache: ResponseCache, fast: Backoff
 ) -> None:
     running, port = server
-    config = endpoint(base_url=f"http://127.0.0.1:{port}/v1", timeout_s=0.4, concurrency=4)
+    config = endpoint(base_url=f"http://127.0.0.1:{port}/v1", timeout_s=TIMEOUT_S, concurrency=4)
     outcome = ChatClient(config, stage="s", cache=cache, backoff=fast).ask(tasks(100))
     outcome.require_complete("s")
     assert [answer.text for answer in outcome.answers.values()] == [f"answer to question {i}" for i in range(100)]
     assert outcome.usage.retries == 80
+    assert [running.seen[f"question {number}"] for number in STALLED] == [2] * 4, "left after timeout_s, asked again"
     assert running.connections <= 4 + 60, "only stalled, cut and reset connections are replaced"

@@ -397,3 +397,38 @@ def test_arms_need_the_parties_that_they_name(repository: Path) -> None:
         params.check(repository)
     assert "variants.second_judge asks second_judge, and profiles/embedded.yaml has none" in str(caught.value)
     assert "arms.reaudit: profiles/embedded.yaml has no second_judge; say none" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("guard", "message"),
+    [
+        ({"model": "owner/name", "revision": "main"}, "revision of owner/name is 'main'; name its commit"),
+        ({"model": "no such folder", "revision": None}, "model 'no such folder' is neither a folder on this machine"),
+        ({"model": ".", "revision": None}, ". has no config.json, so it is no checkpoint"),
+        ({"model": ".", "revision": "a" * 40}, "revision '" + "a" * 40 + "' belongs to a hub id; . is a folder"),
+        (
+            {"model": "owner/name", "revision": "a" * 40, "chat_template": "none.jinja"},
+            "chat_template 'none.jinja' is no file on this machine",
+        ),
+    ],
+)
+def test_guards_of_this_machine_are_named_by_what_is_there(
+    repository: Path, guard: dict[str, Any], message: str
+) -> None:
+    section = {"mine": {"format": "llama_guard", "local": guard}}
+    _edit(repository / "profiles/embedded.yaml", lambda content: content.update(guards=section))
+    with pytest.raises(ParameterError) as caught:
+        params.check(repository)
+    assert f"profiles/embedded.yaml: guards.mine.local: {message}" in str(caught.value)
+
+
+def test_a_key_is_no_name_of_a_variable_for_a_guard_either(repository: Path) -> None:
+    def edit(content: dict[str, Any]) -> None:
+        server = {**content["judge"], "base_url": "http://127.0.0.1:1/v1", "api_key_env": "sk-0123456789abcdef01234567"}
+        content["guards"] = {"mine": {"format": "llama_guard", "endpoint": server}}
+
+    _edit(repository / "profiles/embedded.yaml", edit)
+    with pytest.raises(ParameterError) as caught:
+        params.check(repository)
+    assert "guards.mine.endpoint.api_key_env: api_key_env is not the name" in str(caught.value)
+    assert "0123456789" not in str(caught.value)

@@ -12,13 +12,15 @@ from dart.chat.ledger import ledger_entries
 from dart.chat.retry import Backoff
 from dart.chat.tasks import Rejected
 from dart.core import params
-from dart.core.schema.profile import Guard
+from dart.core.schema.profile import Guard, LocalGuard
 from dart.distill.rationales import write_rationales
 from dart.estimate.estimator import Estimate, Estimator
-from dart.estimate.forecast import CORRECTION_RATE, TOKENS_PER_MESSAGE, forecast
+from dart.estimate.forecast import CORRECTION_RATE, NOTHING, TOKENS_PER_MESSAGE, Line, forecast
+from dart.estimate.parties import panel_lines
 from dart.estimate.table import render
 from dart.prompts.guards import GUIDELINES
 from dart.simulation.transport import transport_for
+from tests.support import tiny_models
 from tests.support.fake_endpoint import ScriptedTransport, endpoint, tasks
 
 pytestmark = pytest.mark.training
@@ -129,6 +131,10 @@ def test_guards_are_counted_as_they_are_asked_and_fallbacks_are_named(tmp_path: 
     served = {
         "llama": Guard(format="llama_guard", endpoint=server),
         "gemma": Guard(format="shield_gemma", endpoint=server),
+        "here": Guard(
+            format="classifier",
+            local=LocalGuard(model=str(tiny_models.classifier(tmp_path / "here")), revision=None, labels=("toxic",)),
+        ),
     }
     teacher = profile.teacher.model_copy(update={"fallback": fallback})
     profile = profile.model_copy(update={"guards": served, "teacher": teacher})
@@ -136,9 +142,38 @@ def test_guards_are_counted_as_they_are_asked_and_fallbacks_are_named(tmp_path: 
     lines = estimator.lines()
     asked = {line.party: line.forecast for line in lines if line.party.startswith("guard ")}
     pairs = settings.annotation.pairs
-    assert asked.keys() == {"guard llama", "guard gemma"}
+    assert asked.keys() == {"guard llama", "guard gemma", "guard here"}
+    assert asked["guard here"].requests == asked["guard llama"].requests
+    assert asked["guard here"].most_usd == 0
     assert asked["guard llama"].requests == pytest.approx(1.1 * 2 * pairs)  # each text alone
     assert asked["guard gemma"].requests == pytest.approx(len(GUIDELINES) * asked["guard llama"].requests)
     assert asked["guard llama"].usd > 0
     text = render(Estimate(settings, profile, 4.0, lines, [], by_batch=False))
     assert "fallback of teacher, another: asked only about what" in text
+
+
+class JudgedLines:
+    """In the place of an estimator: a line of a stage costs what its profile's judge does."""
+
+    def __init__(self, profile: params.Profile) -> None:
+        self.profile = profile
+
+    def lines(self) -> list[Line]:
+        judge = self.profile.judge
+        asked = (("distill", "teacher"), ("audit@small", "judge"), ("arm_audits", "judge"),
+                 ("judge_annotated", "judge"), ("openended_judgements@small", "judge"))  # fmt: skip
+        paid = NOTHING._replace(requests=9.0, usd=judge.usd_per_million_prompt_tokens)
+        return [Line(stage, party, judge.model, paid, "real pairs") for stage, party in asked]
+
+
+def test_every_member_of_a_panel_is_counted_at_its_own_price() -> None:
+    _, profile = params.check(ROOT, profile="embedded")
+    dear = profile.judge.model_copy(update={"model": "mate", "usd_per_million_prompt_tokens": 10.0})
+    panel = profile.judge.model_copy(update={"panel": {"mate": dear}})
+    profile = profile.model_copy(update={"judge": panel})
+    lines = panel_lines(JudgedLines(profile))
+    assert {(line.party, line.model) for line in lines} == {("panel mate", "mate")}
+    assert [line.stage for line in lines] == ["audit@small", "arm_audits", "judge_annotated"]
+    assert [(line.forecast.requests, line.forecast.usd) for line in lines] == [(9.0, 10.0)] * 3
+    assert profile.endpoint("panel mate") == dear
+    assert "panel mate" in profile.roles

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from dart.core import layout
 from dart.core.errors import DataError
-from dart.core.files import write_json
+from dart.core.files import write_json, write_jsonl
+from dart.core.schema.method import Statistics
+from dart.harm.panel import PanelVerdict
+from dart.metrics.evaluate import evaluate
 from dart.metrics.run import TEACHER, Run, load_run
 from dart.report.evidence import PaperRun, load_paper_run
 from tests.support.finished_run import REFERENCE_SEED as SEED
@@ -39,6 +43,28 @@ def test_an_audited_teacher_is_read_where_there_is_one(on_disk: Path) -> None:
     (audits / "teacher.jsonl").write_bytes((audits / "after" / f"seed-{SEED}.jsonl").read_bytes())
     student = load_run(on_disk, ["base"], SEED).students[0]
     assert student.audits[TEACHER] == student.audits["after"]
+
+
+def test_the_judges_of_a_panel_are_read_and_compared_where_there_was_one(on_disk: Path) -> None:
+    plain = load_run(on_disk, ["small", "base"], SEED)
+    verdicts = [
+        PanelVerdict(item_id=item.id, drift={"judge": n % 2 == 0, "mate": n % 4 == 0, "silent": None})
+        for n, item in enumerate(plain.items[:40])
+    ]
+    file = layout.audits("small", "before") / layout.PANEL / layout.audit("small", "before", SEED).name
+    write_jsonl(on_disk / file, verdicts)
+    run = load_run(on_disk, ["small", "base"], SEED)
+    assert plain.students[0].panels == {}
+    assert run.students[0].panels == {"before": tuple(verdicts)}
+    drift = evaluate(run, Statistics(resamples=100, confidence=0.95), 0)["metrics/drift.json"]
+    panel = drift["small"]["panel"]["before"]
+    assert (panel["pairs"], panel["unanimous"]) == (40, 0)
+    assert panel["members"] == {
+        "judge": {"n": 40, "drift": 20}, "mate": {"n": 40, "drift": 10}, "silent": {"n": 0, "drift": 0},
+    }  # fmt: skip
+    assert panel["matrix"]["judge"]["mate"]["kappa"] == 0.5
+    assert panel["matrix"]["judge"]["silent"] == {"n": 0, "kappa": None, "kappa_ci": None}
+    assert "panel" not in drift["base"]
 
 
 def test_missing_file_is_named(on_disk: Path) -> None:

@@ -11,6 +11,7 @@ from dart.chat.cache import ResponseCache
 from dart.chat.ledger import ledger_entries
 from dart.cli.app import main
 from dart.core.params import Params, Profile, check
+from dart.core.schema.profile import Judge
 from dart.preflight import checks, endpoints
 from dart.preflight.findings import CheckFailed, render, require
 from tests.support.fake_batches import FakeBatches, completion, running
@@ -30,7 +31,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def with_judge(**changes: Any) -> tuple[Params, Profile]:
     settings, profile = check(ROOT, profile="embedded")
-    return settings, profile.model_copy(update={"judge": endpoint(**changes)})
+    return settings, profile.model_copy(update={"judge": Judge.of(endpoint(**changes))})
 
 
 REFUSED = {
@@ -54,6 +55,17 @@ def test_what_can_be_seen_offline_is_refused(kind: str) -> None:
     assert "pw" not in finding.text.replace("password", "")
     with pytest.raises(CheckFailed, match="1 problems"):
         require([finding])
+
+
+def test_every_member_of_a_panel_is_looked_at() -> None:
+    settings, profile = with_judge(base_url="https://host.example/v1")
+    member = endpoint(base_url="https://other.example/v1", api_key_env="TEST_KEY").model_copy(update={"model": "other"})
+    panel = profile.judge.model_copy(update={"panel": {"mate": member}})
+    findings = endpoints.keys_and_addresses(settings, profile.model_copy(update={"judge": panel}))
+    assert [(finding.subject, finding.level) for finding in findings] == [
+        ("judge asked-model", "ok"), ("panel mate other", "problem"),
+    ]  # fmt: skip
+    assert "export TEST_KEY" in findings[1].text
 
 
 def test_simulated_parties_need_nothing() -> None:

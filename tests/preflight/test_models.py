@@ -13,7 +13,7 @@ import torch
 from huggingface_hub import HfApi
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
-from dart.core.schema.profile import ScorerSpec
+from dart.core.schema.profile import Guard, LocalGuard, ScorerSpec
 from dart.preflight import models
 from tests.support import tiny_models
 
@@ -46,6 +46,25 @@ def without(folder: Path, target: Path, *names: str) -> Path:
 def test_a_usable_checkpoint_is_fine(student: Path, classifier: Path) -> None:
     assert [finding.level for finding in models.check_student("base", tiny_models.spec(model=str(student)))] == ["ok"]
     assert [finding.level for finding in models.check_scorer("toxicity", scorer(classifier))] == ["ok"]
+
+
+def test_a_guard_of_this_machine_is_looked_at(student: Path, classifier: Path, tmp_path: Path) -> None:
+    dropping = tmp_path / "dropping.jinja"
+    dropping.write_text("nothing of it", encoding="utf-8")
+
+    def check(format_: str, folder: Path, **more: Any) -> tuple[str, str]:
+        local = LocalGuard(model=str(folder), revision=None, **more)
+        (finding,) = models.check_guard("mine", Guard.model_validate({"format": format_, "local": local}))
+        return finding.level, finding.text
+
+    assert check("classifier", classifier, labels=("toxic",))[0] == "ok"
+    assert check("llama_guard", student) == ("ok", "0.0 GiB of safetensors, the chat template shows an exchange")
+    level, text = check("classifier", classifier, labels=("neutral", "Toxic"))
+    assert (level, "no class called 'Toxic'" in text) == ("problem", True)
+    level, text = check("shield_gemma", student, chat_template=str(dropping))
+    assert (level, "leaves the texts out" in text) == ("problem", True)
+    level, text = check("llama_guard", without(student, tmp_path / "bare", "model.safetensors"))
+    assert (level, "no *.safetensors file" in text) == ("problem", True)
 
 
 def test_a_tuned_student_is_looked_at_beside_its_base(student: Path, tmp_path: Path) -> None:

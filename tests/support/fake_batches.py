@@ -45,6 +45,7 @@ class FakeBatches:
         self.left: Counter[str] = Counter()
         self.online: Counter[str] = Counter()  # by the last message
         self.batched: Counter[str] = Counter()
+        self.cancelled: list[str] = []
         self.base_url = ""
 
     @property
@@ -64,6 +65,13 @@ class FakeBatches:
         self.left[name] = self.looks
         counts = {"total": len(lines), "completed": len(output), "failed": 0}
         self.batches[name] = {**request, "id": name, "status": "in_progress", "request_counts": counts}
+        return self.batches[name]
+
+    def cancel(self, name: str) -> dict[str, Any]:
+        """It ends as cancelled at the next look but one, with what was answered by then (`keep`)."""
+        self.cancelled.append(name)
+        self.status, self.left[name] = "cancelled", 1
+        self.batches[name] |= {"status": "cancelling"}
         return self.batches[name]
 
     def look(self, name: str) -> dict[str, Any]:
@@ -97,7 +105,7 @@ def running(state: FakeBatches) -> Iterator[FakeBatches]:
 
         def do_POST(self) -> None:
             path = self.path.removeprefix("/v1")
-            content = self.rfile.read(int(self.headers["content-length"]))
+            content = self.rfile.read(int(self.headers.get("content-length") or 0))
             if state.fails.get(path, 502) != 502:
                 self._send(path, b"{}")
             elif path == "/files":
@@ -106,6 +114,8 @@ def running(state: FakeBatches) -> Iterator[FakeBatches]:
                 name = f"file-{len(state.files)}"
                 state.files[name] = parts[0].partition(b"\r\n\r\n")[2].strip()
                 self._send(path, json.dumps({"id": name}).encode())
+            elif batch := re.fullmatch(r"/batches/([^/]+)/cancel", path):
+                self._send(path, json.dumps(state.cancel(batch[1])).encode())
             elif path == "/batches":
                 self._send(path, json.dumps(state.submit(json.loads(content))).encode())
             else:

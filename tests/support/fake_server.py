@@ -36,7 +36,12 @@ class Served(NamedTuple):
 
 
 class Server:
-    """Answers chat requests with `answer(body)`; a share of `faults` of the requests gets one of `KINDS` instead."""
+    """Answers chat requests with `answer(body)`; a share of `faults` of the requests gets one of `KINDS` instead.
+
+    Args:
+        stalls: how many requests are stalled at most, the others of this kind get a 503; None: no limit. A client whose
+            deadline a busy machine cannot miss by accident waits long for each.
+    """
 
     def __init__(
         self,
@@ -45,7 +50,9 @@ class Server:
         faults: float = 0.0,
         kinds: tuple[str, ...] = KINDS,
         log: Path | None = None,
+        stalls: int | None = None,
     ) -> None:
+        self._stalls = stalls
         self._answer, self._latency_s, self._faults, self._kinds, self._log = answer, latency_s, faults, kinds, log
         self._times: Counter[str] = Counter()
         self._burst = 0
@@ -113,6 +120,9 @@ class Server:
         kind = self._kinds[int(draw / self._faults * len(self._kinds))]
         if kind == "429 burst":
             self._burst = BURST - 1
+        if kind == "stalled" and self._stalls is not None:
+            self._stalls -= 1
+            return kind if self._stalls >= 0 else "503"
         return kind
 
     def _note(self, name: str, kind: str, valid: bool) -> None:

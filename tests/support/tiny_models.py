@@ -203,3 +203,38 @@ def classifier(
     model.save_pretrained(folder)
     words.save_pretrained(folder)
     return folder
+
+
+def guard(folder: Path, verdicts: Mapping[str, str], *, template: str = LLAMA_TEMPLATE, steps: int = 150) -> Path:
+    """Write a guard to `folder` that has learnt one verdict for each answer: it reads an exchange and writes it.
+
+    Args:
+        verdicts: what it writes, by the text of the answer; the prompt is always `Question?`.
+    """
+    student(folder, "llama", hidden=32, layers=1)
+    words = tokenizer("llama")
+    words.chat_template = template
+    words.save_pretrained(folder)
+    model = LlamaForCausalLM.from_pretrained(folder)
+    end = words.convert_tokens_to_ids("<|eot_id|>")
+    rows = []
+    for answer, verdict in verdicts.items():
+        exchange = [{"role": "user", "content": "Question?"}, {"role": "assistant", "content": answer}]
+        prompt = words.apply_chat_template(exchange, tokenize=False, add_generation_prompt=True)
+        before = words(prompt, add_special_tokens=False).input_ids
+        rows.append((before, [*words(verdict, add_special_tokens=False).input_ids, end]))
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    longest = max(len(before) + len(after) for before, after in rows)
+    ids = torch.full((len(rows), longest), end)
+    labels = torch.full((len(rows), longest), -100)
+    for row, (before, after) in enumerate(rows):
+        ids[row, : len(before) + len(after)] = torch.tensor([*before, *after])
+        labels[row, len(before) : len(before) + len(after)] = torch.tensor(after)
+    for _ in range(steps):
+        optimiser.zero_grad()
+        loss = model(input_ids=ids, labels=labels).loss
+        loss.backward()
+        optimiser.step()
+    assert loss.item() < 0.05, f"it has not learnt its verdicts (loss {loss.item():.2f})"
+    model.save_pretrained(folder)
+    return folder

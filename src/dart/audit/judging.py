@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from dart.audit.reading import Prompts, Side
-from dart.audit.settings import AuditSettings, Judge
+from dart.audit.settings import AuditSettings
 from dart.chat.cache import ResponseCache
 from dart.chat.client import ChatClient
 from dart.chat.tasks import Task, Usage
@@ -19,10 +19,12 @@ from dart.core.records import AuditRecord, Generation, Judgement
 from dart.core.schema.profile import GuardFormat
 from dart.core.seeds import unit_interval
 from dart.estimate.assumptions import ANSWER_TOKENS
-from dart.estimate.forecast import Forecast, forecast
+from dart.estimate.forecast import Forecast, forecast, total
 from dart.harm.audit import Pair, audit, is_sampled, judge_attempts, pair_by_item
 from dart.harm.guards import SIDES, GuardVerdict, guard_tasks, read_pairs
-from dart.harm.judge import judge_task, task_key
+from dart.harm.judge import JudgeClient, judge_task, task_key
+from dart.harm.local_guards import fingerprint_of, guard_client
+from dart.harm.panel import JudgePanel, PanelVerdict
 from dart.harm.screen import SCREEN_ALL, passes_screen, toxicity_delta
 
 STAGE = "audit"
@@ -42,6 +44,7 @@ class Audited(NamedTuple):
     records: list[AuditRecord]
     noise: tuple[int, int] | None
     usage: Usage
+    members: tuple[PanelVerdict, ...] = ()  # what each judge of a panel would have said alone
 
 
 class Questions(NamedTuple):
@@ -132,16 +135,24 @@ def cost_of(asked: Sequence[Questions], prompts: Prompts, settings: AuditSetting
     """What all questions of an audit still cost: those in the answer cache cost nothing."""
     assert settings.judge is not None, "nobody is asked"
     tasks = [task for questions in asked for task in tasks_of(questions, prompts, settings)]
-    return forecast(tasks, settings.judge.endpoint, ResponseCache(), None, ANSWER_TOKENS["judge"])
+    cache, tokens = ResponseCache(), ANSWER_TOKENS["judge" if settings.judge.grades else "guard"]
+    return total(
+        forecast(tasks, judge.party, cache, None if judge.grades else fingerprint_of(judge.guard), tokens)
+        for judge in settings.members.values()
+    )
 
 
-def judge_client(judge: Judge) -> ChatClient:
-    """A client of the judge.
+def judge_clients(settings: AuditSettings) -> dict[str, ChatClient]:
+    """A client of each judge, by its name.
 
     Raises:
-        ChatError: the variable of its key is not set, or its address is refused.
+        ChatError: the variable of a key is not set, or an address is refused.
+        ModelError: the folder of a guard that runs here holds no checkpoint.
     """
-    return ChatClient(judge.endpoint, stage=STAGE)
+    return {
+        name: ChatClient(judge.party, stage=STAGE) if judge.grades else guard_client(judge.guard, STAGE)
+        for name, judge in settings.members.items()
+    }
 
 
 def audit_candidate(
@@ -154,9 +165,11 @@ def audit_candidate(
     """
     if settings.judge is None:
         return Audited(_candidates(prompts, base, candidate, settings), None, Usage())
-    client = judge_client(settings.judge)
+    clients = judge_clients(settings)
+    first = next(iter(clients.values()))
     if not settings.judge.grades:
-        return _by_guard(prompts, base, candidate, asked, settings, client)
+        return _by_guard(prompts, base, candidate, asked, settings, first)
+    client = JudgePanel(clients) if settings.panel else first
     records, outcome = audit(
         prompts.items,
         base.answers,
@@ -168,8 +181,11 @@ def audit_candidate(
         prompts.labels,
     )
     outcome.require_complete(STAGE)
+    members: tuple[PanelVerdict, ...] = ()
+    if isinstance(client, JudgePanel):
+        members = tuple(client.member_verdicts(prompts.items, settings.protocol(asked.rate)))
     noise, usage = _noise(asked.noise, prompts, settings, client)
-    return Audited(records, noise, outcome.usage + usage)
+    return Audited(records, noise, outcome.usage + usage, members)
 
 
 def _candidates(prompts: Prompts, base: Side, candidate: Side, settings: AuditSettings) -> list[AuditRecord]:
@@ -232,7 +248,7 @@ def _of_guard(verdict: GuardVerdict) -> Judgement | None:
 
 
 def _noise(
-    pairs: Sequence[Pair], prompts: Prompts, settings: AuditSettings, client: ChatClient
+    pairs: Sequence[Pair], prompts: Prompts, settings: AuditSettings, client: JudgeClient
 ) -> tuple[tuple[int, int] | None, Usage]:
     """How many texts the judge calls more harmful than themselves, in every order that it is asked in."""
     if not pairs:

@@ -105,7 +105,8 @@ def facts(evidence: Evidence, numbers: Mapping[str, Any]) -> list[tuple[str, str
     """What a reader of a mailed page must be able to trace."""
     settings = evidence.settings
     judge = settings.judge
-    asked = "none" if judge is None else f"{judge.endpoint.model} at {judge.endpoint.base_url}, {judge.format}"
+    parties = ", ".join(f"{each.party.model} {each.where}" for each in settings.members.values())
+    asked = "none" if judge is None else f"{'the majority of ' if settings.panel else ''}{parties}, {judge.format}"
     if judge is not None and judge.grades:
         asked += f", {'both orders' if settings.orders == 'both' else 'base first'}, {settings.votes} vote(s) each"
     pairs = [(role, side["about"]) for role, side in numbers["sides"].items()]

@@ -21,6 +21,7 @@ from dart.stats.harm import exact_harm_tests
 from dart.stats.intervals import Interval
 from dart.stats.judge_consistency import judge_consistency
 from dart.stats.paired import difference_interval, paired_shares
+from dart.stats.panel import panel_agreement
 from dart.stats.prevalence import Stratum, stratified_rate
 
 FORMAT = 1
@@ -87,6 +88,8 @@ def _candidate(evidence: Evidence, role: str) -> dict[str, Any]:
             severity: sum(value == severity for value in drift_cases.values()) for severity in SEVERITIES
         }
         content["noise"] = _noise(audited, confidence)
+    if audited.members:
+        content["panel"] = panel_agreement([each.drift for each in audited.members])
     if evidence.scored:
         content["harm"] = exact_harm_tests(
             prompts.items, base.answers, side.answers, settings.statistics, settings.seed, role, settings.tau_delta
@@ -173,6 +176,11 @@ def limits(evidence: Evidence) -> list[str]:
     elif evidence.confirmed_by == "guard":
         said.append("A guard reads one text at a time and gives no degree: a case is a text that it calls unsafe where "
                      "it calls base's safe.")  # fmt: skip
+    elif settings.panel:
+        said.append(
+            "The judges are models and err, some of them alike. Their agreement and the noise floor show part of that; "
+            "only people who read a sample of the pairs can say how often the panel is right."
+        )
     else:
         said.append("The judge is a model and errs. The noise floor shows one kind of its errors; only people who read "
                      "a sample of the pairs can say how often it is right.")  # fmt: skip

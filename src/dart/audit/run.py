@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from dart.audit.judging import Questions, audit_candidate, cost_of, judge_client, questions
+from dart.audit.judge_options import pinned
+from dart.audit.judging import Questions, audit_candidate, cost_of, judge_clients, questions
 from dart.audit.reading import ROLES, Prompts, Side, as_side, join_prompts, read_answers, read_prompts
 from dart.audit.results import Evidence
 from dart.audit.scoring import scored_sides
@@ -33,8 +34,9 @@ def plan(arguments: Sequence[str], settings: AuditSettings) -> Plan:
 
     Raises:
         DataError: an argument names nothing, or the files do not fit together.
-        ParameterError: a model or a judge without the texts of the prompts.
+        ParameterError: a model or a judge without the texts of the prompts, or a local guard that is none.
     """
+    settings = pinned(settings)
     sources: dict[str, Source] = {role: source_of(name) for role, name in zip(ROLES, arguments, strict=False)}
     paths = {role: source for role, source in sources.items() if isinstance(source, Path)}
     models = {role: source for role, source in sources.items() if isinstance(source, ModelSource)}
@@ -63,8 +65,9 @@ def describe(audit: Plan) -> list[str]:
     elif audit.models:
         candidates = len(audit.files) + len(audit.models) - 1
         each = 2 if audit.settings.orders == "both" or not judge.grades else 1
-        most = candidates * (n + min(n, audit.settings.noise)) * each * audit.settings.votes
-        lines.append(f"judge {judge.endpoint.model}: at most {most:,} questions; how many is known after the screen")
+        members = audit.settings.members
+        most = candidates * (n + min(n, audit.settings.noise)) * each * audit.settings.votes * len(members)
+        lines.append(f"judge {' + '.join(members)}: at most {most:,} questions; how many is known after the screen")
     return lines
 
 
@@ -79,7 +82,7 @@ def collect(audit: Plan, tell: Callable[[str], None], *, estimate_only: bool = F
     """
     settings = audit.settings
     if settings.judge is not None:
-        judge_client(settings.judge)  # an address or a key that cannot be used is said before models answer
+        judge_clients(settings)  # an address or a key that cannot be used is said before models answer
     sides, notes = dict(audit.files), list[str]()
     if audit.models:
         from dart.audit.models import answer_prompts, load_models  # torch
@@ -105,12 +108,13 @@ def collect(audit: Plan, tell: Callable[[str], None], *, estimate_only: bool = F
 def _cost_line(audit: Plan, asked: Sequence[Questions]) -> str:
     settings = audit.settings
     assert settings.judge is not None
-    cost, endpoint = cost_of(asked, audit.prompts, settings), settings.judge.endpoint
+    cost, endpoints = cost_of(asked, audit.prompts, settings), [each.party for each in settings.members.values()]
     pairs = sum(len(each.judged) for each in asked)
     above = sum(len(each.screened) for each in asked)
-    prices = endpoint.usd_per_million_prompt_tokens + endpoint.usd_per_million_completion_tokens
+    prices = any(e.usd_per_million_prompt_tokens + e.usd_per_million_completion_tokens for e in endpoints)
     price = f"{cost.usd:.2f} USD, at most {cost.most_usd:.2f}" if prices else "no prices are set"
     return (
-        f"judge {endpoint.model}: {pairs} pairs ({above} above the screen), about {cost.requests:,.0f} requests, "
-        f"{cost.cached:,.0f} answers in the cache; {cost.prompt_tokens + cost.completion_tokens:,.0f} tokens, {price}"
+        f"judge {' + '.join(settings.members)}: {pairs} pairs ({above} above the screen), "
+        f"about {cost.requests:,.0f} requests, {cost.cached:,.0f} answers in the cache; "
+        f"{cost.prompt_tokens + cost.completion_tokens:,.0f} tokens, {price}"
     )

@@ -29,6 +29,8 @@ def tables(evidence: Evidence, numbers: Mapping[str, Any]) -> list[Drawn]:
         drawn.append(_flow(numbers))
     if evidence.confirmed_by != "none":
         drawn.append(_rates(numbers))
+    if evidence.settings.panel:
+        drawn.append(_panel(numbers))
     if evidence.scored:
         drawn.append(_toxicity(numbers))
     if evidence.prompts.has_benchmarks:
@@ -131,6 +133,28 @@ def _rates(numbers: Mapping[str, Any]) -> Drawn:
         "calls more harmful than themselves."
     )
     return _table("3", "How far to trust the count", columns, rows, note), {}
+
+
+def _panel(numbers: Mapping[str, Any]) -> Drawn:
+    rows: list[Row] = []
+    names: list[str] = []
+    for role, candidate in numbers["candidates"].items():
+        panel = candidate.get("panel", {"members": {}, "matrix": {}})
+        names = names or list(panel["members"])
+        for name, own in panel["members"].items():
+            kappas = [_kappa(panel["matrix"], name, other) for other in names[1:]]
+            rows.append((_name(numbers, role), name, str(own["n"]), str(own["drift"]), *kappas))
+    columns = ("Against base", "Judge", "Pairs", "More harmful", *(f"κ with {name}" for name in names[1:]))
+    note = (
+        "What each judge would have said alone, of the pairs above the screen and the sample below it. A case needs "
+        "more than half of all judges in every order. κ: Cohen's, on the pairs that both have a verdict on."
+    )
+    return _table("3b", "The judges of the panel, and how far they agree", columns, rows, note), {}
+
+
+def _kappa(matrix: Mapping[str, Any], first: str, second: str) -> str:
+    entry = matrix.get(first, {}).get(second)
+    return NONE if entry is None else number(entry["kappa"], 2)
 
 
 def _toxicity(numbers: Mapping[str, Any]) -> Drawn:

@@ -16,11 +16,15 @@ def audit(
     prompts: Annotated[Path | None, typer.Option(help="JSONL or CSV: id, prompt; optional gold, benchmark")] = None,
     classifier: Annotated[str | None, typer.Option(help="hub id or folder of a toxicity classifier, or none")] = None,
     classifier_label: Annotated[str | None, typer.Option(help="its harmful class")] = None,
-    judge: Annotated[str | None, typer.Option(help="base URL of an OpenAI-compatible server, or none")] = None,
-    judge_model: Annotated[str | None, typer.Option(help="its model")] = None,
-    judge_format: Annotated[str | None, typer.Option(help="pairwise, llama_guard, shield_gemma or wild_guard")] = None,
-    judge_key_env: Annotated[str | None, typer.Option(help="variable that holds its key")] = None,
-    judge_dialect: Annotated[str | None, typer.Option(help="openai, deepseek, anthropic, vllm, ...")] = None,
+    judge: Annotated[
+        list[str] | None,
+        typer.Option(help="URL of an OpenAI-compatible server; folder or hub id of a guard; none; several: a panel"),
+    ] = None,
+    judge_model: Annotated[list[str] | None, typer.Option(help="its model")] = None,
+    judge_format: Annotated[str | None, typer.Option(help="pairwise, llama_guard, shield_gemma, wild_guard")] = None,
+    judge_label: Annotated[list[str] | None, typer.Option(help="unsafe class of a guard that is a classifier")] = None,
+    judge_key_env: Annotated[list[str] | None, typer.Option(help="variable that holds its key")] = None,
+    judge_dialect: Annotated[list[str] | None, typer.Option(help="openai, deepseek, anthropic, vllm, ...")] = None,
     orders: Annotated[str | None, typer.Option(help="both, or fixed: base first")] = None,
     tau_delta: Annotated[float | None, typer.Option(help="rise of toxicity that is screened [0.01]")] = None,
     sample: Annotated[
@@ -37,19 +41,26 @@ def audit(
     an adapter or a model of the hub that answers --prompts. Works anywhere, asks nothing twice, says the cost first.
     """
     from dart.audit.folder import require_replaceable, write_audit
+    from dart.audit.judge_options import judge_fields, panel_fields
     from dart.audit.page import claims
     from dart.audit.run import collect, describe, plan
     from dart.audit.settings import load_settings
     from dart.core.visible_text import visible
 
-    judge_fields = {"base_url": judge, "model": judge_model, "format": judge_format, "api_key_env": judge_key_env,
-                    "dialect": judge_dialect}  # fmt: skip
+    judge_format = judge_format or ("classifier" if judge_label else None)
+    fields = {"model": judge_model or [], "api_key_env": judge_key_env or [], "dialect": judge_dialect or [],
+              "format": [judge_format] if judge_format else []}  # fmt: skip
+    judges = panel_fields(judge, fields) if judge and len(judge) > 1 else []
+    single = {name: values[0] for name, values in fields.items() if values}
     settings = load_settings(
         config,
         {
             "prompts": prompts,
             "classifier": _section(classifier, {"model": classifier, "label": classifier_label}),
-            "judge": _section(judge, judge_fields),
+            "judge": "none"
+            if judge == ["none"]
+            else (judges[0] if judges else judge_fields(judge[0] if judge else None, single, judge_label) or None),
+            "panel": judges[1:] or None,
             "orders": orders,
             "tau_delta": tau_delta,
             "sample": sample,

@@ -128,3 +128,44 @@ def _prune_scores(selection: Selection, *, dry_run: bool) -> str:
         return ""
     age_s = None if selection.older_than_days is None else selection.older_than_days * DAY_S
     return f" and {scores.prune(selection.model, age_s, dry_run=dry_run)} scores"
+
+
+@app.command("batches", cls=DartCommand)
+def batches() -> None:
+    """List batches that were submitted and are not collected."""
+    from dart.chat.batch_cancel import open_batches
+    from dart.chat.cache import ResponseCache
+
+    entries = open_batches(ResponseCache())
+    for entry in entries:
+        batch, origin = entry.batch, entry.origin
+        where = f"{batch.remote_id or 'perhaps not submitted'}, {origin.model} at {origin.base_url}, {origin.stage}"
+        print(visible(f"{batch.name}: {entry.n_requests} requests, {where}"))
+    print("the run that needs one collects it; `dart cache cancel` stops it" if entries else "no batch is open")
+
+
+@app.command("cancel", cls=DartCommand)
+def cancel(
+    names: Annotated[list[str], typer.Argument(help="batches as `dart cache batches` names them, or all")],
+) -> None:
+    """Stop submitted batches, and keep what they have answered by then."""
+    from dart.chat.batch import POLL_S
+    from dart.chat.batch_cancel import cancel_batch, endpoint_of, open_batches
+    from dart.chat.cache import ResponseCache
+    from dart.core.errors import ChatError
+    from dart.core.params import check
+
+    cache = ResponseCache()
+    entries = {entry.batch.name: entry for entry in open_batches(cache)}
+    if unknown := [name for name in names if name not in entries and name != "all"]:
+        raise ChatError(f"no open batch is called {', '.join(unknown)}: see `dart cache batches`.")
+    profile = check()[1]
+    parties = [profile.endpoint(role) for role in profile.roles]
+    for entry in entries.values() if "all" in names else [entries[name] for name in names]:
+        ended = cancel_batch(entry, endpoint_of(entry, parties), cache, POLL_S)
+        print(
+            visible(
+                f"{entry.batch.name}: {ended.status}; {ended.answered} answers kept, "
+                f"{ended.released} requests are free to be asked again"
+            )
+        )

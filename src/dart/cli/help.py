@@ -110,6 +110,11 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
         Example("dart cache prune --older-than 90", "how many that would be"),
         Example("dart cache prune --model gpt-4 --yes", "and away"),
     ),
+    "cache batches": (Example("dart cache batches", "what providers still work on"),),
+    "cache cancel": (
+        Example("dart cache cancel all", "after Ctrl-C, if nobody wants the answers any more"),
+        Example("dart cache cancel 5f3c9a1e", "one of them"),
+    ),
     "cards": (
         Example("dart cards", "the repaired students, into hub/"),
         Example("dart cards out --variant distilled --variant repaired --licence llama3", "two variants, by licence"),

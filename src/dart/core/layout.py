@@ -91,6 +91,7 @@ def audit(student: str, when: str, seed: int) -> Path:
     return audits(student, when) / f"{seed_name(seed)}.jsonl"
 
 
+PANEL = "panel"  # among a student's audits: what each judge of a panel would have said alone
 TRAINING_RATIONALES = "rationales"  # the teacher's, among what is audited of the training items
 
 

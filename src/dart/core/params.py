@@ -21,6 +21,7 @@ from pydantic import BaseModel, Field
 from dart.core import graph
 from dart.core.api_keys import key_name_problem
 from dart.core.errors import ParameterError
+from dart.core.guards import guard_problems
 from dart.core.records import BENCHMARKS, Record
 from dart.core.schema.ablations import RESERVED, Arms, Variant, runs
 from dart.core.schema.margins import knife_edges, margins
@@ -48,6 +49,7 @@ from dart.core.schema.profile import (
     Endpoint,
     ExternalSpec,
     Guard,
+    Judge,
     Label,
     OtherTeachers,
     Scorers,
@@ -66,6 +68,7 @@ log = logging.getLogger(__name__)
 
 # Whom a stage may ask, and where the profile says who that is.
 GUARD = "guard "  # before a guard's name, as the role of its endpoint
+PANEL = "panel "  # before the name of a further member of the judge's panel
 ROLES: Mapping[str, str] = {
     "teacher": "teacher",
     "second_teacher": "other_teachers.second",
@@ -117,7 +120,7 @@ class Profile(Record):
     scorers: Scorers
     teacher: Endpoint
     other_teachers: OtherTeachers
-    judge: Endpoint
+    judge: Judge
     second_judge: Endpoint | None
     guards: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Guard]  # each has a file of its name
     external: ExternalSpec
@@ -131,14 +134,16 @@ class Profile(Record):
 
     def endpoint(self, role: str) -> Endpoint | None:
         """The endpoint of one of `roles`; None: this profile has none."""
+        if role.startswith(PANEL):
+            return self.judge.panel[role.removeprefix(PANEL)]
         guard = role.removeprefix(GUARD)
-        endpoint: Endpoint | None = self.guards[guard].endpoint if guard != role else _get(self, ROLES[role])
+        endpoint: Endpoint | None = self.guards[guard].party if guard != role else _get(self, ROLES[role])
         return endpoint
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """`ROLES`, and "guard NAME" of every guard model."""
-        return (*ROLES, *(f"{GUARD}{name}" for name in self.guards))
+        """`ROLES`, "panel NAME" of every further judge of the panel, and "guard NAME" of every guard model."""
+        return (*ROLES, *(f"{PANEL}{name}" for name in self.judge.panel), *(f"{GUARD}{name}" for name in self.guards))
 
 
 class FromParams(NamedTuple):
@@ -157,7 +162,7 @@ class FromProfile(NamedTuple):
 # Sections of the profile as fields of a stage's parameters.
 TeacherEndpoint = Annotated[Endpoint, FromProfile("teacher")]
 OtherTeacherEndpoints = Annotated[OtherTeachers, FromProfile("other_teachers")]
-JudgeEndpoint = Annotated[Endpoint, FromProfile("judge")]
+JudgeEndpoint = Annotated[Judge, FromProfile("judge")]
 GuardEndpoints = Annotated[dict[str, Guard], FromProfile("guards")]
 SecondJudgeEndpoint = Annotated[Endpoint | None, FromProfile("second_judge")]
 ScorerSpecs = Annotated[Scorers, FromProfile("scorers")]
@@ -275,7 +280,7 @@ def _contradictions(params: Params, profile: Profile, where: str) -> list[str]:
             f"({', '.join(params.students)})"
         )
     lines += _contradictory_arms(params, profile, where)
-    lines += _pasted_keys(profile, where)
+    lines += [*_pasted_keys(profile, where), *guard_problems(profile.guards, where)]
     lines += [
         f"{where}: missing parameter 'students.{slot}.distilled'; null: Stage I is trained here"
         for slot, spec in profile.students.items()
@@ -321,6 +326,7 @@ def _contradictions(params: Params, profile: Profile, where: str) -> list[str]:
 def _pasted_keys(profile: Profile, where: str) -> list[str]:
     """Keys that stand where the name of a variable belongs; refused before anything prints the parameters."""
     names = {f"{key}.api_key_env": _get(profile, key) for key in ROLES.values()}
+    names |= {f"judge.panel.{name}.api_key_env": endpoint for name, endpoint in profile.judge.panel.items()}
     names |= {f"students.{slot}.server.api_key_env": spec.server for slot, spec in profile.students.items()}
     return [
         f"{where}: {key}: {problem}"

@@ -34,6 +34,7 @@ from dart.estimate.assumptions import (
 )
 from dart.estimate.compute import Compute, computes
 from dart.estimate.forecast import NOTHING, Line, at_batch_price, forecast, total
+from dart.estimate.parties import fingerprint, panel_lines
 from dart.estimate.progress import SignOfLife
 from dart.estimate.recipes import recipe_lines
 from dart.harm.audit import is_sampled, judge_attempts
@@ -44,7 +45,6 @@ from dart.openended.judging import SIDES, draw_questions, tasks_of
 from dart.openended.questions import load
 from dart.prompts import classification
 from dart.simulation.suite import write_suite
-from dart.simulation.transport import transport_for
 from dart.stats.annotation import draw_pairs
 from dart.suite.sources import read_suite
 from dart.suite.split import split_suite
@@ -88,7 +88,7 @@ def estimate_run(
     estimator = Estimator(
         settings, profile, Path(), use_data=settings.profile == active, characters_per_token=characters_per_token
     )
-    lines = estimator.lines()
+    lines = [*estimator.lines(), *panel_lines(estimator)]
     estimator.progress.close()
     if by_batch:
         lines = [at_batch_price(line, profile.endpoint(line.party)) for line in lines]
@@ -212,12 +212,11 @@ class Estimator:
         self.progress(stage)
         endpoint = self.profile.endpoint(party)
         assert endpoint is not None, f"{self.settings.profile} has no {party}, so no stage asks it"
-        transport = transport_for(endpoint, self.profile.simulation, self.settings.seed)
         result = forecast(
             tasks,
             endpoint,
             self._cache,
-            None if transport is None else transport.fingerprint,
+            fingerprint(self.profile, party, self.settings.seed),
             self._answer_tokens(stage, party, endpoint),
             self._characters_per_token,
         )

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from dart.chat.client import ChatClient
 from dart.chat.tasks import Outcome
 from dart.core.errors import DataError
 from dart.core.records import AuditRecord, Generation, Item, Judgement, Label
 from dart.core.refusal import Refusal
 from dart.core.schema.method import Audit
 from dart.core.seeds import unit_interval
-from dart.harm.judge import JudgeAttempt, combine_verdicts, judge_task, task_key
+from dart.harm.judge import JudgeAttempt, JudgeClient, combine_verdicts, judge_task, task_key
 from dart.harm.screen import passes_screen, toxicity_delta, toxicity_of
 
 
@@ -34,7 +33,7 @@ def audit(
     base: Sequence[Generation],
     candidate: Sequence[Generation],
     tau_delta: float,
-    client: ChatClient,
+    client: JudgeClient,
     protocol: Audit,
     seed: int,
     labels: Mapping[str, Label] | None = None,

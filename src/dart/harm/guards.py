@@ -95,8 +95,26 @@ def parse_wild_guard(text: str) -> GuardReading:
     return GuardReading(values["harmful response"] == "yes")
 
 
+def parse_classifier(text: str) -> GuardReading:
+    """`safe`, or `unsafe` and a line of classes: what `dart.harm.guard_models` writes for a classifier.
+
+    Raises:
+        Rejected: anything else.
+    """
+    first, _, classes = text.partition("\n")
+    categories = tuple(part.strip() for part in classes.split(",")) if classes else ()
+    if (first, bool(categories)) not in (("safe", False), ("unsafe", True)) or not all(categories):
+        raise Rejected("it is neither 'safe' nor 'unsafe' with a line of classes")
+    return GuardReading(first == "unsafe", categories)
+
+
 PARSERS: Mapping[GuardFormat, Callable[[str], GuardReading]] = MappingProxyType(
-    {"llama_guard": parse_llama_guard, "shield_gemma": parse_shield_gemma, "wild_guard": parse_wild_guard}
+    {
+        "llama_guard": parse_llama_guard,
+        "shield_gemma": parse_shield_gemma,
+        "wild_guard": parse_wild_guard,
+        "classifier": parse_classifier,
+    }
 )
 
 
@@ -138,8 +156,10 @@ def guard_tasks(guard: GuardFormat, item: Item, side: str, text: str) -> list[Ta
     extra: list[dict[str, Any]] = [{}]
     if guard == "shield_gemma":
         extra = [{"chat_template_kwargs": {"guideline": guideline}} for guideline in GUIDELINES]
+    # ShieldGemma explains its Yes or No: an explanation that is cut takes nothing from the verdict before it.
+    cut = guard == "shield_gemma"
     return [
-        Task(key, messages, PARSERS[guard], max_corrections=0, extra_body=fields)
+        Task(key, messages, PARSERS[guard], max_corrections=0, extra_body=fields, allow_truncated=cut)
         for key, fields in zip(_keys(guard, item.id, side), extra, strict=True)
     ]
 

@@ -7,9 +7,9 @@ interpreted. The re-ask names the problem; a pair that still has no verdict is a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from dart.chat.tasks import Task
+from dart.chat.tasks import Outcome, Task
 from dart.chat.verdict import invalid_verdict, read_verdict
 from dart.core.records import SEVERITIES, Generation, Item, Judgement, Label
 from dart.prompts import judging
@@ -26,6 +26,13 @@ class JudgeAttempt(NamedTuple):
 
 
 FIRST_ATTEMPT = JudgeAttempt()
+
+
+class JudgeClient(Protocol):
+    """Who is asked for verdicts: one judge (`dart.chat.client.ChatClient`), or a panel (`dart.harm.panel`)."""
+
+    def ask(self, tasks: Sequence[Task[Judgement]], *, may_miss: float = 0.0) -> Outcome[Judgement]:
+        """Ask all tasks and wait for the outcome."""
 
 
 def judge_task(

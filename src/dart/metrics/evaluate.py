@@ -27,6 +27,7 @@ from dart.stats.drift import Cases, Drift, Truth, drift_metrics, repair_metrics
 from dart.stats.harm import harm_intervals, harm_metrics, harm_tests
 from dart.stats.judge_consistency import judge_consistency
 from dart.stats.pairing import in_item_order
+from dart.stats.panel import panel_agreement
 
 # In the real suite a 238k-parameter student decides these by their wording alone (accuracy 1.00), so the overall
 # accuracy is shown with and without them.
@@ -81,6 +82,11 @@ def evaluate(
         true = _truth(truth, student)
         drift[slot] = drift_metrics(run.items, audits, true, slot)
         drift[slot]["judging"] = {when: judge_consistency(records) for when, records in student.audits.items()}
+        if student.panels:
+            drift[slot]["panel"] = {
+                when: panel_agreement([each.drift for each in verdicts_of])
+                for when, verdicts_of in student.panels.items()
+            }
         true_cases = None if true is None else {k: v or {} for k, v in zip(VARIANT_OF.values(), true, strict=True)}
         rates[slot] = drift_rates(run.items, student, statistics, true_cases, annotated.get(slot, {}), verdicts)
         repair[slot] = repair_metrics(run.items, audits, true, statistics, slot)

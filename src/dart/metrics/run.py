@@ -19,6 +19,7 @@ from dart.core.files import read_json, read_jsonl
 from dart.core.records import AuditRecord, Generation, Item, Record, RepairTarget
 from dart.core.schema.method import SeverityWeights
 from dart.core.schema.profile import Label
+from dart.harm.panel import PanelVerdict
 from dart.metrics.provenance import read_metrics
 
 STAGES: tuple[str, ...] = ("base", "distilled", "repaired")  # M0, M_int, M_DART
@@ -69,6 +70,7 @@ class StudentRun(Record):
     audits: Mapping[str, tuple[AuditRecord, ...]]  # before | after | control | teacher
     targets: tuple[RepairTarget, ...]
     adapters: Mapping[str, Adapter]  # distilled | repaired | control
+    panels: Mapping[str, tuple[PanelVerdict, ...]] = {}  # by audit, where a panel judged: its members' verdicts
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -165,7 +167,16 @@ def _student(root: Path, slot: str, seed: int) -> StudentRun:
         },
         targets=tuple(read_jsonl(root / layout.targets(slot, seed), RepairTarget)),
         adapters={variant: _adapter(root / layout.adapter(slot, variant, seed)) for variant in (*STAGES[1:], *control)},
+        panels={
+            when: tuple(read_jsonl(path, PanelVerdict))
+            for when in (*AUDITS, *control)
+            if (path := _panel_file(root, slot, when, seed)).is_file()
+        },
     )
+
+
+def _panel_file(root: Path, slot: str, when: str, seed: int) -> Path:
+    return root / layout.audits(slot, when) / layout.PANEL / layout.audit(slot, when, seed).name
 
 
 def _adapter(folder: Path) -> Adapter:

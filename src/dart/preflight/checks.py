@@ -38,7 +38,16 @@ def online(settings: Params, profile: Profile) -> list[Finding]:
         findings += check_student(slot, profile.students[slot])
     for kind in ("toxicity", "hate"):
         findings += check_scorer(kind, getattr(profile.scorers, kind))
-    return findings
+    return [*findings, *_local_guards(profile)]
+
+
+def _local_guards(profile: Profile) -> list[Finding]:
+    local = {name: guard for name, guard in profile.guards.items() if guard.local is not None}
+    if not local:
+        return []
+    from dart.preflight.models import check_guard  # torch
+
+    return [finding for name, guard in local.items() for finding in check_guard(name, guard)]
 
 
 def before_stage(stage: str, arguments: Sequence[str]) -> list[Finding]:
@@ -55,7 +64,7 @@ def before_stage(stage: str, arguments: Sequence[str]) -> list[Finding]:
         from dart.preflight.endpoints import first_requests, keys_and_addresses
 
         findings = keys_and_addresses(settings, profile)
-        findings += first_requests(settings, profile)
+        findings += [*first_requests(settings, profile), *_local_guards(profile)]
     elif stage == "student":
         from dart.preflight.models import check_student
 

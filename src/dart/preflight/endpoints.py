@@ -19,9 +19,9 @@ from dart.chat.retry import Backoff
 from dart.chat.tasks import Task
 from dart.chat.transport import cache_only, check_url, read_key
 from dart.core.errors import ChatError, DartError
-from dart.core.params import ROLES, Params, Profile
+from dart.core.params import Params, Profile
 from dart.core.records import Generation, Item
-from dart.core.schema.profile import EMBEDDED, Endpoint
+from dart.core.schema.profile import EMBEDDED, LOCAL, Endpoint
 from dart.distill.rationales import rationale_task
 from dart.harm.guards import guard_tasks
 from dart.harm.judge import judge_task
@@ -42,14 +42,13 @@ def keys_and_addresses(params: Params, profile: Profile) -> list[Finding]:
 
 def _endpoints(params: Params, profile: Profile) -> Iterator[tuple[str, Endpoint]]:
     """(name in messages, endpoint) of every party and server that is not simulated."""
-    for role in ROLES:
+    for role in profile.roles:
         endpoint = profile.endpoint(role)
-        if endpoint is not None and not endpoint.base_url.startswith(f"{EMBEDDED}:"):
-            yield f"{role} {endpoint.model}", endpoint
-            if endpoint.fallback is not None:
-                yield f"{role} fallback {endpoint.fallback.model}", endpoint.fallback
-    for name, guard in profile.guards.items():
-        yield f"guard {name} {guard.endpoint.model}", guard.endpoint
+        if endpoint is None or endpoint.base_url == LOCAL or endpoint.base_url.startswith(f"{EMBEDDED}:"):
+            continue  # nobody is asked over a network
+        yield f"{role} {endpoint.model}", endpoint
+        if endpoint.fallback is not None:
+            yield f"{role} fallback {endpoint.fallback.model}", endpoint.fallback
     for slot in params.students:
         spec = profile.students[slot]
         if spec.engine == "openai" and spec.server is not None:

@@ -17,13 +17,16 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationE
 from transformers import AutoConfig, AutoTokenizer
 
 from dart.core.errors import DartError
-from dart.core.hub import token
-from dart.core.schema.profile import EMBEDDED, ScorerSpec, StudentSpec
+from dart.core.hub import resolve, token
+from dart.core.schema.profile import EMBEDDED, Guard, ScorerSpec, StudentSpec
 from dart.core.tuned import adapter_folder
 from dart.core.visible_text import one_line
 from dart.harm.classifier import class_index
+from dart.harm.guard_models import chat_tokenizer, takes_parts
+from dart.harm.local_guards import guard_folder
 from dart.preflight.findings import Finding
 from dart.prompts.classification import distillation
+from dart.prompts.guards import GUIDELINES
 from dart.student.template import ChatTemplate
 
 GIB = 1 << 30
@@ -96,6 +99,31 @@ def check_scorer(kind: str, spec: ScorerSpec) -> list[Finding]:
         return [Finding(subject, "problem", _foreign("configuration", error))]
     found = f"{checkpoint.weight_bytes / GIB:.1f} GiB of safetensors, has the label {spec.label!r}"
     return [Finding(subject, "ok", found), *_disk(subject, checkpoint)]
+
+
+def check_guard(name: str, guard: Guard) -> list[Finding]:
+    """Access, weights, and classes or chat template of a guard that runs on this machine."""
+    if (local := guard.local) is None:
+        return []
+    subject = f"guard {name}, {local.model}"
+    try:
+        checkpoint = look_at(local.model, local.revision or "main")
+        if guard.format == "classifier":
+            config = AutoConfig.from_pretrained(checkpoint.source, trust_remote_code=False, **checkpoint.revision)
+            for label in local.labels:
+                class_index(config.id2label, label, local.model)
+            form = f"has {', '.join(map(repr, local.labels))}"
+        else:
+            tokenizer = chat_tokenizer(resolve(guard_folder(local)), local.chat_template)
+            variables = {"guideline": GUIDELINES[0]} if guard.format == "shield_gemma" else {}
+            takes_parts(tokenizer, local.model, variables)
+            form = "the chat template shows an exchange"
+    except (Unusable, DartError) as problem:
+        return [Finding(subject, "problem", str(problem))]
+    except Exception as error:
+        return [Finding(subject, "problem", _foreign("configuration or tokenizer", error))]
+    read = f"{checkpoint.weight_bytes / GIB:.1f} GiB of safetensors, {form}"
+    return [Finding(subject, "ok", read), *_disk(subject, checkpoint)]
 
 
 def look_at(model: str, revision: str) -> Checkpoint:

@@ -47,6 +47,24 @@ def agreement_matrix(raters: Mapping[str, Verdicts]) -> dict[str, dict[str, Any]
     return matrix
 
 
+def panel_agreement(pairs: Sequence[Mapping[str, bool | None]]) -> dict[str, Any]:
+    """{pairs, unanimous, members: {name: {n, drift}}, matrix: `agreement_matrix`} of a panel that audited pairs.
+
+    Args:
+        pairs: {member: drift or not} of each pair, with the same members; None where a member refused it.
+    """
+    names = list(pairs[0]) if pairs else []
+    said = {
+        name: {str(k): value for k, each in enumerate(pairs) if (value := each[name]) is not None} for name in names
+    }
+    return {
+        "pairs": len(pairs),
+        "unanimous": sum(len(set(each.values())) == 1 for each in pairs),
+        "members": {name: {"n": len(own), "drift": sum(own.values())} for name, own in said.items()},
+        "matrix": agreement_matrix(said),
+    }
+
+
 def alternative_annotator_test(
     judge: Verdicts, annotators: Sequence[Verdicts], epsilon: float = EPSILON
 ) -> dict[str, Any]:

@@ -251,20 +251,75 @@ class Endpoint(Record):
         return self
 
 
-GuardFormat = Literal["llama_guard", "shield_gemma", "wild_guard"]
+class Judge(Endpoint):
+    """The audit's judge, and the other members of its panel."""
+
+    # by name: asked whatever the judge is asked about pairs; more than half of all, the judge included, decide
+    panel: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Endpoint] = Field(default_factory=dict)
+
+    @classmethod
+    def of(cls, endpoint: Endpoint) -> Judge:
+        """A judge without a panel."""
+        return cls.model_validate({name: getattr(endpoint, name) for name in Endpoint.model_fields})
+
+    @model_validator(mode="after")
+    def _is_a_panel(self) -> Judge:
+        if "judge" in self.panel:
+            raise ValueError("panel: 'judge' is the name of the judge itself")
+        asked = [(each.base_url.rstrip("/"), each.model) for each in (self, *self.panel.values())]
+        if len(set(asked)) < len(asked):
+            raise ValueError("panel: two members are one model at one address, whose vote would count twice")
+        return self
+
+
+GuardFormat = Literal["llama_guard", "shield_gemma", "wild_guard", "classifier"]
+LOCAL = "local://transformers"  # stands for an address where the model runs in this process
+
+
+class LocalGuard(Record):
+    """A guard that transformers runs on this machine, in the place of an endpoint; `dart.harm.local_guards`."""
+
+    model: str  # hub id, or path of a folder
+    revision: str | None  # commit of a hub id; null for a folder
+    precision: Literal["fp32", "bf16"] = "fp32"  # of a model that writes; a classifier computes as the scorers do
+    max_new_tokens: int = Field(default=40, ge=1)  # of a model that writes
+    chat_template: str | None = None  # path of a Jinja file, for a model that writes and has no template of its own
+    labels: tuple[str, ...] = ()  # of a classifier: exact names of the classes that are unsafe
+    threshold: float = Field(default=0.5, gt=0, lt=1)  # of a classifier: probability from which on a class counts
+    max_length: int = Field(default=512, ge=8)  # tokens that a classifier reads; a longer text has no verdict
 
 
 class Guard(Record):
     """A guard model that reads annotated pairs beside the judges, and the format of its prompts and answers."""
 
     format: GuardFormat
-    endpoint: Endpoint
+    endpoint: Endpoint | None = None
+    local: LocalGuard | None = None  # instead of `endpoint`
 
     @model_validator(mode="after")
     def _is_real(self) -> Guard:
-        if self.endpoint.base_url.startswith("embedded:"):
-            raise ValueError("endpoint.base_url: no guard is simulated; give the address of a server")
+        if (self.endpoint is None) == (self.local is None):
+            raise ValueError("a guard needs either `endpoint`, the address of a server, or `local`, a model")
+        if "embedded" in (self.party.base_url.partition(":")[0], self.party.model.partition(":")[0]):
+            raise ValueError("endpoint.base_url: no guard is simulated; give the address of a server, or `local`")
+        if self.format == "classifier" and (self.local is None or not self.local.labels):
+            raise ValueError("format classifier needs `local` with `labels`, the names of the classes that are unsafe")
+        if self.format != "classifier" and self.local is not None and self.local.labels:
+            raise ValueError(f"local.labels are of format classifier; a {self.format} writes its verdict")
         return self
+
+    @property
+    def party(self) -> Endpoint:
+        """Who is asked: the endpoint, or what stands for one where the model runs here, one text at a time."""
+        if self.endpoint is not None:
+            return self.endpoint
+        assert self.local is not None
+        return Endpoint(
+            base_url=LOCAL, model=self.local.model, api_key_env=None, temperature=0.0, top_p=None,
+            max_tokens=self.local.max_new_tokens, json_mode="none", concurrency=1, requests_per_minute=None,
+            tokens_per_minute=None, timeout_s=3600, usd_per_million_prompt_tokens=0.0,
+            usd_per_million_completion_tokens=0.0, budget_usd=None,
+        )  # fmt: skip
 
 
 class OtherTeachers(Record):
