@@ -9,6 +9,7 @@ import pytest
 from dart.ablations.perturbations import half_of, label_rows, perturb_severities, sham_pool
 from dart.core.errors import DataError
 from dart.core.records import GOLD, SEVERITIES, AuditRecord, Item, Rationale, RepairTarget
+from dart.core.refusal import Refusal
 from dart.core.schema.ablations import SeverityNoise
 from dart.core.schema.method import SeverityWeights
 from dart.distill.rows import distillation_rows
@@ -87,6 +88,16 @@ def test_sham_repairs_as_many_pairs_of_the_same_severities_none_of_which_drifted
     assert sham_pool(given, 1) == found != sham_pool(given, 2)
     with pytest.raises(DataError, match="300 pairs that did not drift, and there are 100"):
         sham_pool(records(300), 1)
+
+
+def test_sham_takes_no_pair_that_the_judge_refused() -> None:
+    """Such a pair may have drifted."""
+    refusal = Refusal(by="judge", kind="moderation", words="Content Exists Risk")
+    given = [record if n < 250 else record.model_copy(update={"refusal": refusal})
+             for n, record in enumerate(records(100))]  # fmt: skip
+    unjudged = {record.item_id for record in given if record.unjudged}
+    assert len(unjudged) == 150
+    assert unjudged.isdisjoint(record.item_id for record in sham_pool(given, 1) if record.severity)
 
 
 def test_halves_are_equal_and_disjoint_within_every_stratum() -> None:

@@ -120,6 +120,13 @@ SCREENS = [
         ("screen: no score is 0", "    if toxicity is None:\n        raise", "    if toxicity is None:\n        return 0.0\n        raise"),
     ),
     *_in(
+        "src/dart/harm/guards.py", "tests/harm/test_guards.py",
+        ("guards: whatever base said", "return self.candidate_unsafe and not self.base_unsafe", "return self.candidate_unsafe"),
+        ("guards: no reading is safe", "if self.base_unsafe is None or self.candidate_unsafe is None:\n            return None", "if self.base_unsafe is None or self.candidate_unsafe is None:\n            return False"),
+        ("guards: an answer not judged is safe", ' or values["harmful response"] == "n/a":', ":"),
+        ("guards: the request is judged", 'return GuardReading(values["harmful response"] == "yes")', 'return GuardReading(values["harmful request"] == "yes")'),
+    ),
+    *_in(
         "src/dart/harm/audit.py", "tests/harm/test_audit.py",
         ("audit: no threshold", "passes_screen(delta, tau_delta, protocol.screen)", "passes_screen(delta, SCREEN, protocol.screen)".replace("SCREEN", "-2.0")),
         ("audit: sampled pairs are repaired", "judgement is not None and screened else", "judgement is not None else"),
@@ -179,7 +186,8 @@ WEIGHTS = [
         "src/dart/ablations/perturbations.py", "tests/ablations/test_perturbations.py",
         ("noise: up is down", 'step = 1 if noise.kind == "up" else -1', 'step = -1 if noise.kind == "up" else 1'),
         ("noise: of every target", "< noise.share\n", "< 2\n"),
-        ("sham: of the drifted pairs", "others = [record for record in records if record.severity is None]", "others = [record for record in records if record.severity is not None]"),
+        ("sham: of the drifted pairs", "record.severity is None and not record.unjudged]", "record.severity is not None]"),
+        ("sham: of pairs without a verdict", "record.severity is None and not record.unjudged]", "record.severity is None]"),
         ("halves: both the same", 'return first if which == "first" else', "return first if True else"),
     ),
     *_in(
@@ -219,20 +227,42 @@ STATISTICS = [
     ),
     *_in(
         "src/dart/stats/location.py", "tests/stats/test_location.py",
-        ("shift: turned round", "np.sort(np.asarray(other, dtype=np.float64) - np.asarray(base, dtype=np.float64))", "np.sort(np.asarray(base, dtype=np.float64) - np.asarray(other, dtype=np.float64))"),
+        ("shift: turned round", 'finite(other, "Hodges-Lehmann") - finite(base, "Hodges-Lehmann")', 'finite(base, "Hodges-Lehmann") - finite(other, "Hodges-Lehmann")'),
+        ("shift: of independent samples turned round", "(second[:, None] - first[None, :])", "(first[None, :] - second[:, None])"),
     ),
     *_in(
         "src/dart/stats/calibration.py", "tests/stats/test_calibration.py",
-        ("calibration: equal is flagged", "flagged = scores > tau", "flagged = scores >= tau"),
+        ("calibration: equal is flagged", "flagged = scores > finite(", "flagged = scores >= finite("),
     ),
     *_in(
         "src/dart/stats/drift.py", "tests/stats/test_drift.py",
-        ("drift: net for gross", "len(before.keys() - after.keys())", "len(before) - len(after)"),
-        ("drift: new cases are old ones", "len(after.keys() - before.keys())", "len(after.keys() & before.keys())"),
+        ("drift: net for gross", '"repaired_gross": len(before.keys() - after.keys())', '"repaired_gross": len(before) - len(after)'),
+        ("drift: new cases are old ones", '"new": len(after.keys() - before.keys())', '"new": len(after.keys() & before.keys())'),
+        ("account: net for gross", "len(before.keys() - all_after.keys())", "len(before) - len(after)"),
+        ("account: new cases are old ones", "len(after.keys() - all_before.keys())", "len(after.keys() & all_before.keys())"),
+        ("account: repair and control exchanged", '"net": _discordant(repaired.keys(), control.keys())', '"net": _discordant(control.keys(), repaired.keys())'),
     ),
     *_in(
         "src/dart/stats/prevalence.py", "tests/stats/test_prevalence.py",
         ("rate: the sample weighs one to one", "_joined([stratum.population for stratum in filled]", "_joined([stratum.sampled for stratum in filled]"),
+    ),
+    *_in(
+        "src/dart/stats/crossed.py", "tests/stats/test_crossed.py",
+        ("crossed: items alone", "return self.seeds + self.items", "return self.items"),
+        ("crossed: one-sided p", "math.sqrt(spread.variance), 2 * spread.tail(abs(estimate))", "math.sqrt(spread.variance), spread.tail(abs(estimate))"),
+        ("crossed: the normal quantile", "float(stdtrit(df, tail))", "float(stdtrit(1e9, tail))"),
+    ),
+    *_in(
+        "src/dart/stats/variance_components.py", "tests/stats/test_variance_components.py",
+        ("components: seeds with the residual", "float(ms_seeds - ms_residual) / n_items", "float(ms_seeds) / n_items"),
+        ("components: items with the residual", "float(ms_items - ms_residual) / n_seeds", "float(ms_items) / n_seeds"),
+    ),
+    *_in(
+        "src/dart/stats/panel.py", "tests/stats/test_panel.py",
+        ("panel: one vote is a majority", "2 * sum(each) > len(each) for", "any(each) for"),
+        ("panel: a tie is decided", " if 2 * sum(each) != len(each)}", "}"),
+        ("panel: draws count for nobody", "of_judge >= of_annotator, of_annotator >= of_judge", "of_judge > of_annotator, of_annotator > of_judge"),
+        ("panel: no correction", 'corrected = false_discovery_control(p_values, method="by")', "corrected = np.array(p_values)"),
     ),
     *_in(
         "src/dart/suite/split.py", "tests/suite/test_split.py",

@@ -98,6 +98,8 @@ def test_gross_new_and_net_by_hand() -> None:
     assert {k: v["estimate"] for k, v in found["difference"].items()} == {
         "gross": 1, "new": 0, "net": 1, "reduction": 0.25,
     }  # fmt: skip
+    counts = drift_metrics(items_of(n), drift, None)
+    assert (counts["repaired_gross"], counts["new"], counts["reduction"]) == (2, 1, 0.25)
     assert repair["net_ci"] == pytest.approx([20 * bound for bound in tango_interval(1, 2, 20)[1:]], abs=1e-5)
     assert repair["before_ci"] == pytest.approx([20 * bound for bound in share(4, 20)[1:]], abs=1e-5)
 

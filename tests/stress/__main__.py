@@ -48,14 +48,17 @@ def endpoints() -> bool:
 
 def kills(count: int, seed: int) -> bool:
     """Every stage killed `count` times; whether all ended with the same bytes."""
-    from tests.stress.kills import kill_all
+    from tests.stress.kills import kill_all, prepare
 
     good = True
-    print(f"{'killed':28} {'tried':>6} {'hit':>6} {'failed':>7} {'whole run':>10}")
+    print(f"{'killed':28} {'tried':>6} {'hit':>6} {'failed':>7} {'whole run':>10}", flush=True)
     with tempfile.TemporaryDirectory(prefix="dart-stress-kills-") as scratch:
-        for killed in kill_all(Path(scratch), count, seed):
+        for killed in kill_all(prepare(Path(scratch)), count, seed):
             good &= not killed.problems
-            print(f"{killed.name:28} {killed.kills:6} {killed.hits:6} {len(killed.problems):7} {killed.seconds:8.1f} s")
+            print(
+                f"{killed.name:28} {killed.kills:6} {killed.hits:6} {len(killed.problems):7} {killed.seconds:8.1f} s",
+                flush=True,
+            )
             for problem in killed.problems:
                 print(f"       {problem}", flush=True)
         os.chdir(ROOT)

@@ -1,7 +1,7 @@
 """One hostile case in a process of its own, with limits: was it refused in one message, survived, or did it fail?
 
 A case fails if it ends in anything but a `DartError` or a result, if its message is long or not visible, if it takes
-more than `TIME_S` or `MEMORY_MB`, or if a file of the reader's has changed.
+more than `CPU_S`, `ELAPSED_S` or `MEMORY_MB`, or if a file of the reader's has changed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import resource
 import shutil
 import signal
 import tempfile
+import time
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -22,9 +23,10 @@ from typing import Literal, NamedTuple
 from dart.core.errors import DartError
 from dart.core.visible_text import visible
 
-TIME_S = 10.0  # of CPU time, so that a busy machine decides nothing
-WALL_S = 300  # for a case that waits
-MEMORY_MB = 500
+CPU_S = 10.0  # of the case and the processes that it starts
+ELAPSED_S = 12.0  # without the time for which no core was free; the probe of a template without end takes 10 s of it
+WALL_S = 300  # a case that has not ended by then is ended
+MEMORY_MB = 500  # beyond what the process had when the case began
 PRECIOUS = {"thesis/chapter 1.txt": b"precious", "thesis/data.csv": b"id,gold\na,YES\n", "notes.md": b"mine"}
 Verdict = Literal["refused", "survived", "failed"]
 
@@ -38,57 +40,70 @@ class Case(NamedTuple):
     expected: Verdict | None = None  # None: refused or survived
 
 
+class Use(NamedTuple):
+    """What a case and the processes that it started took."""
+
+    cpu_s: float
+    elapsed_s: float  # without the time for which no core was free
+    memory_mb: float  # peak of the resident set, beyond its size when the case began
+
+    def beyond(self) -> str | None:
+        """The first limit that was not kept."""
+        limits = (("s of CPU time", CPU_S), ("s", ELAPSED_S), ("MB", MEMORY_MB))
+        over = [f"took {value:.1f} {unit}" for value, (unit, limit) in zip(self, limits, strict=True) if value > limit]
+        return over[0] if over else None
+
+
 class Result(NamedTuple):
     """What became of a case."""
 
     case: Case
     verdict: Verdict
     detail: str
-    seconds: float
-    memory_mb: float  # beyond what the process had before
+    use: Use
 
 
 def run_case(case: Case) -> Result:
-    """Run a case in a fork, which ends at twice `TIME_S`."""
+    """Run a case in a fork, which ends at twice `CPU_S` or at `WALL_S`."""
     folder = Path(tempfile.mkdtemp(prefix="dart-stress-"))
     for name, content in PRECIOUS.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
-    before = _rss_mb()
     reader, writer = os.pipe()
     process = os.fork()
     if not process:
         os.close(reader)
         _in_child(case, folder, writer)
     os.close(writer)
-    verdict, detail, seconds, peak = _answer(reader, process)
-    memory = max(0.0, peak - before)
+    verdict, detail, use = _answer(reader, process)
     for name, content in PRECIOUS.items():
         if not (folder / name).is_file() or (folder / name).read_bytes() != content:
             verdict, detail = "failed", f"{name} of the reader's has been lost"
     shutil.rmtree(folder, ignore_errors=True)
-    if verdict != "failed" and seconds > TIME_S:
-        verdict, detail = "failed", f"took {seconds:.1f} s of CPU time"
-    elif verdict != "failed" and memory > MEMORY_MB:
-        verdict, detail = "failed", f"took {memory:.0f} MB"
+    if verdict != "failed" and (beyond := use.beyond()):
+        verdict, detail = "failed", beyond
     elif verdict != "failed" and case.expected not in (None, verdict):
         verdict, detail = "failed", f"{verdict}, and should have been {case.expected}: {detail}"
-    return Result(case, verdict, detail, seconds, memory)
+    return Result(case, verdict, detail, use)
 
 
 def _in_child(case: Case, folder: Path, writer: int) -> None:
     code: tuple[Verdict, str]
+    start, waited, size = time.monotonic(), _waited_s(), _size_mb()
     try:
         os.chdir(folder)
-        resource.setrlimit(resource.RLIMIT_CPU, (int(2 * TIME_S), int(2 * TIME_S) + 1))
+        resource.setrlimit(resource.RLIMIT_CPU, (int(2 * CPU_S), int(2 * CPU_S) + 1))
         signal.alarm(WALL_S)
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
             code = _outcome(case, folder, printed)
     except BaseException:
         code = "failed", traceback.format_exc()[-1500:]
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    os.write(writer, pickle.dumps((*code, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)))
+    elapsed = time.monotonic() - start - (_waited_s() - waited)
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    peak = max(one.ru_maxrss for one in used) / 1024
+    use = Use(sum(one.ru_utime + one.ru_stime for one in used), elapsed, max(0.0, peak - size))
+    os.write(writer, pickle.dumps((*code, use)))
     os._exit(0)
 
 
@@ -110,32 +125,46 @@ def _outcome(case: Case, folder: Path, printed: io.StringIO) -> tuple[Verdict, s
     return "survived", ""
 
 
-def _answer(reader: int, process: int) -> tuple[Verdict, str, float, float]:
+def _answer(reader: int, process: int) -> tuple[Verdict, str, Use]:
     with os.fdopen(reader, "rb") as stream:
         content = stream.read()
     status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     if not content:
         late = status in (-signal.SIGALRM, -signal.SIGXCPU)
-        return "failed", f"the process ended with {status}{' (too long)' if late else ''}", 0.0, 0.0
-    verdict, detail, seconds, peak = pickle.loads(content)
-    return verdict, detail, seconds, peak
+        return "failed", f"the process ended with {status}{' (too long)' if late else ''}", Use(0.0, 0.0, 0.0)
+    verdict, detail, use = pickle.loads(content)
+    return verdict, detail, use
 
 
-def _rss_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _size_mb() -> float:
+    """Of the resident set now; a fork's peak begins here, whatever its parent's was."""
+    statm = Path("/proc/self/statm")
+    if not statm.is_file():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return int(statm.read_text(encoding="ascii").split()[1]) * resource.getpagesize() / 2**20
+
+
+def _waited_s() -> float:
+    """Seconds for which this thread could have run and no core was free: a busy machine decides nothing."""
+    statistics = Path("/proc/self/schedstat")
+    return int(statistics.read_text(encoding="ascii").split()[1]) / 1e9 if statistics.is_file() else 0.0
 
 
 def summary(results: Iterable[Result]) -> str:
-    """Tried, refused, survived and failed by area, with the slowest and the largest case."""
+    """Tried, refused, survived and failed by area, with the most CPU time, time and memory of any case."""
     areas: dict[str, list[Result]] = {}
     for result in results:
         areas.setdefault(result.case.area, []).append(result)
-    lines = [f"{'area':28} {'tried':>6} {'refused':>8} {'survived':>9} {'failed':>7} {'slowest':>9} {'most':>8}"]
+    columns = ("tried", "refused", "survived", "failed", "CPU time", "elapsed", "memory")
+    lines = [f"{'area':28}" + "".join(f"{column:>10}" for column in columns)]
     everything = [result for part in areas.values() for result in part]
     for area, part in [*areas.items(), ("all", everything)]:
-        counts = [sum(result.verdict == verdict for result in part) for verdict in ("refused", "survived", "failed")]
-        slowest, most = max(r.seconds for r in part), max(r.memory_mb for r in part)
+        counts = [
+            len(part),
+            *(sum(r.verdict == verdict for r in part) for verdict in ("refused", "survived", "failed")),
+        ]
+        cpu, elapsed, memory = (max(values) for values in zip(*(result.use for result in part), strict=True))
         lines.append(
-            f"{area:28} {len(part):6} {counts[0]:8} {counts[1]:9} {counts[2]:7} {slowest:7.1f} s {most:5.0f} MB"
+            f"{area:28}" + "".join(f"{count:10}" for count in counts) + f"{cpu:8.1f} s{elapsed:8.1f} s{memory:7.0f} MB"
         )
     return "\n".join(lines)

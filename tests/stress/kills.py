@@ -28,7 +28,11 @@ STAGES = (
 )  # fmt: skip
 TARGETS = ("regenerate@base", "audit@base", "ablations/dvc.yaml:arm_stage1@folds_first",
            "ablations/dvc.yaml:arm_stage3@uniform")  # fmt: skip
-LEFTOVER = re.compile(r"\..+\.[a-z0-9_]{8}")
+# what a stage reads or writes and DVC hashes; .dart and the DVC cache may keep what a killed process has computed
+ROOTS = ("ablations", "data", "external", "metrics", "params.yaml", "plots", "profiles", "recipes", "sheets", "src",
+         "stages", "tests/fixtures")  # fmt: skip
+TEMPORARY = re.compile(r"/\.[^/]+\.[a-z0-9_]{8}/")  # folders that .dvcignore keeps out of every hash
+SHORTER = 16  # every sixteenth rationale is trained on: kills hit start, training and writing of a short run as well
 Bytes = dict[str, str]
 
 
@@ -43,19 +47,22 @@ class Killed(NamedTuple):
 
 
 def prepare(folder: Path) -> Path:
-    """A tiny clone whose stages up to the kills' have run."""
+    """A tiny clone whose stages up to the kills' have run, with so few rationales that a training takes seconds."""
     clone = tiny_clone(folder / "clone")
     code, output = run(clone, sys.executable, "-m", "dart.cli.app", "repro", "-j", "2", *TARGETS)
     if code:
         raise RuntimeError(f"the tiny pipeline ended with {code}: {output[-2000:]}")
-    os.environ.update(environment(folder / "clone-home"))
-    os.chdir(clone)
+    for rationales in [*clone.glob("data/distill/rationales.jsonl"), *clone.glob("data/arms/rationales/*/*.jsonl")]:
+        few = rationales.read_text(encoding="utf-8").splitlines(keepends=True)[::SHORTER]
+        rationales.unlink()  # a link into the DVC cache
+        rationales.write_text("".join(few), encoding="utf-8")
     return clone
 
 
-def kill_all(folder: Path, kills: int, seed: int = 0) -> Iterator[Killed]:
-    """Prepare a pipeline in `folder` and kill each stage of `STAGES`, and `dart annotate import`."""
-    prepare(folder)
+def kill_all(clone: Path, kills: int, seed: int = 0) -> Iterator[Killed]:
+    """Kill each stage of `STAGES` in a prepared clone, and `dart annotate import`."""
+    os.environ.update(environment(clone.parent / f"{clone.name}-home"))
+    os.chdir(clone)
     import dart.student.train
     import stages.__main__ as main  # imported before the forks, with torch behind it
 
@@ -101,28 +108,25 @@ def _killed(
     if code := _wait(_fork(work)):
         return Killed(name, 0, 0, 0.0, [f"a whole run ended with {code}"])
     seconds = time.monotonic() - start
-    reference, hits = _bytes(outs), 0
+    roots = [Path(root) for root in ROOTS]
+    reference, tree, hits = _bytes(outs), _tree(roots), 0
+    if not reference:
+        return Killed(name, 0, 0, seconds, ["a whole run wrote none of its outs"])
     for number in range(kills):
         _remove([*outs, *caches])
         process = _fork(work)
         time.sleep(draw.uniform(0.05, 1.0) * seconds)
         os.kill(process, signal.SIGKILL)
         hits += _wait(process) == -signal.SIGKILL
-        for path, digest in _bytes(outs).items():
-            if reference.get(path) != digest:
-                problems.append(f"kill {number}: {path} is torn")
+        for path, digest in _bytes([*_deps(), *outs]).items():
+            if tree.get(path) != digest and not TEMPORARY.search(path):
+                problems.append(f"kill {number}: {path} is torn, or does not belong there")
         if code := _wait(_fork(work)):
             problems.append(f"kill {number}: the next run ended with {code}")
         elif _bytes(outs) != reference:
             problems.append(f"kill {number}: the next run wrote other bytes")
-        left = [
-            str(path)
-            for root in ("data", "metrics")
-            for path in Path(root).rglob(".*")
-            if LEFTOVER.fullmatch(path.name)
-        ]
-        if left:
-            problems.append(f"kill {number}: left behind: {', '.join(left[:3])}")
+        elif changed := sorted({path for path, _ in _tree(roots).items() ^ tree.items()}):
+            problems.append(f"kill {number}: left behind, changed or lost: {', '.join(changed[:3])}")
     return Killed(name, kills, hits, seconds, problems)
 
 
@@ -159,3 +163,15 @@ def _bytes(paths: list[Path]) -> Bytes:
         file for path in paths for file in ([path] if path.is_file() else sorted(path.rglob("*"))) if file.is_file()
     ]
     return {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def _tree(paths: list[Path]) -> Bytes:
+    """Files and folders, without bytecode."""
+    folders = {str(folder): "folder" for path in paths for folder in path.rglob("*") if folder.is_dir()}
+    return {path: digest for path, digest in (folders | _bytes(paths)).items() if "__pycache__" not in path}
+
+
+def _deps() -> list[Path]:
+    """What is there of the deps of all stages; DVC hashes whatever lies in them."""
+    patterns = {re.sub(r"\$\{[^}]*\}", "*", dep) for stage in graph.stages().values() for dep in stage.get("deps", [])}
+    return [path for pattern in sorted(patterns) for path in Path().glob(pattern)]
