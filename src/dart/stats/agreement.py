@@ -95,7 +95,7 @@ def kappa(first: Sequence[Hashable], second: Sequence[Hashable], confidence: flo
 def weighted_kappa(
     first: Sequence[bool], second: Sequence[bool], weights: Sequence[float], confidence: float = 0.95
 ) -> Interval:
-    """Cohen's kappa of two raters' flags, each pair counted `weights` times; its table has the effective size (Kish)."""
+    """Cohen's kappa of two raters' flags, each pair counted `weights` times; the table has Kish's effective size."""
     each = finite(weights, "kappa, weights")
     each = each * (each.sum() / (each**2).sum())  # sums to the effective size
     table = np.zeros((2, 2))
