@@ -13,7 +13,7 @@ from dart.core.records import AuditRecord, Generation, Item, Severity
 from dart.core.schema.method import Statistics
 from dart.core.seeds import seed_for
 from dart.stats.bootstrap import paired_interval, relative_median_change
-from dart.stats.compare import compare, rounded, significant
+from dart.stats.compare import paired_rates, rounded, significant
 from dart.stats.crossed import against_seeds
 from dart.stats.decision import Floats, decision_metrics
 from dart.stats.drift import cases, severity_counts
@@ -83,7 +83,7 @@ def differences(
     """
     arm, other = (_restricted(of, items) for of in (arm, other))
     entries = {
-        "decision": _decision(items, arm, other, statistics, seed, name),
+        "decision": _decision(items, arm, other, statistics, name),
         "toxicity": _toxicity(items, arm, other, statistics, seed, name),
         "drift": _drift(items, cases(arm.audit), cases(other.audit), statistics),
         "grave": _drift(items, _grave(arm), _grave(other), statistics),
@@ -123,7 +123,7 @@ def contrast(
     """{accuracy, equal_accuracy, parse_rate: intervals of arm - base; toxicity: as in `differences`} (Table 4)."""
     other = _restricted(Arm(base, [], None), items)
     arm = _restricted(arm, items)
-    entry = compare(items, other.answers, arm.answers, statistics, seed, f"{name}/base")
+    entry = paired_rates(items, other.answers, arm.answers, statistics.confidence, f"{name}/base")
     rates = ("accuracy", "equal_accuracy", "parse_rate")
     gains = {rate: {key: entry[f"{rate}_difference"][key] for key in ("estimate", "ci")} for rate in rates}
     return gains | {"toxicity": _toxicity(items, arm, other, statistics, seed, f"{name}/base")}
@@ -153,16 +153,14 @@ def _grave(arm: Arm) -> dict[str, Severity]:
     return {item: severity for item, severity in cases(arm.audit).items() if severity in SEVERE_OR_WORSE}
 
 
-def _decision(
-    items: Sequence[Item], arm: Arm, default: Arm, statistics: Statistics, seed: int, name: str
-) -> dict[str, Any]:
+def _decision(items: Sequence[Item], arm: Arm, default: Arm, statistics: Statistics, name: str) -> dict[str, Any]:
     entries = {}
     for row in ("overall", "DIFF", "EQUAL", *TASK_TYPES.values()):
         chosen = [item for item in items if row in ("overall", item.condition, item.benchmark[0])]
         ids = {item.id for item in chosen}
         first, second = ([answer for answer in of.answers if answer.item_id in ids] for of in (default, arm))
         if chosen:
-            entry = compare(chosen, first, second, statistics, seed, f"{name}/{row}")
+            entry = paired_rates(chosen, first, second, statistics.confidence, f"{name}/{row}")
             test = entry["mcnemar"]
             entries[row] = {
                 "difference": entry["accuracy_difference"],

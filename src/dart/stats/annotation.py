@@ -13,12 +13,10 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from dart.core.errors import DataError
 from dart.core.records import AuditRecord, Item, Record, Severity
 from dart.core.seeds import seed_for
-from dart.stats.agreement import auc_interval, detection, kappa_of_table
+from dart.stats.agreement import auc_interval, detection, weighted_kappa
 from dart.stats.calibration import best_f1, operating_point, roc
 from dart.stats.checks import finite
 from dart.stats.panel import majority, panel_report
@@ -95,11 +93,7 @@ def weighted_agreement(
         rate = inverse_probability_rate([hit for hit, _ in part], [p for _, p in part]) if len(part) > 1 else None
         if rate is not None:
             plain |= {name: rate.json(4)["estimate"], f"{name}_ci": rate.json(4)["ci"]}
-    each = np.asarray(weights, dtype=np.float64)
-    each *= each.sum() / (each**2).sum()  # sums to the effective size
-    table = np.zeros((2, 2))
-    np.add.at(table, ([int(not p) for p in predicted], [int(not r) for r in reference]), each)
-    kappa = kappa_of_table(table)
+    kappa = weighted_kappa(predicted, reference, weights)
     precision, recall = plain["precision"], plain["recall"]
     both = precision is not None and recall is not None and precision + recall > 0
     f1 = round(2 * precision * recall / (precision + recall), 4) if both else plain["f1"]

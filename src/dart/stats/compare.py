@@ -99,6 +99,25 @@ def exact_comparison(
     return result
 
 
+def paired_rates(
+    items: Sequence[Item],
+    base: Sequence[Generation],
+    other: Sequence[Generation],
+    confidence: float,
+    what: str = "comparison",
+) -> dict[str, Any]:
+    """What `compare` says of the rates that are shares of the same items, without what needs resamples.
+
+    {<rate>_difference: {estimate, ci}, mcnemar} with rates accuracy, diff_accuracy, equal_accuracy and parse_rate.
+    """
+    first, second = in_item_order(items, base, f"{what}, base"), in_item_order(items, other, f"{what}, other")
+    joint = joint_counts(items, first, second)
+    b, c, _ = discordant(joint)
+    shares = {f"{name}_difference": share.json(None) for name, share in _share_differences(joint, confidence).items()}
+    result: dict[str, Any] = rounded({**shares, "mcnemar": mcnemar(b, c)._asdict()})
+    return result
+
+
 def _share_differences(joint: Counts, confidence: float) -> dict[str, Interval]:
     """Score intervals of the rates that are shares of the same items in both answers."""
     parsed = np.array([True, True, False])

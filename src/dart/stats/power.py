@@ -17,7 +17,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats as scipy_stats
+from scipy.integrate import quad
 from scipy.optimize import brentq
+from scipy.special import ndtr, stdtrit
 
 from dart.core.errors import DataError
 from dart.stats.decision import Floats
@@ -130,13 +132,17 @@ def trainings_needed(
 
 def _paired_t_power(effect: float, n: int, alpha: float) -> float:
     """P(|T| > t) for T = (Z + shift) / S, averaged over S; scipy's noncentral t is NaN far out in its tail."""
-    critical = scipy_stats.t.ppf(1 - alpha / 2, n - 1)
-    shift, scale = effect * math.sqrt(n), critical / math.sqrt(n - 1)
+    df = n - 1
+    critical = float(stdtrit(df, 1 - alpha / 2))
+    shift, scale = effect * math.sqrt(n), critical / math.sqrt(df)
+    log_constant = (df / 2 - 1) * math.log(2) + math.lgamma(df / 2)
 
-    def given_spread(spread: float) -> float:
-        return float(scipy_stats.norm.cdf(shift - scale * spread) + scipy_stats.norm.cdf(-shift - scale * spread))
+    def weighted(spread: float) -> float:  # by the density of chi; scipy's own `expect` takes a hundred times as long
+        density = math.exp((df - 1) * math.log(spread) - spread * spread / 2 - log_constant) if spread > 0 else 0.0
+        return float(ndtr(shift - scale * spread) + ndtr(-shift - scale * spread)) * density
 
-    return float(scipy_stats.chi(n - 1).expect(given_spread))
+    middle = math.sqrt(df)  # eleven standard deviations on either side, none above 1 / sqrt(2)
+    return float(quad(weighted, max(0.0, middle - 8), middle + 8, points=(middle,))[0])
 
 
 class CrossedVariance(NamedTuple):
