@@ -136,8 +136,8 @@ def auc_interval(
     """Area under the ROC curve with the wider bounds of DeLong's variance (in Wilson's form) and of Newcombe's score.
 
     DeLong's variance is what the sample shows: nearly none where few cases happen to be ranked well, so that alone it
-    covers 48 to 94 % at up to a fifth of cases (benchmarks/agreement_coverage.py). Newcombe's is what the area itself
-    implies for groups of these sizes.
+    covers 49 to 94 % at up to a fifth of cases. Newcombe's is what the area itself implies for groups of these sizes.
+    Coverage of both together: benchmarks/agreement_coverage.py.
 
     Args:
         weights: how many pairs each one stands for; groups then have their effective sizes (Kish). Without an interval
