@@ -37,6 +37,7 @@ CALLS: dict[str, Callable[[], Any]] = {
     "agreement.auc_interval, weights": lambda: agreement.auc_interval(SIDE, LABELS, weights=BAD),
     "agreement.kappa_of_table": lambda: agreement.kappa_of_table([[NAN, 1], [1, 1]]),
     "agreement.share": lambda: agreement.share(NAN, 3),  # type: ignore[arg-type]
+    "agreement.weighted_kappa": lambda: agreement.weighted_kappa(LABELS, LABELS, BAD),
     "annotation.weighted_agreement": lambda: annotation.weighted_agreement(LABELS, LABELS, BAD),
     "cluster.cluster_robust": lambda: cluster.cluster_robust(BAD, LABELS, STATISTICS, 1),
     "bootstrap.paired_interval": lambda: bootstrap.paired_interval(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
+from statsmodels.stats.multitest import multipletests
 
 from dart.core.errors import DataError
 from dart.stats.equivalence import tango_interval
@@ -97,6 +100,12 @@ def test_corrections() -> None:
     assert adjusted(raw) == pytest.approx([0.04, 0.16, 0.12, 1.0])
     assert adjusted(raw, "holm") == pytest.approx([0.04, 0.09, 0.09, 0.5])  # R: p.adjust(raw, "holm")
     assert adjusted([]) == []
+
+
+@given(p_values=st.lists(st.floats(0, 1), min_size=1, max_size=40), correction=st.sampled_from(["bonferroni", "holm"]))
+def test_corrections_are_statsmodels(p_values: list[float], correction: Literal["bonferroni", "holm"]) -> None:
+    reference = multipletests(p_values, method=correction)[1]
+    assert adjusted(p_values, correction) == pytest.approx(reference, rel=1e-14, abs=0)
 
 
 def test_stars() -> None:
